@@ -1,0 +1,1 @@
+//! DNS, TLS, connections, the conversation

@@ -1,0 +1,1 @@
+//! A batch or a stream arrives and becomes jobs

@@ -1,0 +1,1 @@
+//! Jobs become durable, encrypted, recoverable

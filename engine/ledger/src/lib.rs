@@ -1,0 +1,1 @@
+//! Accounting and search: a SQLite projection of the record

@@ -1,0 +1,185 @@
+//! Money as integer cents.
+//!
+//! Amounts come from outside as decimal text and leave as decimal text; between the two there is no
+//! float and no rounding. An amount the source does not state is `None`, never zero (invariant 14).
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::iter::Sum;
+use std::ops::{Add, AddAssign, Neg, Sub, SubAssign};
+
+/// The largest amount read from outside, in cents: ten billion dollars. Sums of a batch stay far inside `i64`.
+pub const CENTS_MAX: i64 = 1_000_000_000_000;
+
+/// An amount of US cents; negative for credits and take-backs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Cents(pub i64);
+
+/// Why a text is not an amount. Carries no value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum MoneyError {
+    /// Not a plain decimal number.
+    #[error("not a decimal amount such as 1234.56")]
+    NotDecimal,
+    /// A fraction of a cent that is not zero.
+    #[error("has a fraction of a cent")]
+    SubCent,
+    /// Beyond [`CENTS_MAX`].
+    #[error("is beyond ten billion dollars")]
+    TooLarge,
+}
+
+impl Cents {
+    /// Nothing.
+    pub const ZERO: Self = Self(0);
+
+    /// Reads `[-+]digits[.digits]`; further zeros after the second decimal are fine.
+    ///
+    /// # Errors
+    /// [`MoneyError`] where the text is empty or no decimal number, has a non-zero fraction of a cent, or is too large.
+    pub fn parse(text: &str) -> Result<Self, MoneyError> {
+        let (negative, digits) = match text.as_bytes() {
+            [b'-', rest @ ..] => (true, rest),
+            [b'+', rest @ ..] => (false, rest),
+            all => (false, all),
+        };
+        let point = digits.iter().position(|byte| *byte == b'.');
+        let (whole, fraction) = match point {
+            Some(at) => (&digits[..at], &digits[at + 1..]),
+            None => (digits, &[][..]),
+        };
+        if whole.is_empty() && fraction.is_empty() {
+            return Err(MoneyError::NotDecimal);
+        }
+        let mut cents: i64 = 0;
+        for byte in whole.iter().chain(fraction.iter().chain(b"00").take(2)) {
+            if !byte.is_ascii_digit() {
+                return Err(MoneyError::NotDecimal);
+            }
+            cents = cents * 10 + i64::from(byte - b'0');
+            if cents > CENTS_MAX {
+                return Err(MoneyError::TooLarge);
+            }
+        }
+        for byte in fraction.iter().skip(2) {
+            match byte {
+                b'0' => {}
+                b'1'..=b'9' => return Err(MoneyError::SubCent),
+                _ => return Err(MoneyError::NotDecimal),
+            }
+        }
+        Ok(Self(if negative { -cents } else { cents }))
+    }
+}
+
+/// `1234.56`, `-0.05`: exact, without thousands marks. The reader's form is the renderer's business.
+impl fmt::Display for Cents {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = if self.0 < 0 { "-" } else { "" };
+        let cents = self.0.unsigned_abs();
+        write!(f, "{sign}{}.{:02}", cents / 100, cents % 100)
+    }
+}
+
+impl Add for Cents {
+    type Output = Self;
+    fn add(self, other: Self) -> Self {
+        Self(self.0 + other.0)
+    }
+}
+
+impl AddAssign for Cents {
+    fn add_assign(&mut self, other: Self) {
+        self.0 += other.0;
+    }
+}
+
+impl Sub for Cents {
+    type Output = Self;
+    fn sub(self, other: Self) -> Self {
+        Self(self.0 - other.0)
+    }
+}
+
+impl SubAssign for Cents {
+    fn sub_assign(&mut self, other: Self) {
+        self.0 -= other.0;
+    }
+}
+
+impl Neg for Cents {
+    type Output = Self;
+    fn neg(self) -> Self {
+        Self(-self.0)
+    }
+}
+
+impl Sum for Cents {
+    fn sum<I: Iterator<Item = Self>>(amounts: I) -> Self {
+        amounts.fold(Self::ZERO, Add::add)
+    }
+}
+
+/// The three sums a batch is reconciled by. An amount that is not stated counts as nothing in a sum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct MoneySummary {
+    /// What the providers charged.
+    pub billed: Cents,
+    /// What the plan paid.
+    pub plan_paid: Cents,
+    /// What the member owes.
+    pub member_owes: Cents,
+}
+
+impl AddAssign for MoneySummary {
+    fn add_assign(&mut self, other: Self) {
+        self.billed += other.billed;
+        self.plan_paid += other.plan_paid;
+        self.member_owes += other.member_owes;
+    }
+}
+
+impl SubAssign for MoneySummary {
+    fn sub_assign(&mut self, other: Self) {
+        self.billed -= other.billed;
+        self.plan_paid -= other.plan_paid;
+        self.member_owes -= other.member_owes;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_real_files_write() {
+        for (text, cents) in
+            [("0", 0), ("23", 2300), ("1.5", 150), (".5", 50), ("7.", 700), ("-719.81", -71981), ("34.6000", 3460), ("00000000", 0)]
+        {
+            assert_eq!(Cents::parse(text), Ok(Cents(cents)), "{text}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_no_exact_amount() {
+        for text in ["", ".", "-", "1,000", "1e3", "1.2.3", "NaN", "amount", " 1", "1.00x"] {
+            assert_eq!(Cents::parse(text), Err(MoneyError::NotDecimal), "{text}");
+        }
+        assert_eq!(Cents::parse("1.005"), Err(MoneyError::SubCent));
+        assert_eq!(Cents::parse("99999999999999999999"), Err(MoneyError::TooLarge));
+    }
+
+    #[test]
+    fn prints_exactly() {
+        assert_eq!(Cents(-5).to_string(), "-0.05");
+        assert_eq!(Cents(123_456).to_string(), "1234.56");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn text_and_cents_agree(cents in -CENTS_MAX..=CENTS_MAX) {
+            proptest::prop_assert_eq!(Cents::parse(&Cents(cents).to_string()), Ok(Cents(cents)));
+        }
+    }
+}

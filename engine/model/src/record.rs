@@ -1,0 +1,291 @@
+//! The words of the `record` log: what is kept as the truth (invariant 12).
+//!
+//! No content and no personal field stands here, except as a keyed [`Fingerprint`]. Ledger, idempotency
+//! index and reports are projections of these and can be rebuilt from them. Each is stored
+//! with the frame key ([`FrameKey`]) and encrypted; the encoding is versioned by the frame.
+
+use crate::protection::ProtectionProof;
+use crate::state::{HoldReason, State};
+use crate::{
+    BatchId, BundleId, Destination, EnhancedCode, Fingerprint, JobId, MessageVersion, MoneySummary, Protection, StreamName, TenantId,
+    Timestamp,
+};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+/// What a frame is about. Frames are found by it, never by where they lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct FrameKey {
+    /// The job; `None` for frames about a batch or the journal itself.
+    pub job: Option<JobId>,
+    /// The message version of the job.
+    pub message: MessageVersion,
+    /// The attempt, from 1; 0 for frames that are about no attempt.
+    pub attempt: u16,
+}
+
+/// One entry of the record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Record {
+    /// A batch begins. Nothing of it binds before its commit, unless it is rolling.
+    BatchOpen(BatchOpen),
+    /// A job of a batch.
+    Head(Head),
+    /// The batch is complete: its rows are queueable and its keys bind.
+    BatchCommit(BatchCommit),
+    /// The batch was given up before its commit; its rows never counted.
+    BatchDiscard {
+        /// Which.
+        batch: BatchId,
+        /// When.
+        at: Timestamp,
+        /// A stable code: `no_commit`, `refused`.
+        reason: String,
+    },
+    /// No job of the batch is active any more, and its report was given.
+    BatchClose {
+        /// Which.
+        batch: BatchId,
+        /// When.
+        at: Timestamp,
+    },
+    /// A sealed message is bound to a live connection; the final dot waits for this frame's sync.
+    Intent(Intent),
+    /// The attempt ended before its last byte was written.
+    NotSent(AttemptEnd),
+    /// The attempt was answered, or its answer is lost (`uncertain`).
+    Outcome(AttemptEnd),
+    /// A state changed without an attempt: held, released, expired, cancelled.
+    Change(StateChange),
+    /// An operator did something to a batch.
+    Operator(OperatorAction),
+}
+
+/// How a batch reached us and which key its content is under.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BatchOpen {
+    /// Its id.
+    pub batch: BatchId,
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// Its stream.
+    pub stream: StreamName,
+    /// SHA-256 of the file's bytes; `None` for a rolling batch.
+    pub file_sha256: Option<[u8; 32]>,
+    /// The format: `x12_835`, `ndjson`.
+    pub format: String,
+    /// When.
+    pub at: Timestamp,
+    /// Streamed jobs of one hour: binding as each head is durable, without a commit.
+    pub rolling: bool,
+}
+
+/// One accepted job, without its content.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    /// Its batch.
+    pub batch: BatchId,
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// The row it came from (the first one where rows were grouped), from 1.
+    pub row: u64,
+    /// The idempotency key.
+    pub key: Fingerprint,
+    /// The keyed hash of the content: tells a repeat from a conflict.
+    pub content: Fingerprint,
+    /// The keyed hash of the address; `None` where there is no recipient yet (held).
+    pub recipient: Option<Fingerprint>,
+    /// The receiving domain; `None` where there is no recipient yet (held).
+    pub destination: Option<Destination>,
+    /// What decides the bytes.
+    pub bundle: BundleId,
+    /// What it requires on its way.
+    pub protection: Protection,
+    /// 0 is the most urgent.
+    pub priority: u8,
+    /// Not before this moment.
+    pub due: Timestamp,
+    /// Expires after this moment.
+    pub deadline: Timestamp,
+    /// Statements in the job.
+    pub statements: u16,
+    /// What they add up to.
+    pub money: MoneySummary,
+    /// Held from the start, with the reason.
+    pub held: Option<HoldReason>,
+}
+
+/// Rows and money of one part of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Part {
+    /// Statements.
+    pub rows: u64,
+    /// What they add up to.
+    pub money: MoneySummary,
+}
+
+impl Part {
+    /// Adds one statement.
+    pub fn add(&mut self, money: MoneySummary) {
+        self.rows += 1;
+        self.money += money;
+    }
+}
+
+/// How the rows of a batch split at the door.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Intake {
+    /// Records the file has, counted independently of whether they could be understood.
+    pub source_records: u64,
+    /// Statements read, each of which is in exactly one of the parts below.
+    pub read: Part,
+    /// See [`crate::state::Disposition::Rejected`].
+    pub rejected: Part,
+    /// See [`crate::state::Disposition::Duplicate`].
+    pub duplicate: Part,
+    /// See [`crate::state::Disposition::Merged`].
+    pub merged: Part,
+    /// See [`crate::state::Disposition::NotMailable`].
+    pub not_mailable: Part,
+    /// See [`crate::state::Disposition::NoAddress`].
+    pub no_address: Part,
+    /// See [`crate::state::Disposition::NoConsent`].
+    pub no_consent: Part,
+    /// See [`crate::state::Disposition::Accepted`].
+    pub accepted: Part,
+    /// Rows by stable reason code, for everything that was not simply accepted.
+    pub reasons: BTreeMap<String, u64>,
+}
+
+impl Intake {
+    /// The part of a disposition.
+    pub fn part_mut(&mut self, disposition: crate::state::Disposition) -> &mut Part {
+        use crate::state::Disposition;
+        match disposition {
+            Disposition::Rejected => &mut self.rejected,
+            Disposition::Duplicate => &mut self.duplicate,
+            Disposition::Merged => &mut self.merged,
+            Disposition::NotMailable => &mut self.not_mailable,
+            Disposition::NoAddress => &mut self.no_address,
+            Disposition::NoConsent => &mut self.no_consent,
+            Disposition::Accepted => &mut self.accepted,
+        }
+    }
+
+    /// Counts one statement: read, and its disposition.
+    pub fn count(&mut self, disposition: crate::state::Disposition, money: MoneySummary, reason: Option<&str>) {
+        self.read.add(money);
+        self.part_mut(disposition).add(money);
+        if let Some(reason) = reason {
+            *self.reasons.entry(reason.to_owned()).or_default() += 1;
+        }
+    }
+
+    /// The first equation of invariant 3, in rows and in money.
+    pub fn is_balanced(&self) -> bool {
+        let mut sum = Part::default();
+        for part in [self.rejected, self.duplicate, self.merged, self.not_mailable, self.no_address, self.no_consent, self.accepted] {
+            sum.rows += part.rows;
+            sum.money += part.money;
+        }
+        sum == self.read && self.source_records == self.read.rows
+    }
+}
+
+/// The batch is whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BatchCommit {
+    /// Which.
+    pub batch: BatchId,
+    /// When.
+    pub at: Timestamp,
+    /// How its rows split.
+    pub intake: Intake,
+    /// An operator must release it before its first message.
+    pub held: bool,
+}
+
+/// What an attempt is about to send. The first one of a message freezes its bytes (invariant 4).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intent {
+    /// What decides the bytes.
+    pub bundle: BundleId,
+    /// Version of the contact data.
+    pub address_version: u32,
+    /// The `Date` header.
+    pub date: Timestamp,
+    /// SHA-256 of the rendered message before sealing (its Message-ID is in it).
+    pub sha256: [u8; 32],
+    /// Our address.
+    pub source: Option<IpAddr>,
+    /// The receiver's address.
+    pub peer: IpAddr,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttemptEnd {
+    /// When.
+    pub at: Timestamp,
+    /// The state the job is in now.
+    pub state: State,
+    /// Why it is held, where it is.
+    pub held: Option<HoldReason>,
+    /// When it is due again, where it is queued.
+    pub due: Option<Timestamp>,
+    /// The receiver's reply code, where there was one.
+    pub code: Option<u16>,
+    /// The enhanced code, where there was one.
+    pub enhanced: Option<EnhancedCode>,
+    /// A stable word for what happened: `accepted`, `greylisted`, `mailbox_full`, `connection_refused`.
+    pub cause: String,
+    /// Our address.
+    pub source: Option<IpAddr>,
+    /// The receiver's address.
+    pub peer: Option<IpAddr>,
+    /// How the attempt was protected.
+    pub proof: Option<ProtectionProof>,
+}
+
+/// A change of state that no attempt caused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StateChange {
+    /// When.
+    pub at: Timestamp,
+    /// The new state.
+    pub state: State,
+    /// Why it is held, where it is.
+    pub held: Option<HoldReason>,
+    /// When it is due, where it is queued.
+    pub due: Option<Timestamp>,
+    /// A stable word: `deadline`, `operator`, `resend_after_crash`.
+    pub cause: String,
+}
+
+/// What an operator can do to a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BatchVerb {
+    /// Stop sending what has no durable intent.
+    Hold,
+    /// Go on.
+    Release,
+    /// Stop for good what has no durable intent.
+    Cancel,
+}
+
+/// Who did what to a batch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OperatorAction {
+    /// Which batch.
+    pub batch: BatchId,
+    /// What.
+    pub verb: BatchVerb,
+    /// When.
+    pub at: Timestamp,
+    /// The login name of the operator.
+    pub by: String,
+    /// Why, in the operator's words.
+    pub reason: String,
+}

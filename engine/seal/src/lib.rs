@@ -1,0 +1,1 @@
+//! DKIM signatures, and the protection a recipient needs

@@ -1,0 +1,1 @@
+//! The delivery engine for Explanations of Benefits and billing statements

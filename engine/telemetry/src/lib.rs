@@ -1,0 +1,1 @@
+//! Stage latencies, counters, Prometheus text, redacted logs

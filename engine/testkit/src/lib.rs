@@ -1,0 +1,1 @@
+//! Invented members, batches and keys for tests, demo and load

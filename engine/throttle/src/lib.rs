@@ -1,0 +1,1 @@
+//! May this lane send one more now?

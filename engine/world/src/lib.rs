@@ -1,0 +1,1 @@
+//! The seam to the outside: clock, disk, network, randomness, tasks, channels; real and simulated

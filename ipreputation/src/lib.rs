@@ -1,0 +1,1 @@
+//! Source addresses, pools, warm-up

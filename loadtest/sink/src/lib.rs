@@ -1,0 +1,1 @@
+//! A receiving world: MTAs with personalities, and their DNS
