@@ -42,6 +42,10 @@ pub struct JobData {
     pub recipient: Option<Recipient>,
     /// What is sent.
     pub payload: Payload,
+    /// What decides the bytes. Equals the head's; stands here too so that a worker needs the payload alone.
+    pub bundle: BundleId,
+    /// What it requires on its way. Equals the head's.
+    pub protection: Protection,
 }
 
 /// What intake makes of a row. Not durable yet.
