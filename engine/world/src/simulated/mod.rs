@@ -1,0 +1,1 @@
+//! One thread, a seeded scheduler, a virtual clock.
