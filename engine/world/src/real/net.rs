@@ -3,6 +3,7 @@
 use crate::net::{BoxStream, ConnectRequest, Datagrams, Listener, Net, UnixDoor};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use nix::sys::socket::sockopt;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
@@ -61,6 +62,9 @@ async fn connect(request: ConnectRequest) -> io::Result<TcpStream> {
     // A command and its answer are each one small packet: waiting to fill it would cost 40 ms a turn.
     socket.set_tcp_nodelay(true)?;
     if let Some(source) = request.source {
+        // The port is chosen at connect, so that connections to different receivers may share one: without this a source
+        // address has 28,000 connections in all, with it as many to each receiver.
+        nix::sys::socket::setsockopt(&socket, sockopt::IpBindAddressNoPort, &true)?;
         socket.bind(&SocketAddr::new(source, 0).into())?;
     }
     TcpSocket::from_std_stream(socket.into()).connect(request.target).await
