@@ -17,13 +17,21 @@
 //! (sealpost sends one message to one recipient, invariant 13), retries, timeouts.
 
 pub mod answer;
+pub mod capabilities;
+pub mod command;
+pub mod conversation;
 pub mod dots;
 pub mod name;
 pub mod receiver;
+pub mod reply;
 pub mod request;
 
 pub use answer::{Answer, AnswerError};
+pub use capabilities::Capabilities;
+pub use command::Command;
+pub use conversation::{Conversation, Next, PeerMisbehaved, Phase, StartTls, TooLarge};
 pub use dots::{BareLineEnd, END_OF_DATA, Stuffer, Unstuffer};
 pub use name::{EhloName, EhloNameError};
 pub use receiver::{Event, Fault, Offers, Receiver, ReceiverConfig};
+pub use reply::{ReplyError, ReplyParser};
 pub use request::{Request, RequestError};
