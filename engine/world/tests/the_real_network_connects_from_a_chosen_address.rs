@@ -1,5 +1,7 @@
 //! TCP, Unix and UDP sockets on loopback.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
