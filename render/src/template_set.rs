@@ -1,0 +1,255 @@
+//! The templates of a bundle, compiled once.
+//!
+//! A *template set* is a folder with `NAME.html`, `NAME.txt`, `subject.txt` and `preheader.txt`; the folder `shared` holds
+//! partials for `{% include %}`. Undefined names are errors, values in `.html` are escaped, and each render has a limit on
+//! its steps and on its output.
+
+use crate::codes::Codes;
+use crate::fixed_text::FixedTexts;
+use crate::words::Words;
+use crate::{Bundle, RenderError, TemplateError, format, lint};
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Value};
+use model::limits::MESSAGE_BYTES_MAX;
+use std::io;
+
+const STRINGS_NAME: &str = "strings.en.toml";
+const CODES_NAME: &str = "codes.toml";
+const SHARED: &str = "shared";
+/// Steps of one render. The largest statement (999 services) takes about 200,000.
+const FUEL_MAX: u64 = 8_000_000;
+/// Columns of an amount in the text part: `-$999,999.99` and `— not stated` fit.
+const AMOUNT_COLUMNS: usize = 13;
+
+/// The parts of a message a set has a template for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// The page.
+    Html,
+    /// The text part.
+    Text,
+    /// The `Subject` field.
+    Subject,
+    /// What an inbox shows beside the subject.
+    Preheader,
+}
+
+/// Names of one set's templates in the environment.
+pub(crate) struct SetNames {
+    set: String,
+    html: String,
+    text: String,
+    subject: String,
+    preheader: String,
+}
+
+impl SetNames {
+    fn new(set: &str) -> Self {
+        Self {
+            set: set.to_owned(),
+            html: format!("{set}/{set}.html"),
+            text: format!("{set}/{set}.txt"),
+            subject: format!("{set}/subject.txt"),
+            preheader: format!("{set}/preheader.txt"),
+        }
+    }
+
+    fn of(&self, part: Part) -> &str {
+        match part {
+            Part::Html => &self.html,
+            Part::Text => &self.text,
+            Part::Subject => &self.subject,
+            Part::Preheader => &self.preheader,
+        }
+    }
+}
+
+/// All sets of a bundle, ready to render.
+pub(crate) struct TemplateSets {
+    environment: Environment<'static>,
+    sets: Vec<SetNames>,
+    /// Words that data picks.
+    pub(crate) words: Words,
+}
+
+impl TemplateSets {
+    /// Compiles a bundle's templates.
+    ///
+    /// # Errors
+    /// [`TemplateError`] with file, line and what was expected.
+    pub(crate) fn compile(bundle: &Bundle) -> Result<Self, TemplateError> {
+        let files = bundle.files();
+        let table = |name: &str| files.get(name).ok_or_else(|| TemplateError::Missing(name.to_owned()));
+        let texts = FixedTexts::read(STRINGS_NAME, table(STRINGS_NAME)?, bundle.identity())?;
+        let codes = Codes::read(CODES_NAME, table(CODES_NAME)?)?;
+        let mut environment = empty_environment(texts.required(STRINGS_NAME, "not_stated")?);
+        for (name, source) in files.iter().filter(|(name, _)| !name.ends_with(".toml")) {
+            let is_html = name.ends_with(".html");
+            let filled = texts.fill_in(name, source, is_html)?;
+            let source = if is_html { without_indentation(&filled) } else { filled };
+            if is_html {
+                lint::check_html(name, &source)?;
+            }
+            environment.add_template_owned(name.clone(), source).map_err(|error| syntax(name, &error))?;
+        }
+        let sets = sets(files.keys().map(String::as_str))?;
+        let words = Words::new(STRINGS_NAME, &texts, codes)?;
+        Ok(Self { environment, sets, words })
+    }
+
+    /// The set of this name.
+    pub(crate) fn set(&self, name: &str) -> Option<&SetNames> {
+        self.sets.iter().find(|set| set.set == name)
+    }
+
+    /// Renders one part.
+    ///
+    /// # Errors
+    /// [`RenderError`] with the template's name and line, and no value.
+    pub(crate) fn render(&self, set: &SetNames, part: Part, context: Value) -> Result<String, RenderError> {
+        self.render_raw(set, part, context).map_err(|failed| match failed {
+            Failed::TooLarge => RenderError::TooLarge(MESSAGE_BYTES_MAX),
+            Failed::Template(error) => typed(set.of(part), &error),
+        })
+    }
+
+    /// As [`TemplateSets::render`], for the trial job: its error may say what the template engine said.
+    pub(crate) fn try_out(&self, set: &SetNames, part: Part, context: Value) -> Result<String, TemplateError> {
+        let trial = |line, detail| TemplateError::Trial { name: set.of(part).to_owned(), line, detail };
+        self.render_raw(set, part, context).map_err(|failed| match failed {
+            Failed::TooLarge => trial(0, "the message is too large".to_owned()),
+            Failed::Template(error) => {
+                let detail = format!("{}: {}", error.kind(), error.detail().unwrap_or("no detail"));
+                TemplateError::Trial { name: error.name().unwrap_or(set.of(part)).to_owned(), line: error.line().unwrap_or(0), detail }
+            }
+        })
+    }
+
+    fn render_raw(&self, set: &SetNames, part: Part, context: Value) -> Result<String, Failed> {
+        let template = self.environment.get_template(set.of(part)).map_err(Failed::Template)?;
+        let capacity = template.source().len() * 2;
+        let mut output = Bounded { bytes: Vec::with_capacity(capacity), overflowed: false };
+        match template.render_captured_to(context, &mut output) {
+            Ok(_) => Ok(String::from_utf8(output.bytes).expect("the template engine writes str only")),
+            Err(_) if output.overflowed => Err(Failed::TooLarge),
+            Err(error) => Err(Failed::Template(error)),
+        }
+    }
+}
+
+enum Failed {
+    TooLarge,
+    Template(Error),
+}
+
+/// Output that ends at the limit of a message.
+struct Bounded {
+    bytes: Vec<u8>,
+    overflowed: bool,
+}
+
+impl io::Write for &mut Bounded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_all(bytes).map(|()| bytes.len())
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.bytes.len() + bytes.len() > MESSAGE_BYTES_MAX {
+            self.overflowed = true;
+            return Err(io::Error::other("too large"));
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// An environment with nothing in it but what statements need: no `debug`, no `safe`, no functions.
+fn empty_environment(not_stated: String) -> Environment<'static> {
+    let mut environment = Environment::empty();
+    environment.set_debug(false);
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_fuel(Some(FUEL_MAX));
+    environment.set_auto_escape_callback(|name| if name.ends_with(".html") { AutoEscape::Html } else { AutoEscape::None });
+    environment.set_syntax(
+        minijinja::syntax::SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build().expect("the default marks are valid"),
+    );
+    environment.add_test("none", Value::is_none);
+    let column_not_stated = right_aligned(&not_stated);
+    let not_stated = Value::from(not_stated);
+    let text_not_stated = not_stated.clone();
+    environment.add_filter("stated", move |text: &Value| if text.is_none() { text_not_stated.clone() } else { text.clone() });
+    environment.add_filter("money", move |amount: &Value| match cents_of(amount)? {
+        Some(cents) => Ok(Value::from(format::money(cents))),
+        None => Ok(not_stated.clone()),
+    });
+    environment.add_filter("column", move |amount: &Value| match cents_of(amount)? {
+        Some(cents) => Ok(right_aligned(&format::money(cents))),
+        None => Ok(column_not_stated.clone()),
+    });
+    environment
+}
+
+/// Cents, or none. Anything else in an amount's place is a fault of the template.
+fn cents_of(amount: &Value) -> Result<Option<i64>, Error> {
+    if amount.is_none() {
+        return Ok(None);
+    }
+    amount.as_i64().map(Some).ok_or_else(|| Error::new(ErrorKind::InvalidOperation, "expected an amount in cents, or none"))
+}
+
+fn right_aligned(text: &str) -> Value {
+    Value::from(format!("{text:>AMOUNT_COLUMNS$}"))
+}
+
+/// Indentation is for the author; in a page it is weight. Line numbers stay.
+fn without_indentation(source: &str) -> String {
+    let mut out = String::with_capacity(source.len());
+    for line in source.split_inclusive('\n') {
+        out.push_str(line.trim_start_matches(' '));
+    }
+    out
+}
+
+/// The sets: folders that are not `shared`, each with its four templates.
+fn sets<'a>(names: impl Iterator<Item = &'a str>) -> Result<Vec<SetNames>, TemplateError> {
+    let names: Vec<&str> = names.collect();
+    let mut folders: Vec<&str> = names.iter().filter_map(|name| name.split_once('/')).map(|(folder, _)| folder).collect();
+    folders.dedup();
+    let mut sets = Vec::new();
+    for folder in folders.into_iter().filter(|folder| *folder != SHARED) {
+        let set = SetNames::new(folder);
+        for part in [Part::Html, Part::Text, Part::Subject, Part::Preheader] {
+            if !names.contains(&set.of(part)) {
+                return Err(TemplateError::Missing(set.of(part).to_owned()));
+            }
+        }
+        sets.push(set);
+    }
+    Ok(sets)
+}
+
+fn syntax(name: &str, error: &Error) -> TemplateError {
+    TemplateError::Syntax {
+        name: name.to_owned(),
+        line: error.line().unwrap_or(0),
+        detail: error.detail().unwrap_or("does not parse").to_owned(),
+    }
+}
+
+/// The error without its detail, which may quote a value.
+fn typed(name: &str, error: &Error) -> RenderError {
+    let name = error.name().unwrap_or(name).to_owned();
+    let problem = match error.kind() {
+        ErrorKind::OutOfFuel => return RenderError::OutOfFuel { name },
+        ErrorKind::UndefinedError => "names something that this kind of message does not have",
+        ErrorKind::UnknownFilter | ErrorKind::UnknownTest | ErrorKind::UnknownFunction | ErrorKind::UnknownMethod => {
+            "uses a filter, test or function that does not exist"
+        }
+        ErrorKind::TemplateNotFound => "includes a template that does not exist",
+        _ => "does something with a value that its type does not allow",
+    };
+    RenderError::Template { name, line: error.line().unwrap_or(0), problem }
+}
