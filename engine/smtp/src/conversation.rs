@@ -302,6 +302,12 @@ impl Conversation {
         }
     }
 
+    /// Gives the connection up, as after content whose final dot was never written.
+    pub fn abandon(&mut self) {
+        self.closing = true;
+        self.place = Place::Closed;
+    }
+
     /// What the server offers, as of the last EHLO.
     pub fn capabilities(&self) -> &Capabilities {
         &self.capabilities
