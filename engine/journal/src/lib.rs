@@ -1,1 +1,60 @@
-//! Jobs become durable, encrypted, recoverable
+//! The journal: jobs become durable, encrypted, recoverable.
+//!
+//! One per stream. It promises: what it says is accepted is on disk, encrypted, and comes back after any crash (invariants 1, 5, 10, 12); a batch
+//! is all or nothing (2); a deleted key destroys content (6). It leaves to others: what a job says (intake), when it is due
+//! (queue), and what the record adds up to (ledger).
+//!
+//! ```text
+//! <dir>/work/NNNNNNNN.seg     payloads, encrypted; a segment goes when all its jobs are settled
+//! <dir>/record/NNNNNNNN.seg   the truth: batches, heads, intents, outcomes; kept
+//! <dir>/bundles/<hex>         what decided the bytes of messages, sealed
+//! <dir>/epoch                 number of the last start
+//! <dir>/lock                  held by the process that writes
+//! <key ring>/ring.a, ring.b   wrapped keys and tenants, outside the journal, shared by the streams
+//! ```
+//!
+//! The way of a job: [`Journal::open_batch`] makes the batch's key; [`Journal::append`] and [`Journal::commit_batch`] (a file), or
+//! [`Journal::append_rolling`] (a stream), make it durable; [`Journal::record`] says what becomes of it. One writer thread per stream does
+//! all writing: it takes what has piled up, writes each log once, syncs each log once, answers. A second thread makes segments
+//! and keys ahead of need. [`Reader`]s read payloads on workers, a [`Tail`] reads the record for projections, [`open`] recovers.
+//!
+//! The surprise: appended jobs of a file batch are not jobs yet. Only [`Journal::commit_batch`] gives them back as
+//! [`model::stage::JournaledJob`], and a restart before it forgets them.
+//!
+//! I/O goes through [`world::Disk`]: pread, pwrite, fdatasync. `io_uring` would change the module `log` alone: one contiguous write and
+//! one sync per log and group.
+
+pub mod bounds;
+mod bundle;
+mod cipher;
+mod config;
+mod epoch;
+mod error;
+mod format;
+mod frame;
+mod journal;
+mod keeper;
+mod key_ring;
+mod live;
+mod log;
+mod open;
+mod payload;
+mod reader;
+mod record;
+mod recovery;
+mod segment;
+mod survey;
+mod tail;
+mod ticket;
+mod writer;
+
+pub use config::JournalConfig;
+pub use error::{DiskError, Finding, JournalError, KeyError, PayloadError};
+pub use format::{LogKind, RecordPosition};
+pub use journal::Journal;
+pub use key_ring::{KeyRing, KeySource, new_key_file};
+pub use open::{Opened, open};
+pub use reader::Reader;
+pub use recovery::{Recovered, RecoveredBatch, RecoveredJob, RecoveredKey};
+pub use tail::Tail;
+pub use ticket::Ticket;

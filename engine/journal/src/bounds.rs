@@ -1,0 +1,64 @@
+//! Every bound of the journal, in one file, with the relations between them.
+//!
+//! All sizes are in bytes. A bound that another one leans on is asserted at compile time, with the reason.
+
+use model::limits::{BUNDLE_BYTES_MAX, PAYLOAD_BYTES_MAX};
+
+/// The header of a segment file.
+pub const SEGMENT_HEADER_BYTES: usize = 64;
+/// The header of a frame.
+pub const FRAME_HEADER_BYTES: usize = 40;
+/// The tag of AES-256-GCM.
+pub const TAG_BYTES: usize = 16;
+/// Frames begin at multiples of this, so that a search for the next valid frame need not look at each byte.
+pub const FRAME_ALIGN_BYTES: usize = 8;
+/// What is in a frame, before encryption. A payload, or a record that may be a little larger than any payload.
+pub const FRAME_PLAIN_BYTES_MAX: usize = PAYLOAD_BYTES_MAX + 64 * 1024;
+/// A whole frame without its padding.
+pub const FRAME_BYTES_MAX: usize = FRAME_HEADER_BYTES + FRAME_PLAIN_BYTES_MAX + TAG_BYTES;
+/// The smallest possible frame: nothing in it but its tag.
+pub const FRAME_BYTES_MIN: usize = FRAME_HEADER_BYTES + TAG_BYTES;
+
+/// A segment, unless the configuration says otherwise.
+pub const SEGMENT_BYTES_DEFAULT: u64 = 64 * 1024 * 1024;
+/// The smallest segment a configuration may ask for. Only tests go that low: a large job needs a larger one.
+pub const SEGMENT_BYTES_MIN: u64 = 4 * 1024;
+/// The largest segment a configuration may ask for.
+pub const SEGMENT_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+
+/// Operations that one group commit takes at most.
+pub const GROUP_OPERATIONS_MAX: usize = 1024;
+/// Bytes that wait in a log's buffer before they are written, synced or not.
+pub const BUFFER_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes of lazily written frames that may wait for a sync, so that the next commit is not held up by a large one.
+pub const UNSYNCED_BYTES_MAX: u64 = 8 * 1024 * 1024;
+/// What a scan reads at once.
+pub const SCAN_WINDOW_BYTES: usize = 1024 * 1024;
+/// What a payload read takes at first; most frames fit, so that one pread is enough.
+pub const READ_AHEAD_BYTES: usize = 8 * 1024;
+
+/// Bits of a position that count the frames of one start.
+pub const POSITION_SEQUENCE_BITS: u32 = 40;
+/// The first sequence number that is not given any more.
+pub const SEQUENCE_END: u64 = 1 << POSITION_SEQUENCE_BITS;
+/// Starts a journal can see. 23 bits keep a position positive as `i64`, which is what SQLite stores.
+pub const EPOCH_MAX: u32 = (1 << 23) - 1;
+
+/// The key ring's file.
+pub const RING_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// A tenant's name.
+pub const TENANT_NAME_BYTES_MAX: usize = 200;
+/// A sealed bundle: its bytes, nonce and tag.
+pub const SEALED_BUNDLE_BYTES_MAX: usize = BUNDLE_BYTES_MAX + 1024 * 1024;
+
+// A locator's offset is a u32.
+const _: () = assert!(SEGMENT_BYTES_MAX <= u32::MAX as u64);
+// Any job that intake lets in fits a default segment.
+const _: () = assert!((SEGMENT_HEADER_BYTES + FRAME_BYTES_MAX + FRAME_ALIGN_BYTES) as u64 <= SEGMENT_BYTES_DEFAULT);
+const _: () = assert!(SEGMENT_BYTES_MIN <= SEGMENT_BYTES_DEFAULT && SEGMENT_BYTES_DEFAULT <= SEGMENT_BYTES_MAX);
+// The first frame is aligned too.
+const _: () = assert!(SEGMENT_HEADER_BYTES % FRAME_ALIGN_BYTES == 0);
+// A position is the epoch above the sequence, without overlap, and never negative as i64.
+const _: () = assert!((EPOCH_MAX as u64) << POSITION_SEQUENCE_BITS <= i64::MAX as u64);
+// A frame's length is a u32.
+const _: () = assert!(FRAME_BYTES_MAX <= u32::MAX as usize);

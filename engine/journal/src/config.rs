@@ -1,0 +1,75 @@
+//! What the operator typed about the journal, and what is meant.
+//!
+//! [`JournalConfig`] holds plain values; text with units ("64MiB", "2ms") is read by the wiring, which owns the file. [`JournalConfig::check`]
+//! says what cannot work before anything is opened.
+
+use crate::bounds::{SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
+use crate::error::JournalError;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How long a commit may be put off at most, whatever is typed: a member's answer waits behind it.
+const COMMIT_DELAY_MAX: Duration = Duration::from_secs(1);
+
+/// The journal of one stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JournalConfig {
+    /// Its directory; nobody else's.
+    pub dir: PathBuf,
+    /// This machine's number: the upper 16 bits of every job and batch id.
+    pub node: u16,
+    /// Size of a segment, in bytes: 4 KiB (tests) to 1 GiB. 64 MiB is usual.
+    pub segment_bytes: u64,
+    /// How long frames that nobody waits for (outcomes, changes) may wait for company before they are synced. Whoever waits (an
+    /// intent, a commit, a streamed job) is never delayed and takes them along. Zero: not at all.
+    pub commit_delay_max: Duration,
+    /// Operations that wait for the writer before senders must wait themselves.
+    pub channel_capacity: usize,
+}
+
+impl JournalConfig {
+    /// The usual values.
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self {
+            dir: dir.into(),
+            node: 1,
+            segment_bytes: SEGMENT_BYTES_DEFAULT,
+            commit_delay_max: Duration::from_millis(2),
+            channel_capacity: 4096,
+        }
+    }
+
+    /// Says what cannot work.
+    ///
+    /// # Errors
+    /// [`JournalError::Config`] with what was typed and what fits.
+    pub fn check(&self) -> Result<(), JournalError> {
+        let wrong = |text: String| Err(JournalError::Config(text));
+        if !(SEGMENT_BYTES_MIN..=SEGMENT_BYTES_MAX).contains(&self.segment_bytes) {
+            return wrong(format!("segment_bytes = {} is not within {SEGMENT_BYTES_MIN} and {SEGMENT_BYTES_MAX}", self.segment_bytes));
+        }
+        if self.commit_delay_max > COMMIT_DELAY_MAX {
+            return wrong(format!("commit_delay_max = {:?} is longer than {COMMIT_DELAY_MAX:?}", self.commit_delay_max));
+        }
+        if self.channel_capacity == 0 {
+            return wrong("channel_capacity = 0 lets nothing in: 4096 is usual".to_owned());
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_work_is_said_with_what_was_typed() {
+        let usual = JournalConfig::new("x");
+        assert!(usual.check().is_ok());
+        let small = JournalConfig { segment_bytes: 100, ..usual.clone() };
+        assert!(small.check().unwrap_err().to_string().contains("100"));
+        let slow = JournalConfig { commit_delay_max: Duration::from_secs(2), ..usual.clone() };
+        assert!(slow.check().is_err());
+        assert!(JournalConfig { channel_capacity: 0, ..usual }.check().is_err());
+    }
+}

@@ -1,0 +1,252 @@
+//! What can go wrong, named by who must act.
+//!
+//! [`JournalError`] answers a write: after [`JournalError::Poisoned`] nothing is accepted any more. [`PayloadError`] answers a read.
+//! [`KeyError`] is about the key ring. [`Finding`] is what a start saw on disk and went on from. All of them carry places and
+//! reasons, never content.
+
+use crate::format::LogKind;
+use model::{BatchId, JobId};
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The disk did not do what it was asked.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("cannot {action} {}: {source}", path.display())]
+pub struct DiskError {
+    /// What was tried: `write`, `sync`, `open`.
+    pub action: &'static str,
+    /// Where.
+    pub path: PathBuf,
+    /// What the system said.
+    pub source: Arc<io::Error>,
+}
+
+impl DiskError {
+    pub(crate) fn new(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self { action, path: path.to_owned(), source: Arc::new(source) }
+    }
+}
+
+/// Why the journal did not take something.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum JournalError {
+    /// Sender: the job is larger than a frame or a segment may be.
+    #[error("the encoded job has {bytes} bytes, at most {max} fit: split it")]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+        /// What fits.
+        max: usize,
+    },
+    /// We: nothing is known of the batch, or it ended. Also after a restart that discarded it.
+    #[error("batch {0} is not open: open it before its first job, and append nothing after its commit")]
+    BatchNotOpen(BatchId),
+    /// We: the batch was opened before.
+    #[error("batch {0} was opened before")]
+    BatchKnown(BatchId),
+    /// We: the batch is of another kind than the operation is for.
+    #[error("batch {0}: a rolling batch takes `append_rolling`, any other `append` and `commit_batch`")]
+    WrongBatchKind(BatchId),
+    /// Operator: the key of the batch may not go yet.
+    #[error("batch {batch} has {jobs} jobs that are not settled: their content is still needed")]
+    StillNeeded {
+        /// Which.
+        batch: BatchId,
+        /// How many jobs.
+        jobs: u64,
+    },
+    /// We: the operation does not go with what it was given.
+    #[error("misuse of the journal: {0}")]
+    Misuse(&'static str),
+    /// Operator: the configuration cannot work.
+    #[error("journal configuration: {0}")]
+    Config(String),
+    /// Operator: another process has the directory.
+    #[error("{} is in use by another process: stop it, or give this one another directory", .0.display())]
+    Locked(PathBuf),
+    /// Operator: the directory is another stream's, or no journal of ours.
+    #[error("{} does not belong to this journal: {reason}", path.display())]
+    Foreign {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// Operator: the disk failed. Nothing was accepted.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// Operator: the key ring failed.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+    /// Operator: an earlier write or sync failed, so what is on disk is not known any more. Restart after the disk is well.
+    #[error("the journal stopped after a failure and takes nothing more until a restart: {0}")]
+    Poisoned(Arc<str>),
+    /// We: the writer has ended.
+    #[error("the journal is closed")]
+    Closed,
+    /// We: an encoder or cipher refused what cannot fail.
+    #[error("internal failure of the journal: {0}")]
+    Internal(&'static str),
+}
+
+/// Why a payload cannot be read.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum PayloadError {
+    /// Operator: the bytes are not what was written.
+    #[error("the payload of {job} in work segment {segment} at {offset} is damaged ({what}): restore it or hold the job")]
+    Damaged {
+        /// The job.
+        job: JobId,
+        /// The segment's number.
+        segment: u32,
+        /// The frame's offset in bytes.
+        offset: u32,
+        /// Which check failed.
+        what: &'static str,
+    },
+    /// Nobody: the key was deleted on purpose, the content is gone for good.
+    #[error("the key of {0}'s content was destroyed")]
+    KeyDestroyed(JobId),
+    /// We: the frame there belongs to another job (an old locator).
+    #[error("the frame found for {0} belongs to another job")]
+    WrongJob(JobId),
+    /// Nobody: the segment was reclaimed, all of its jobs being settled.
+    #[error("the segment of {0} was reclaimed")]
+    Reclaimed(JobId),
+    /// Operator: nothing is stored under this bundle id.
+    #[error("bundle {0} is not stored here")]
+    NoSuchBundle(model::BundleId),
+    /// Operator: the stored bundle does not open.
+    #[error("bundle {0} is damaged")]
+    BundleDamaged(model::BundleId),
+    /// Operator: the disk failed.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+}
+
+/// Why the key ring cannot do something.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum KeyError {
+    /// Operator: no key source.
+    #[error("no key-encryption key: {0}")]
+    NoSource(String),
+    /// Operator: others can read the key file.
+    #[error("{} can be read by others (mode {mode:o}): chmod 600 it and make a new key", path.display())]
+    ReadableByOthers {
+        /// Which file.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
+    },
+    /// Operator: the key is not 32 bytes of base64.
+    #[error("{0} is not 32 bytes in base64: make one with `sealpost keys new`")]
+    NotAKey(String),
+    /// Operator: this key did not make the ring, or somebody changed the ring.
+    #[error("the key does not fit the key ring in {}: it is another key, or the ring was changed", .0.display())]
+    WrongKey(PathBuf),
+    /// Operator: there is a ring, but no copy of it is whole.
+    #[error("both copies of the key ring in {} are damaged: restore one from the backup", .0.display())]
+    Damaged(PathBuf),
+    /// Operator: another process has the ring.
+    #[error("the key ring in {} is in use by another process", .0.display())]
+    Locked(PathBuf),
+    /// Operator: the tenant's name cannot be used.
+    #[error("a tenant's name has 1 to 200 bytes without control characters")]
+    TenantName,
+    /// Operator: all numbers are given.
+    #[error("the key ring has no number left for {0}")]
+    Exhausted(&'static str),
+    /// We: nobody by this number.
+    #[error("tenant {0} is not in the key ring")]
+    UnknownTenant(u16),
+    /// Nobody: the key was deleted on purpose.
+    #[error("this key was destroyed")]
+    Destroyed,
+    /// Operator: the disk failed.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// We: a primitive refused what cannot fail.
+    #[error("internal failure of the key ring: {0}")]
+    Internal(&'static str),
+}
+
+/// What a start found on disk that was not as a clean stop leaves it. It went on; the operator should know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finding {
+    /// The log ended in bytes that are no frame: a write that a crash cut short. Nothing in it was ever acknowledged.
+    TornTail {
+        /// Which log.
+        log: LogKind,
+        /// The segment's number.
+        segment: u32,
+        /// Where it begins, in bytes.
+        offset: u64,
+    },
+    /// Bytes between valid frames are damaged. What they said is lost.
+    Damage {
+        /// Which log.
+        log: LogKind,
+        /// The segment's number.
+        segment: u32,
+        /// Where it begins, in bytes.
+        offset: u64,
+        /// How much.
+        bytes: u64,
+    },
+    /// A frame is whole but does not open: its key is gone, or it was put there from elsewhere.
+    Unreadable {
+        /// The segment's number in the record.
+        segment: u32,
+        /// Where, in bytes.
+        offset: u64,
+    },
+    /// A frame comes again, or earlier than the one before it; it was passed over.
+    OutOfOrder {
+        /// The segment's number in the record.
+        segment: u32,
+        /// Where, in bytes.
+        offset: u64,
+    },
+    /// A segment's header is damaged; its frames were read all the same.
+    SegmentHeader {
+        /// Which log.
+        log: LogKind,
+        /// The segment's number.
+        segment: u32,
+    },
+    /// A segment between others is missing.
+    SegmentMissing {
+        /// Which log.
+        log: LogKind,
+        /// The segment's number.
+        segment: u32,
+    },
+    /// The key ring has seen a later start than this directory: it is a clone or an old copy. Nothing is reclaimed or destroyed in it.
+    StaleJournal {
+        /// The last start the directory knows.
+        directory: u32,
+        /// The last start the key ring knows.
+        ring: u32,
+    },
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TornTail { log, segment, offset } => write!(f, "{log} segment {segment} ended in a torn write at {offset}; cut off"),
+            Self::Damage { log, segment, offset, bytes } => {
+                write!(f, "{log} segment {segment}: {bytes} bytes at {offset} are damaged; what they said is lost")
+            }
+            Self::Unreadable { segment, offset } => write!(f, "record segment {segment}: the frame at {offset} does not open"),
+            Self::OutOfOrder { segment, offset } => write!(f, "record segment {segment}: the frame at {offset} comes again; passed over"),
+            Self::SegmentHeader { log, segment } => write!(f, "{log} segment {segment}: the header is damaged; its frames were read"),
+            Self::SegmentMissing { log, segment } => write!(f, "{log} segment {segment} is missing"),
+            Self::StaleJournal { directory, ring } => write!(
+                f,
+                "this directory is a clone or an old copy: its last start is {directory}, the key ring knows {ring}; nothing is reclaimed in it"
+            ),
+        }
+    }
+}

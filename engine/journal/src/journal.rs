@@ -1,0 +1,229 @@
+//! The handle that stages hold: operations go to the writer, answers come back after the sync.
+
+use crate::bounds::SEGMENT_HEADER_BYTES;
+use crate::bundle::Bundles;
+use crate::error::{DiskError, JournalError};
+use crate::format::{JournalId, LogKind, RecordPosition, SegmentName};
+use crate::frame;
+use crate::keeper::Errand;
+use crate::key_ring::KeyRing;
+use crate::live::HeadPlace;
+use crate::record::{self, Destinations};
+use crate::segment::{self, Scanner, Step};
+use crate::ticket::Ticket;
+use crate::writer::{Operation, Shared};
+use model::record::{BatchCommit, BatchOpen, FrameKey, Record};
+use model::stage::{Durable, Job, JournaledJob};
+use model::{BatchId, BundleId, JobId, Stream, Timestamp};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use world::channel::Sender;
+use world::{OpenMode, World};
+
+/// A handle on the journal of one stream. Cheap to clone; the writer ends when the last clone is gone or one closes it.
+pub struct Journal<S: Stream> {
+    pub(crate) inner: Arc<JournalInner>,
+    pub(crate) operations: Sender<Operation<S>>,
+}
+
+pub(crate) struct JournalInner {
+    pub(crate) world: World,
+    pub(crate) dir: PathBuf,
+    pub(crate) id: JournalId,
+    pub(crate) node: u16,
+    pub(crate) keys: KeyRing,
+    pub(crate) keeper: Sender<Errand>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) bundles: Arc<Bundles>,
+}
+
+impl<S: Stream> Clone for Journal<S> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone(), operations: self.operations.clone() }
+    }
+}
+
+impl<S: Stream> std::fmt::Debug for Journal<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Journal").field("stream", &S::NAME).finish_non_exhaustive()
+    }
+}
+
+impl<S: Stream> Journal<S> {
+    /// An id for a batch that was never given before on this machine.
+    pub fn new_batch_id(&self) -> BatchId {
+        BatchId::new(self.inner.node, self.inner.shared.next_batch.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Opens a batch: makes the key its content will be under, syncs it, then appends the opening. Durable when it returns.
+    ///
+    /// # Errors
+    /// [`JournalError`]: the batch is known, the tenant is not, the disk, poisoned, closed.
+    pub async fn open_batch(&self, open: BatchOpen) -> Result<(), JournalError> {
+        let (answer, key) = Ticket::new();
+        let errand = Errand::MakeKey { tenant: open.tenant, batch: open.batch, answer };
+        self.inner.shared.check()?;
+        self.inner.keeper.send(errand).await.map_err(|_| JournalError::Closed)?;
+        let key = key.await?;
+        let (answer, ticket) = Ticket::new();
+        self.send(Operation::OpenBatch { open: Box::new(open), key, answer }).await?;
+        ticket.await
+    }
+
+    /// Appends a job to an open file batch. Durable, and a job at all, only by the batch's commit; a job that cannot be
+    /// appended makes that commit fail. Waits while the writer is behind.
+    ///
+    /// # Errors
+    /// [`JournalError`]: poisoned, closed.
+    pub async fn append(&self, job: Job<S>) -> Result<JobId, JournalError> {
+        let id = self.new_job_id();
+        self.send(Operation::Append { id, job: Box::new(job) }).await?;
+        Ok(id)
+    }
+
+    /// Appends a job to a rolling batch. The ticket resolves after its sync: only then may the sender be told "accepted".
+    ///
+    /// # Errors
+    /// [`JournalError`]: poisoned, closed. What is wrong with the job or its batch comes by the ticket.
+    pub async fn append_rolling(&self, job: Job<S>) -> Result<Ticket<JournaledJob<S>>, JournalError> {
+        let (answer, ticket) = Ticket::new();
+        self.send(Operation::AppendRolling { id: self.new_job_id(), job: Box::new(job), answer }).await?;
+        Ok(ticket)
+    }
+
+    /// Commits a batch: durable with all its jobs when it returns, and then all of them may be queued. The heads are read back from
+    /// disk on the calling thread. A rolling batch gives no jobs here; it gave them one by one.
+    ///
+    /// # Errors
+    /// [`JournalError`]: not open, the first error of one of its jobs, the disk, poisoned, closed. Then the batch is not committed, except after
+    /// [`JournalError::Disk`] on the way back, which a restart resolves.
+    pub async fn commit_batch(&self, commit: BatchCommit) -> Result<Vec<JournaledJob<S>>, JournalError> {
+        let (answer, ticket) = Ticket::new();
+        self.send(Operation::Commit { commit: Box::new(commit), answer }).await?;
+        let heads = ticket.await?;
+        self.read_back(&heads)
+    }
+
+    /// Gives an uncommitted file batch up: its rows never counted, its content key goes.
+    ///
+    /// # Errors
+    /// [`JournalError`]: not open, rolling, poisoned, closed.
+    pub async fn discard_batch(&self, batch: BatchId, at: Timestamp, reason: &str) -> Result<(), JournalError> {
+        let (answer, ticket) = Ticket::new();
+        self.send(Operation::Discard { batch, at, reason: reason.to_owned(), answer }).await?;
+        ticket.await
+    }
+
+    /// Appends an intent, outcome, not-sent, change, operator action or batch close. The ticket resolves after the sync.
+    ///
+    /// A job whose new state is settled gives up its payload; its segment goes when all jobs in it have.
+    ///
+    /// # Errors
+    /// [`JournalError`]: poisoned, closed. A record that does not belong here is refused by the ticket.
+    pub async fn record(&self, key: FrameKey, record: Record) -> Result<Ticket<()>, JournalError> {
+        let (answer, ticket) = Ticket::new();
+        self.send(Operation::Record { key, record: Box::new(record), answer }).await?;
+        Ok(ticket)
+    }
+
+    /// Destroys the content of a batch by deleting its key from both copies of the key ring. Batches that are closed and settled
+    /// lose theirs by themselves.
+    ///
+    /// # Errors
+    /// [`JournalError::StillNeeded`] while the batch is open or has a job that is not settled: unsent mail cannot be shredded.
+    pub async fn destroy_batch_key(&self, batch: BatchId) -> Result<(), JournalError> {
+        let (answer, ticket) = Ticket::new();
+        self.send(Operation::DestroyKey { batch, answer }).await?;
+        ticket.await
+    }
+
+    /// Syncs everything and ends the writer. Later operations get [`JournalError::Closed`].
+    pub async fn close(&self) {
+        let (answer, ticket) = Ticket::new();
+        if self.operations.send(Operation::Close { answer }).await.is_ok() {
+            // Closed already is as good.
+            let _ = ticket.await;
+        }
+    }
+
+    /// Position of the last durable record.
+    pub fn durable(&self) -> RecordPosition {
+        RecordPosition(self.inner.shared.durable.load(Ordering::Acquire))
+    }
+
+    /// True once a write or sync has failed: nothing is accepted any more.
+    pub fn is_poisoned(&self) -> bool {
+        self.inner.shared.poison.get().is_some()
+    }
+
+    /// Bytes of frames and segment headers written since the start.
+    pub fn bytes_written(&self) -> u64 {
+        self.inner.shared.bytes_written.load(Ordering::Relaxed)
+    }
+
+    /// Stores a bundle, synced when it returns; nothing happens where it is there. Blocks the thread for a few syncs.
+    ///
+    /// # Errors
+    /// [`JournalError::TooLarge`], [`JournalError::Disk`].
+    pub async fn store_bundle(&self, id: BundleId, archive: &[u8]) -> Result<(), JournalError> {
+        self.inner.shared.check()?;
+        self.inner.bundles.store(id, archive)
+    }
+
+    fn new_job_id(&self) -> JobId {
+        JobId::new(self.inner.node, self.inner.shared.next_job.fetch_add(1, Ordering::Relaxed))
+    }
+
+    async fn send(&self, operation: Operation<S>) -> Result<(), JournalError> {
+        self.inner.shared.check()?;
+        self.operations.send(operation).await.map_err(|_| JournalError::Closed)
+    }
+
+    /// The heads of a committed batch: what was written is what is queued.
+    fn read_back(&self, heads: &[HeadPlace]) -> Result<Vec<JournaledJob<S>>, JournalError> {
+        let mut jobs = Vec::with_capacity(heads.len());
+        let mut destinations = Destinations::default();
+        for of_segment in heads.chunk_by(|a, b| a.segment == b.segment) {
+            self.inner.read_heads::<S>(of_segment, &mut destinations, &mut jobs)?;
+        }
+        Ok(jobs)
+    }
+}
+
+impl JournalInner {
+    fn read_heads<S: Stream>(
+        &self,
+        heads: &[HeadPlace],
+        destinations: &mut Destinations,
+        jobs: &mut Vec<JournaledJob<S>>,
+    ) -> Result<(), JournalError> {
+        let Some(first) = heads.first() else { return Ok(()) };
+        let path = segment::path_of(&self.dir.join(LogKind::Record.as_str()), first.segment);
+        let file = self.world.disk().open(&path, OpenMode::Read).map_err(DiskError::new("open", &path))?;
+        let name = SegmentName { journal: self.id, stream: S::NAME, log: LogKind::Record, number: first.segment };
+        debug_assert!(first.offset as usize >= SEGMENT_HEADER_BYTES);
+        let mut scanner = Scanner::new(file, name.salt(), u64::from(first.offset)).map_err(DiskError::new("read", &path))?;
+        for place in heads {
+            // Frames of others lie between: hop over them.
+            let (offset, header, length) = loop {
+                match scanner.step().map_err(DiskError::new("read", &path))? {
+                    Step::Frame { offset, header, length } if offset == u64::from(place.offset) => break (offset, header, length),
+                    Step::Frame { offset, .. } if offset < u64::from(place.offset) => {}
+                    _ => return Err(JournalError::Internal("a head that was synced cannot be read back")),
+                }
+            };
+            let wrong = JournalError::Internal("a head that was synced reads back as another");
+            if header.key.job != Some(place.job) {
+                return Err(wrong);
+            }
+            let cipher = self.keys.cipher(header.key_id)?.ok_or(wrong.clone())?;
+            let plain = frame::open_in_place(scanner.frame_mut(offset, length), self.id, &cipher).map_err(|_| wrong.clone())?;
+            let decoded = record::decode(header.kind, header.encoding, plain).map_err(|_| wrong.clone())?;
+            let (Record::Head(mut head), Some(locator)) = (decoded.record, decoded.locator) else { return Err(wrong) };
+            destinations.share(&mut head);
+            jobs.push(JournaledJob::new(place.job, locator, Arc::new(head), Durable::attest()));
+        }
+        Ok(())
+    }
+}

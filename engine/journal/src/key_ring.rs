@@ -1,0 +1,499 @@
+//! The key ring: tenants, and every key that content is under.
+//!
+//! One ring per installation, shared by both streams, in a directory of its own outside the journals. It promises: a key is on disk, in
+//! two copies, before the first frame under it; a deleted key is in neither copy when the deletion returns, and its number never comes
+//! back; nothing here prints a secret. It leaves to the journal when a key may go.
+//!
+//! Keys per tenant: one for the record of each stream, one for lookup hashes, one for the content of each batch. Tenant 0 is the
+//! installation itself: frames about a job that settled long ago, and bundles, are under its keys.
+//!
+//! The ring also remembers the last start (epoch) of each journal, so that a journal directory that went back in time
+//! (a restored copy, a clone) never meets a nonce again.
+
+mod source;
+mod store;
+mod wrap;
+
+pub use source::{KeySource, new_key_file};
+
+use crate::bounds::{EPOCH_MAX, TENANT_NAME_BYTES_MAX};
+use crate::cipher::{FrameCipher, KEY_BYTES};
+use crate::error::{DiskError, KeyError};
+use aws_lc_rs::hmac;
+use model::{BatchId, Fingerprint, StreamName, TenantId};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use store::{Body, Copy, KeyEntry, Purpose, TenantEntry};
+use world::{LockGuard, World};
+use wrap::Kek;
+use zeroize::Zeroizing;
+
+/// The installation itself, where no tenant is meant.
+pub(crate) const INSTALLATION: TenantId = TenantId(0);
+
+/// A key that is ready for use, with its number.
+#[derive(Debug, Clone)]
+pub(crate) struct KeyHandle {
+    pub(crate) id: u32,
+    pub(crate) cipher: Arc<FrameCipher>,
+}
+
+/// A batch whose content key is in the ring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct BatchKey {
+    pub(crate) batch: BatchId,
+    pub(crate) tenant: TenantId,
+    pub(crate) id: u32,
+}
+
+/// The key ring, shared by clones. `Debug` shows its directory alone.
+#[derive(Clone)]
+pub struct KeyRing {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    world: World,
+    dir: PathBuf,
+    kek: Kek,
+    ring: [u8; 16],
+    /// Held over a change and its writes; readers need `state` alone.
+    generation: Mutex<u64>,
+    state: RwLock<State>,
+    _lock: Box<dyn LockGuard>,
+}
+
+#[derive(Default)]
+struct State {
+    body: Body,
+    /// Unwrapped on first use.
+    ciphers: BTreeMap<u32, Arc<FrameCipher>>,
+    index: BTreeMap<u16, hmac::Key>,
+}
+
+impl fmt::Debug for KeyRing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeyRing({})", self.shared.dir.display())
+    }
+}
+
+impl KeyRing {
+    /// Opens the ring in `dir`, or makes one on first use. It stays locked against other processes until the last clone is dropped.
+    ///
+    /// # Errors
+    /// [`KeyError`]: no or an unfit key-encryption key, a damaged ring, another process, the disk.
+    pub fn open(world: &World, dir: &Path, source: &KeySource) -> Result<Self, KeyError> {
+        let disk = world.disk();
+        let secret = source::read(disk, source)?;
+        disk.create_dir_all(dir).map_err(DiskError::new("create", dir))?;
+        let lock = disk.lock_exclusive(&dir.join("lock")).map_err(|error| match error.kind() {
+            std::io::ErrorKind::WouldBlock => KeyError::Locked(dir.to_owned()),
+            _ => KeyError::Disk(DiskError::new("lock", dir)(error)),
+        })?;
+        let found = store::read(disk, dir, &mut |ring| Kek::new(&secret, ring))?;
+        let is_new = found.is_none();
+        let (copy, kek) = match found {
+            Some(found) => found,
+            None => {
+                let mut ring = [0u8; 16];
+                world.fill_random(&mut ring);
+                (Copy { generation: 0, ring, body: Body { next_key: 1, ..Body::default() } }, Kek::new(&secret, ring)?)
+            }
+        };
+        let shared = Shared {
+            world: world.clone(),
+            dir: dir.to_owned(),
+            kek,
+            ring: copy.ring,
+            generation: Mutex::new(copy.generation),
+            state: RwLock::new(State { body: copy.body, ..State::default() }),
+            _lock: lock,
+        };
+        let ring = Self { shared: Arc::new(shared) };
+        if is_new {
+            ring.change(|shared, body| shared.add_tenant(body, INSTALLATION.0, String::new()))?;
+        }
+        Ok(ring)
+    }
+
+    /// The number of a tenant: stable, made and synced on first sight.
+    ///
+    /// # Errors
+    /// [`KeyError::TenantName`] where the name is empty, too long or has control characters; [`KeyError::Disk`].
+    pub fn tenant(&self, name: &str) -> Result<TenantId, KeyError> {
+        if name.is_empty() || name.len() > TENANT_NAME_BYTES_MAX || name.chars().any(char::is_control) {
+            return Err(KeyError::TenantName);
+        }
+        let known = |body: &Body| body.tenants.iter().find(|tenant| tenant.name == name).map(|tenant| TenantId(tenant.id));
+        if let Some(id) = self.read(|state| known(&state.body)) {
+            return Ok(id);
+        }
+        self.change(|shared, body| {
+            // Another thread may have made it in between.
+            if let Some(id) = known(body) {
+                return Ok(id);
+            }
+            let last = body.tenants.iter().map(|tenant| tenant.id).max().unwrap_or(INSTALLATION.0);
+            let id = last.checked_add(1).ok_or(KeyError::Exhausted("another tenant"))?;
+            shared.add_tenant(body, id, name.to_owned())?;
+            Ok(TenantId(id))
+        })
+    }
+
+    /// The name behind a number.
+    pub fn tenant_name(&self, id: TenantId) -> Option<String> {
+        self.read(|state| {
+            state.body.tenants.iter().find(|tenant| tenant.id == id.0 && id != INSTALLATION).map(|tenant| tenant.name.clone())
+        })
+    }
+
+    /// A keyed hash of a lookup value: 128 bits of HMAC-SHA-256 under the tenant's index key. Each part goes in with its length, so that
+    /// no two lists of parts collide; `label` keeps kinds of values apart.
+    ///
+    /// # Errors
+    /// [`KeyError::UnknownTenant`], [`KeyError::Destroyed`] after [`KeyRing::destroy_index`].
+    pub fn fingerprint(&self, tenant: TenantId, label: &str, parts: &[&[u8]]) -> Result<Fingerprint, KeyError> {
+        if let Some(hash) = self.read(|state| state.index.get(&tenant.0).map(|key| keyed_hash(key, label, parts))) {
+            return Ok(hash);
+        }
+        let key = self.index_key(tenant)?;
+        Ok(keyed_hash(&key, label, parts))
+    }
+
+    /// Deletes a tenant's index key: its lookup hashes never match anything again. For the end of a contract.
+    ///
+    /// # Errors
+    /// [`KeyError::UnknownTenant`]; [`KeyError::Disk`], and then the key is still there.
+    pub fn destroy_index(&self, tenant: TenantId) -> Result<(), KeyError> {
+        self.change(|_, body| {
+            body.tenants.iter().find(|entry| entry.id == tenant.0).ok_or(KeyError::UnknownTenant(tenant.0))?;
+            body.keys.retain(|key| !(key.tenant == tenant.0 && key.purpose == Purpose::Index));
+            Ok(())
+        })?;
+        self.write_state().index.remove(&tenant.0);
+        Ok(())
+    }
+
+    /// The key of a tenant's record frames in a stream.
+    pub(crate) fn record_key(&self, tenant: TenantId, stream: StreamName) -> Result<KeyHandle, KeyError> {
+        self.standing_key(tenant, Purpose::Record(stream))
+    }
+
+    /// The key of a stream's bundles.
+    pub(crate) fn bundle_key(&self, stream: StreamName) -> Result<KeyHandle, KeyError> {
+        self.standing_key(INSTALLATION, Purpose::Bundles(stream))
+    }
+
+    /// The key of a batch's content, made and synced where there is none yet.
+    pub(crate) fn batch_key(&self, stream: StreamName, tenant: TenantId, batch: BatchId) -> Result<KeyHandle, KeyError> {
+        let purpose = Purpose::Batch(stream, batch);
+        let known = self.read(|state| find(&state.body, tenant.0, purpose));
+        let id = match known {
+            Some(id) => id,
+            None => self.change(|shared, body| {
+                body.tenants.iter().find(|entry| entry.id == tenant.0).ok_or(KeyError::UnknownTenant(tenant.0))?;
+                shared.add_key(body, tenant.0, purpose)
+            })?,
+        };
+        Ok(KeyHandle { id, cipher: self.cipher(id)?.ok_or(KeyError::Destroyed)? })
+    }
+
+    /// The key with this number; `None` where it was deleted.
+    pub(crate) fn cipher(&self, id: u32) -> Result<Option<Arc<FrameCipher>>, KeyError> {
+        if let Some(cipher) = self.read(|state| state.ciphers.get(&id).cloned()) {
+            return Ok(Some(cipher));
+        }
+        let mut state = self.write_state();
+        let Ok(at) = state.body.keys.binary_search_by_key(&id, |key| key.id) else { return Ok(None) };
+        let entry = &state.body.keys[at];
+        let key = self.shared.kek.unwrap(entry.tenant, &entry.wrapped)?;
+        let cipher = FrameCipher::new(&key).map_err(|_| KeyError::Internal("AES-GCM refused a key"))?;
+        let cipher = Arc::new(cipher);
+        state.ciphers.insert(id, cipher.clone());
+        Ok(Some(cipher))
+    }
+
+    /// The batches of a stream whose content key is here.
+    pub(crate) fn batch_keys(&self, stream: StreamName) -> Vec<BatchKey> {
+        self.read(|state| {
+            let keys = state.body.keys.iter();
+            keys.filter_map(|key| match key.purpose {
+                Purpose::Batch(of, batch) if of == stream => Some(BatchKey { batch, tenant: TenantId(key.tenant), id: key.id }),
+                _ => None,
+            })
+            .collect()
+        })
+    }
+
+    /// Deletes the content keys of these batches, in both copies, in one write.
+    pub(crate) fn destroy_batch_keys(&self, stream: StreamName, batches: &[BatchId]) -> Result<(), KeyError> {
+        let goes = |key: &KeyEntry| matches!(key.purpose, Purpose::Batch(of, batch) if of == stream && batches.contains(&batch));
+        let ids: Vec<u32> = self.read(|state| state.body.keys.iter().filter(|key| goes(key)).map(|key| key.id).collect());
+        if ids.is_empty() {
+            return Ok(());
+        }
+        self.change(|_, body| {
+            body.keys.retain(|key| !goes(key));
+            Ok(())
+        })?;
+        let mut state = self.write_state();
+        for id in ids {
+            state.ciphers.remove(&id);
+        }
+        Ok(())
+    }
+
+    /// The last start of a stream's journal that the ring knows; 0 before the first.
+    pub(crate) fn epoch(&self, stream: StreamName) -> u32 {
+        self.read(|state| state.body.epochs.iter().find(|(of, _)| *of == stream).map_or(0, |(_, epoch)| *epoch))
+    }
+
+    /// Remembers a start, synced when it returns.
+    pub(crate) fn raise_epoch(&self, stream: StreamName, to: u32) -> Result<(), KeyError> {
+        if to > EPOCH_MAX {
+            return Err(KeyError::Exhausted("another start of the journal"));
+        }
+        self.change(|_, body| {
+            body.epochs.retain(|(of, _)| *of != stream);
+            body.epochs.push((stream, to));
+            Ok(())
+        })
+    }
+
+    fn standing_key(&self, tenant: TenantId, purpose: Purpose) -> Result<KeyHandle, KeyError> {
+        let known = self.read(|state| find(&state.body, tenant.0, purpose));
+        let id = known.ok_or(KeyError::UnknownTenant(tenant.0))?;
+        Ok(KeyHandle { id, cipher: self.cipher(id)?.ok_or(KeyError::Destroyed)? })
+    }
+
+    fn index_key(&self, tenant: TenantId) -> Result<hmac::Key, KeyError> {
+        let mut state = self.write_state();
+        let body = &state.body;
+        body.tenants.iter().find(|entry| entry.id == tenant.0).ok_or(KeyError::UnknownTenant(tenant.0))?;
+        let entry = body.keys.iter().find(|key| key.tenant == tenant.0 && key.purpose == Purpose::Index).ok_or(KeyError::Destroyed)?;
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &self.shared.kek.unwrap(tenant.0, &entry.wrapped)?[..]);
+        state.index.insert(tenant.0, key.clone());
+        Ok(key)
+    }
+
+    fn read<T>(&self, look: impl FnOnce(&State) -> T) -> T {
+        look(&self.shared.state.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn write_state(&self) -> std::sync::RwLockWriteGuard<'_, State> {
+        self.shared.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes a copy of the body, writes it, and only then shows it: nobody uses a key that is not on disk.
+    fn change<T>(&self, change: impl FnOnce(&Shared, &mut Body) -> Result<T, KeyError>) -> Result<T, KeyError> {
+        let mut generation: MutexGuard<'_, u64> = self.shared.generation.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut body = self.read(|state| state.body.clone());
+        let value = change(&self.shared, &mut body)?;
+        // Raised also where the write fails: the copy that may have been written must not tie with the next one.
+        *generation += 1;
+        let copy = Copy { generation: *generation, ring: self.shared.ring, body };
+        store::write(self.shared.world.disk(), &self.shared.dir, &self.shared.kek, &copy)?;
+        self.write_state().body = copy.body;
+        Ok(value)
+    }
+}
+
+impl Shared {
+    fn add_key(&self, body: &mut Body, tenant: u16, purpose: Purpose) -> Result<u32, KeyError> {
+        let id = body.next_key;
+        body.next_key = id.checked_add(1).ok_or(KeyError::Exhausted("another key"))?;
+        let mut key = Zeroizing::new([0u8; KEY_BYTES]);
+        self.world.fill_random(&mut key[..]);
+        let wrapped = self.kek.wrap(tenant, &key)?;
+        body.keys.push(KeyEntry { id, tenant, purpose, wrapped });
+        Ok(id)
+    }
+
+    fn add_tenant(&self, body: &mut Body, id: u16, name: String) -> Result<(), KeyError> {
+        body.tenants.push(TenantEntry { id, name });
+        self.add_key(body, id, Purpose::Index)?;
+        for stream in [StreamName::Transactional, StreamName::Marketing] {
+            self.add_key(body, id, Purpose::Record(stream))?;
+            if id == INSTALLATION.0 {
+                self.add_key(body, id, Purpose::Bundles(stream))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn find(body: &Body, tenant: u16, purpose: Purpose) -> Option<u32> {
+    body.keys.iter().find(|key| key.tenant == tenant && key.purpose == purpose).map(|key| key.id)
+}
+
+fn keyed_hash(key: &hmac::Key, label: &str, parts: &[&[u8]]) -> Fingerprint {
+    let mut context = hmac::Context::with_key(key);
+    for part in std::iter::once(label.as_bytes()).chain(parts.iter().copied()) {
+        context.update(&(part.len() as u64).to_le_bytes());
+        context.update(part);
+    }
+    let tag = context.sign();
+    let mut hash = [0u8; 16];
+    hash.copy_from_slice(&tag.as_ref()[..16]);
+    Fingerprint(hash)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    struct Place {
+        dir: tempfile::TempDir,
+        world: World,
+    }
+
+    impl Place {
+        fn new() -> Self {
+            let place = Self { dir: tempfile::tempdir().unwrap(), world: World::real() };
+            new_key_file(&place.world, &place.kek()).unwrap();
+            place
+        }
+        fn kek(&self) -> PathBuf {
+            self.dir.path().join("kek")
+        }
+        fn ring(&self) -> PathBuf {
+            self.dir.path().join("ring")
+        }
+        fn open(&self) -> Result<KeyRing, KeyError> {
+            KeyRing::open(&self.world, &self.ring(), &KeySource::File(self.kek()))
+        }
+    }
+
+    const STREAM: StreamName = StreamName::Transactional;
+
+    #[test]
+    fn tenants_and_keys_survive_a_restart() {
+        let place = Place::new();
+        let ring = place.open().unwrap();
+        let (a, b) = (ring.tenant("a").unwrap(), ring.tenant("b").unwrap());
+        assert_ne!(a, b);
+        let hash = ring.fingerprint(a, "row", &[b"x", b"y"]).unwrap();
+        let key = ring.batch_key(STREAM, a, BatchId::new(1, 1)).unwrap().id;
+        ring.raise_epoch(STREAM, 7).unwrap();
+        assert!(matches!(place.open(), Err(KeyError::Locked(_))));
+        drop(ring);
+        let ring = place.open().unwrap();
+        assert_eq!(ring.tenant("b").unwrap(), b);
+        assert_eq!(ring.tenant_name(a).as_deref(), Some("a"));
+        assert_eq!(ring.fingerprint(a, "row", &[b"x", b"y"]).unwrap(), hash);
+        assert_eq!(ring.batch_key(STREAM, a, BatchId::new(1, 1)).unwrap().id, key);
+        assert_eq!((ring.epoch(STREAM), ring.epoch(StreamName::Marketing)), (7, 0));
+        assert!(matches!(ring.batch_key(STREAM, TenantId(99), BatchId::new(1, 2)), Err(KeyError::UnknownTenant(99))));
+    }
+
+    #[test]
+    fn fingerprints_differ_by_tenant_label_and_cut() {
+        let place = Place::new();
+        let ring = place.open().unwrap();
+        let (a, b) = (ring.tenant("a").unwrap(), ring.tenant("b").unwrap());
+        let all = [
+            ring.fingerprint(a, "row", &[b"xy"]).unwrap(),
+            ring.fingerprint(a, "row", &[b"x", b"y"]).unwrap(),
+            ring.fingerprint(a, "rowx", &[b"y"]).unwrap(),
+            ring.fingerprint(b, "row", &[b"xy"]).unwrap(),
+        ];
+        assert_eq!(all.iter().collect::<std::collections::BTreeSet<_>>().len(), all.len());
+        ring.destroy_index(a).unwrap();
+        assert!(matches!(ring.fingerprint(a, "row", &[b"xy"]), Err(KeyError::Destroyed)));
+        assert!(ring.fingerprint(b, "row", &[b"xy"]).is_ok());
+    }
+
+    #[test]
+    fn one_damaged_copy_is_survived_and_two_are_told() {
+        let place = Place::new();
+        let ring = place.open().unwrap();
+        let a = ring.tenant("a").unwrap();
+        drop(ring);
+        for copy in ["ring.a", "ring.b"] {
+            let path = place.ring().join(copy);
+            let whole = std::fs::read(&path).unwrap();
+            for damage in [&whole[..whole.len() / 2], &[][..]] {
+                std::fs::write(&path, damage).unwrap();
+                assert_eq!(place.open().unwrap().tenant_name(a).as_deref(), Some("a"));
+            }
+            std::fs::write(&path, whole).unwrap();
+        }
+        for copy in ["ring.a", "ring.b"] {
+            let path = place.ring().join(copy);
+            let mut bytes = std::fs::read(&path).unwrap();
+            bytes[80] ^= 1;
+            std::fs::write(&path, bytes).unwrap();
+        }
+        assert!(matches!(place.open(), Err(KeyError::Damaged(_))));
+    }
+
+    #[test]
+    fn the_newer_whole_copy_wins() {
+        let place = Place::new();
+        let ring = place.open().unwrap();
+        ring.tenant("a").unwrap();
+        let old = std::fs::read(place.ring().join("ring.b")).unwrap();
+        let b = ring.tenant("b").unwrap();
+        drop(ring);
+        // A crash between the two writes leaves the second copy one change behind.
+        std::fs::write(place.ring().join("ring.b"), old).unwrap();
+        assert_eq!(place.open().unwrap().tenant_name(b).as_deref(), Some("b"));
+    }
+
+    #[test]
+    fn the_wrong_key_and_a_changed_ring_are_told_apart_from_damage() {
+        let place = Place::new();
+        drop(place.open().unwrap());
+        let other = place.dir.path().join("other");
+        new_key_file(&place.world, &other).unwrap();
+        let opened = KeyRing::open(&place.world, &place.ring(), &KeySource::File(other));
+        assert!(matches!(opened, Err(KeyError::WrongKey(_))));
+    }
+
+    #[test]
+    fn a_key_file_that_others_can_read_is_refused() {
+        let place = Place::new();
+        std::fs::set_permissions(place.kek(), std::fs::Permissions::from_mode(0o640)).unwrap();
+        let error = place.open().unwrap_err();
+        assert!(matches!(error, KeyError::ReadableByOthers { mode: 0o640, .. }), "{error}");
+        std::fs::set_permissions(place.kek(), std::fs::Permissions::from_mode(0o600)).unwrap();
+        std::fs::write(place.kek(), "c2hvcnQ=\n").unwrap();
+        assert!(matches!(place.open(), Err(KeyError::NotAKey(_))));
+        std::fs::remove_file(place.kek()).unwrap();
+        assert!(matches!(place.open(), Err(KeyError::NoSource(_))));
+        assert!(new_key_file(&place.world, &place.kek()).is_ok() && new_key_file(&place.world, &place.kek()).is_err(), "never replaced");
+    }
+
+    #[test]
+    fn a_destroyed_key_is_gone_from_memory_and_from_both_copies() {
+        let place = Place::new();
+        let ring = place.open().unwrap();
+        let a = ring.tenant("a").unwrap();
+        let (one, two) = (BatchId::new(1, 1), BatchId::new(1, 2));
+        let gone = ring.batch_key(STREAM, a, one).unwrap().id;
+        ring.batch_key(STREAM, a, two).unwrap();
+        let wrapped = ring.read(|state| state.body.keys.iter().find(|key| key.id == gone).map(|key| key.wrapped.0).unwrap());
+        let holds = |copy: &str| std::fs::read(place.ring().join(copy)).unwrap().windows(32).any(|window| window == wrapped);
+        assert!(holds("ring.a") && holds("ring.b"));
+        ring.destroy_batch_keys(STREAM, &[one]).unwrap();
+        assert!(!holds("ring.a") && !holds("ring.b"));
+        assert!(ring.cipher(gone).unwrap().is_none());
+        assert_eq!(ring.batch_keys(STREAM).iter().map(|key| key.batch).collect::<Vec<_>>(), [two]);
+        assert_ne!(ring.batch_key(STREAM, a, one).unwrap().id, gone, "a number never comes back");
+    }
+
+    #[test]
+    fn nothing_secret_is_in_the_ring_or_in_debug() {
+        let place = Place::new();
+        let ring = place.open().unwrap();
+        let kek = std::fs::read_to_string(place.kek()).unwrap();
+        let shown = format!("{ring:?} {:?} {:?}", ring.record_key(INSTALLATION, STREAM).unwrap(), KeySource::File(place.kek()));
+        assert!(!shown.contains(kek.trim()));
+        let secret = ring.shared.kek.unwrap(0, &ring.read(|state| state.body.keys[0].wrapped)).unwrap();
+        let bytes = std::fs::read(place.ring().join("ring.a")).unwrap();
+        assert!(!bytes.windows(32).any(|window| window == &secret[..]));
+    }
+}

@@ -1,0 +1,341 @@
+//! A start: lock, raise the epoch, read the record, begin to write.
+//!
+//! The order matters. The lock comes first, so that no two processes raise one epoch. The epoch file is raised before the key ring's copy: a crash
+//! between the two leaves the directory ahead, which is harmless, and never behind, which would look like a clone. Both are synced
+//! before the first frame. What the crash left uncommitted is discarded last, by ordinary operations.
+
+use crate::bundle::Bundles;
+use crate::config::JournalConfig;
+use crate::epoch::{self, EpochFile};
+use crate::error::{DiskError, Finding, JournalError, KeyError};
+use crate::format::{JournalId, LogKind, RecordPosition};
+use crate::journal::{Journal, JournalInner};
+use crate::keeper::{ERRANDS_MAX, Keeper};
+use crate::key_ring::{INSTALLATION, KeyHandle, KeyRing};
+use crate::live::{Batch, Batches, LiveJob, LiveJobs, Phase};
+use crate::log::{LogWriter, OpenSegment};
+use crate::reader::Reader;
+use crate::recovery::{self, Recovered, Replay};
+use crate::segment;
+use crate::survey::{self, LogDir, UsedSegment};
+use crate::tail::Tail;
+use crate::writer::{Shared, Writer, WriterParts};
+use model::{BatchId, Stream};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use world::channel::bounded;
+use world::{LockGuard, ThreadHandle, World};
+
+/// The reason that a batch is discarded with at a start.
+const NO_COMMIT: &str = "no_commit";
+
+/// An open journal.
+#[derive(Debug)]
+pub struct Opened<S: Stream> {
+    /// The handle to write with.
+    pub journal: Journal<S>,
+    /// Reads payloads and bundles.
+    pub reader: Reader,
+    /// Gives the durable records in order, from the first.
+    pub tail: Tail,
+    /// What the engine must go on with.
+    pub recovered: Recovered<S>,
+    /// The writer's thread; ends after the last handle is gone or one closed the journal.
+    pub writer: ThreadHandle,
+}
+
+/// Opens the journal of a stream, or makes it on first use. Blocks the thread while it reads the record.
+///
+/// # Errors
+/// [`JournalError`]: what cannot work in the configuration, a directory in use or of another stream, the key ring, the disk. Damage to
+/// frames is no error: see [`Recovered::findings`].
+pub async fn open<S: Stream>(world: World, config: JournalConfig, keys: KeyRing) -> Result<Opened<S>, JournalError> {
+    config.check()?;
+    let place = Place::take(&world, &config)?;
+    let mut findings = Vec::new();
+    let directory = place.epoch_file::<S>()?;
+    let (ring_epoch, known) = (keys.epoch(S::NAME), directory.epoch);
+    if known < ring_epoch {
+        findings.push(Finding::StaleJournal { directory: known, ring: ring_epoch });
+    }
+
+    let record_dir = place.log_dir::<S>(directory.journal, LogKind::Record);
+    let work_dir = place.log_dir::<S>(directory.journal, LogKind::Work);
+    let record_segments = record_dir.segments(&mut findings)?;
+    let work_segments = work_dir.segments(&mut findings)?;
+    let mut replay = Replay::default();
+    let record_end = recovery::read_record(&record_dir, &keys, &record_segments, &mut findings, |seen| replay.see(S::NAME, seen))?;
+    let work_end = work_segments.last().map(|last| work_dir.end_of(last)).transpose()?;
+    if let (Some(last), Some(end)) = (work_segments.last(), &work_end) {
+        tell_of_work(last.number, end, &mut findings);
+    }
+
+    let seen = [Some(record_end.last.epoch), work_end.as_ref().map(|end| end.epoch)].into_iter().flatten();
+    let of_headers = record_segments.iter().chain(&work_segments).filter_map(|used| used.header.map(|header| header.epoch));
+    let last_epoch = seen.chain(of_headers).max().unwrap_or(0).max(known).max(ring_epoch);
+    let epoch = last_epoch.checked_add(1).ok_or(KeyError::Exhausted("another start of the journal"))?;
+    place.raise::<S>(&keys, EpochFile { journal: directory.journal, epoch })?;
+
+    let record = record_dir.open_end(
+        record_segments.last().map(|last| (last, &record_end.last)),
+        config.segment_bytes,
+        epoch,
+        next_number(&record_segments, None),
+    )?;
+    let shared = Shared { durable: AtomicU64::new(record_end.last.position.0), ..Shared::default() };
+    let known_keys = keys.batch_keys(S::NAME);
+    let ring_batches = known_keys.iter().filter(|key| key.batch.node() == config.node).map(|key| key.batch.sequence() + 1);
+    let next_batch = ring_batches.max().unwrap_or(1).max(replay.next_batch(config.node));
+    shared.next_batch.store(next_batch, std::sync::atomic::Ordering::Relaxed);
+    shared.next_job.store(replay.next_job(config.node), std::sync::atomic::Ordering::Relaxed);
+
+    // In an old copy everything after its last frame is missing.
+    let damaged_after = if known < ring_epoch { Some(RecordPosition(u64::MAX)) } else { record_end.damaged_after };
+    let may_reclaim = damaged_after.is_none();
+    let recovered = replay.finish::<S>(damaged_after, findings);
+    let live = Live::of(&recovered, &keys)?;
+    // A locator names a segment for as long as its job lives: a number is never given again while any head names it.
+    let work = work_dir.open_end(
+        work_segments.last().zip(work_end.as_ref()),
+        config.segment_bytes,
+        epoch,
+        next_number(&work_segments, live.segments.keys().last().copied()),
+    )?;
+    if may_reclaim {
+        reclaim(&work_dir, &work_segments, &live, work.name.number)?;
+        let over = live.batches_over(&known_keys.iter().map(|key| key.batch).collect::<Vec<_>>(), &recovered);
+        keys.destroy_batch_keys(S::NAME, &over)?;
+    }
+    start(place, config, keys, directory.journal, epoch, shared, Ends { work, record }, live, may_reclaim, recovered).await
+}
+
+struct Ends {
+    work: OpenSegment,
+    record: OpenSegment,
+}
+
+#[allow(clippy::too_many_arguments, reason = "one call site; each is a part of the start")]
+async fn start<S: Stream>(
+    place: Place<'_>,
+    config: JournalConfig,
+    keys: KeyRing,
+    id: JournalId,
+    epoch: u32,
+    shared: Shared,
+    ends: Ends,
+    live: Live,
+    may_reclaim: bool,
+    recovered: Recovered<S>,
+) -> Result<Opened<S>, JournalError> {
+    let world = place.world.clone();
+    let shared = Arc::new(shared);
+    let bundles = Arc::new(Bundles::new(world.clone(), &config.dir, keys.bundle_key(S::NAME)?));
+    bundles.create_dir()?;
+    let (keeper, errands) = bounded(ERRANDS_MAX);
+    let (operations, inbox) = bounded(config.channel_capacity);
+    let log = |segment: OpenSegment| {
+        let dir = config.dir.join(segment.name.log.as_str());
+        LogWriter::new(&dir, segment, config.segment_bytes, keeper.clone())
+    };
+    let installation: KeyHandle = keys.record_key(INSTALLATION, S::NAME)?;
+    let parts = WriterParts {
+        world: world.clone(),
+        journal: id,
+        epoch,
+        commit_delay_max: config.commit_delay_max,
+        keys: keys.clone(),
+        installation,
+        work: log(ends.work),
+        record: log(ends.record),
+        keeper: keeper.clone(),
+        shared: shared.clone(),
+        batches: live.batches,
+        jobs: live.jobs,
+        segments: live.segments,
+        may_reclaim,
+        _lock: place.lock,
+    };
+    let keeper_of =
+        Keeper { world: world.clone(), dir: config.dir.clone(), stream: S::NAME, segment_bytes: config.segment_bytes, keys: keys.clone() };
+    // Its end is the end of its channel; nobody waits for it.
+    drop(world.spawn_thread(&format!("keeper-{}", S::NAME), move || keeper_of.run(errands)));
+    let writer = Writer::<S>::new(parts)?;
+    let writer = world.spawn_thread(&format!("journal-{}", S::NAME), move || writer.run(inbox));
+
+    let inner = JournalInner {
+        world: world.clone(),
+        dir: config.dir.clone(),
+        id,
+        node: config.node,
+        keys: keys.clone(),
+        keeper,
+        shared: shared.clone(),
+        bundles: bundles.clone(),
+    };
+    let journal = Journal { inner: Arc::new(inner), operations };
+    for batch in &recovered.discarded {
+        journal.discard_batch(*batch, world.wall(), NO_COMMIT).await?;
+    }
+    let reader = Reader::new(world.clone(), &config.dir, id, S::NAME, keys.clone(), bundles);
+    let tail = Tail::new(world, &config.dir, id, S::NAME, keys, shared);
+    Ok(Opened { journal, reader, tail, recovered, writer })
+}
+
+/// The directory, locked.
+struct Place<'world> {
+    world: &'world World,
+    dir: PathBuf,
+    lock: Box<dyn LockGuard>,
+}
+
+impl<'world> Place<'world> {
+    fn take(world: &'world World, config: &JournalConfig) -> Result<Self, JournalError> {
+        let disk = world.disk();
+        let dir = config.dir.clone();
+        for path in [dir.clone(), dir.join(LogKind::Work.as_str()), dir.join(LogKind::Record.as_str())] {
+            disk.create_dir_all(&path).map_err(DiskError::new("create", &path))?;
+        }
+        let lock = disk.lock_exclusive(&dir.join("lock")).map_err(|error| match error.kind() {
+            std::io::ErrorKind::WouldBlock => JournalError::Locked(dir.clone()),
+            _ => JournalError::Disk(DiskError::new("lock", &dir)(error)),
+        })?;
+        Ok(Self { world, dir, lock })
+    }
+
+    fn log_dir<S: Stream>(&self, journal: JournalId, log: LogKind) -> LogDir<'world> {
+        LogDir { disk: self.world.disk(), path: self.dir.join(log.as_str()), journal, stream: S::NAME, log }
+    }
+
+    fn epoch_path(&self) -> PathBuf {
+        self.dir.join("epoch")
+    }
+
+    /// What the directory knows of itself; a new identity where it is new.
+    fn epoch_file<S: Stream>(&self) -> Result<EpochFile, JournalError> {
+        let disk = self.world.disk();
+        if let Some(file) = epoch::read(disk, &self.epoch_path())? {
+            return Ok(file);
+        }
+        let dirs = [LogKind::Record, LogKind::Work].map(|log| self.dir.join(log.as_str()));
+        let journal = match survey::stated_journal(disk, &dirs)? {
+            Some(journal) => journal,
+            None => {
+                let mut id = [0u8; 16];
+                self.world.fill_random(&mut id);
+                JournalId(id)
+            }
+        };
+        Ok(EpochFile { journal, epoch: 0 })
+    }
+
+    fn raise<S: Stream>(&self, keys: &KeyRing, file: EpochFile) -> Result<(), JournalError> {
+        if file.epoch > crate::bounds::EPOCH_MAX {
+            return Err(KeyError::Exhausted("another start of the journal").into());
+        }
+        epoch::write(self.world.disk(), &self.epoch_path(), &file)?;
+        Ok(keys.raise_epoch(S::NAME, file.epoch)?)
+    }
+}
+
+fn next_number(segments: &[UsedSegment], at_least: Option<u32>) -> u32 {
+    let last = segments.last().map(|last| last.number).max(at_least);
+    last.map_or(1, |last| last.saturating_add(1))
+}
+
+fn tell_of_work(segment: u32, end: &survey::SegmentEnd, findings: &mut Vec<Finding>) {
+    let log = LogKind::Work;
+    findings.extend(end.damage.iter().map(|(offset, bytes)| Finding::Damage { log, segment, offset: *offset, bytes: *bytes }));
+    if end.torn {
+        findings.push(Finding::TornTail { log, segment, offset: end.offset });
+    }
+}
+
+/// Removes work segments without a live job.
+fn reclaim(dir: &LogDir<'_>, segments: &[UsedSegment], live: &Live, current: u32) -> Result<(), JournalError> {
+    for used in segments {
+        if used.number != current && !live.segments.contains_key(&used.number) {
+            dir.remove(&segment::path_of(&dir.path, used.number))?;
+        }
+    }
+    Ok(())
+}
+
+/// What the writer must know of the past.
+struct Live {
+    batches: Batches,
+    jobs: LiveJobs,
+    segments: BTreeMap<u32, u64>,
+}
+
+impl Live {
+    fn of<S: Stream>(recovered: &Recovered<S>, keys: &KeyRing) -> Result<Self, JournalError> {
+        let mut live = Self { batches: Batches::default(), jobs: LiveJobs::default(), segments: BTreeMap::new() };
+        let mut counts: BTreeMap<BatchId, u64> = BTreeMap::new();
+        for job in &recovered.jobs {
+            *counts.entry(job.job.head.batch).or_default() += 1;
+        }
+        let content: BTreeMap<BatchId, u32> = keys.batch_keys(S::NAME).iter().map(|key| (key.batch, key.id)).collect();
+        for found in &recovered.batches {
+            let (open, jobs) = (&found.open, counts.get(&found.open.batch).copied().unwrap_or(0));
+            if found.closed && jobs == 0 {
+                continue;
+            }
+            let committed = found.commit.is_some();
+            // Neither rolling nor committed, in a damaged record: it takes no jobs, and nobody discards it but a person.
+            let phase = if committed || !open.rolling { Phase::Committed } else { Phase::Open };
+            let id = content.get(&open.batch).copied();
+            live.batches.insert(Batch {
+                id: open.batch,
+                tenant: open.tenant,
+                rolling: open.rolling,
+                phase,
+                closed: found.closed,
+                content: id.map(|id| handle(keys, id)).transpose()?.flatten(),
+                record: keys.record_key(open.tenant, S::NAME)?,
+                live: jobs,
+                heads: Vec::new(),
+                failed: None,
+            });
+        }
+        for batch in &recovered.discarded {
+            live.insert_given_up::<S>(*batch, keys)?;
+        }
+        for job in &recovered.jobs {
+            let (id, segment) = (job.job.id, job.job.locator.segment);
+            let batch = live.batches.slot(job.job.head.batch).expect("each recovered job is of a recovered batch");
+            live.jobs.insert(id, LiveJob { segment, batch });
+            *live.segments.entry(segment).or_default() += 1;
+        }
+        Ok(live)
+    }
+
+    /// A batch that the writer is about to discard: open, and without jobs.
+    fn insert_given_up<S: Stream>(&mut self, batch: BatchId, keys: &KeyRing) -> Result<(), JournalError> {
+        let tenant = keys.batch_keys(S::NAME).iter().find(|key| key.batch == batch).map_or(INSTALLATION, |key| key.tenant);
+        self.batches.insert(Batch {
+            id: batch,
+            tenant,
+            rolling: false,
+            phase: Phase::Open,
+            closed: false,
+            content: None,
+            record: keys.record_key(tenant, S::NAME)?,
+            live: 0,
+            heads: Vec::new(),
+            failed: None,
+        });
+        Ok(())
+    }
+
+    /// Batches whose content key is not needed any more: discarded, never opened, or closed and settled.
+    fn batches_over<S: Stream>(&self, with_key: &[BatchId], recovered: &Recovered<S>) -> Vec<BatchId> {
+        let is_over = |batch: &BatchId| self.batches.by_id(*batch).is_none() || recovered.discarded.contains(batch);
+        with_key.iter().copied().filter(is_over).collect()
+    }
+}
+
+fn handle(keys: &KeyRing, id: u32) -> Result<Option<KeyHandle>, JournalError> {
+    Ok(keys.cipher(id)?.map(|cipher| KeyHandle { id, cipher }))
+}

@@ -1,0 +1,199 @@
+//! From the record on disk to what the engine must go on with.
+//!
+//! The record log is read once, from its first frame, and decrypted; the work log is not read but for its end. What comes out is exact:
+//!
+//! - a job counts where its batch is committed, or rolling (then each durable head binds by itself);
+//! - a job whose last word is an intent is [`State::Uncertain`]: its message may have been sent (invariant 10);
+//! - a batch without commit is given up, unless damage in the record behind its opening leaves its fate unknown: then it is neither
+//!   queued nor discarded, and a person decides;
+//! - once settled, a job is not recovered any more, also where a bounce came later.
+//!
+//! Damage is never fatal here. It is told as a [`Finding`], and from then on nothing this start found is reclaimed or destroyed.
+
+mod replay;
+
+pub(crate) use replay::Replay;
+
+use crate::bounds::SEGMENT_HEADER_BYTES;
+use crate::error::{DiskError, Finding, JournalError};
+use crate::format::RecordPosition;
+use crate::frame;
+use crate::key_ring::KeyRing;
+use crate::record::{self, Decoded};
+use crate::segment::{self, Scanner, Step};
+use crate::survey::{LogDir, SegmentEnd, UsedSegment};
+use model::record::{BatchCommit, BatchOpen, FrameKey, Intent};
+use model::stage::JournaledJob;
+use model::state::HoldReason;
+use model::{BatchId, Fingerprint, JobId, MessageVersion, State, Stream, TenantId, Timestamp};
+
+/// What a start found.
+#[derive(Debug)]
+pub struct Recovered<S: Stream> {
+    /// All batches that were not given up, in the order of their ids. One that is neither rolling nor committed lost its commit, or had
+    /// none, in a damaged record: it needs a person.
+    pub batches: Vec<RecoveredBatch>,
+    /// Every binding job that is not settled, in the order of the ids.
+    pub jobs: Vec<RecoveredJob<S>>,
+    /// The idempotency key of every binding job, settled or not, in the order of the record.
+    pub keys: Vec<RecoveredKey>,
+    /// Batches that this start gave up for want of a commit.
+    pub discarded: Vec<BatchId>,
+    /// What was not as a clean stop leaves it.
+    pub findings: Vec<Finding>,
+}
+
+/// A batch as the record knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecoveredBatch {
+    /// How it came.
+    pub open: BatchOpen,
+    /// Its commit.
+    pub commit: Option<BatchCommit>,
+    /// An operator must release it before its next message.
+    pub held: bool,
+    /// An operator stopped it for good.
+    pub cancelled: bool,
+    /// Its report was given.
+    pub closed: bool,
+}
+
+/// A job that the engine must go on with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecoveredJob<S: Stream> {
+    /// The job.
+    pub job: JournaledJob<S>,
+    /// Where it stands.
+    pub state: State,
+    /// Why it is held, where it is.
+    pub held: Option<HoldReason>,
+    /// The highest attempt that the record knows; one that a crash cut short counts.
+    pub attempts: u16,
+    /// Its current message version.
+    pub message: MessageVersion,
+    /// When it is due.
+    pub due: Timestamp,
+    /// The first intent of the current message version: a later attempt must reproduce its bytes.
+    pub frozen: Option<Intent>,
+}
+
+/// An idempotency key that binds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecoveredKey {
+    /// Whose.
+    pub tenant: TenantId,
+    /// The key.
+    pub key: Fingerprint,
+    /// The keyed hash of the content.
+    pub content: Fingerprint,
+    /// The job it made.
+    pub job: JobId,
+    /// The job's batch.
+    pub batch: BatchId,
+}
+
+/// Where the record ends.
+#[derive(Debug, Default)]
+pub(crate) struct RecordEnd {
+    pub(crate) last: SegmentEnd,
+    /// Everything before this is damaged somewhere: positions after which a frame is missing.
+    pub(crate) damaged_after: Option<RecordPosition>,
+}
+
+/// A frame as recovery hands it on.
+pub(crate) struct Seen {
+    pub(crate) position: RecordPosition,
+    pub(crate) key: FrameKey,
+    pub(crate) decoded: Decoded,
+}
+
+/// Reads the whole record log.
+pub(crate) fn read_record(
+    dir: &LogDir<'_>,
+    keys: &KeyRing,
+    segments: &[UsedSegment],
+    findings: &mut Vec<Finding>,
+    mut visit: impl FnMut(Seen),
+) -> Result<RecordEnd, JournalError> {
+    let mut end = RecordEnd::default();
+    let mut expected = segments.first().map_or(0, |first| first.number);
+    for (index, used) in segments.iter().enumerate() {
+        while expected < used.number {
+            findings.push(Finding::SegmentMissing { log: dir.log, segment: expected });
+            end.note_damage();
+            expected += 1;
+        }
+        expected = used.number.saturating_add(1);
+        let is_last = index + 1 == segments.len();
+        end.read_segment(dir, keys, used, is_last, findings, &mut visit)?;
+    }
+    Ok(end)
+}
+
+impl RecordEnd {
+    /// From the last good frame on something is missing.
+    fn note_damage(&mut self) {
+        self.damaged_after = Some(self.last.position);
+    }
+
+    fn read_segment(
+        &mut self,
+        dir: &LogDir<'_>,
+        keys: &KeyRing,
+        used: &UsedSegment,
+        is_last: bool,
+        findings: &mut Vec<Finding>,
+        visit: &mut impl FnMut(Seen),
+    ) -> Result<(), JournalError> {
+        let path = segment::path_of(&dir.path, used.number);
+        let error = || DiskError::new("read", &path);
+        let segment = used.number;
+        let start = SEGMENT_HEADER_BYTES as u64;
+        let mut scanner = Scanner::new(used.file.clone(), dir.name(segment).salt(), start).map_err(error())?;
+        self.last = SegmentEnd { position: self.last.position, epoch: self.last.epoch, ..SegmentEnd::default() };
+        loop {
+            match scanner.step().map_err(error())? {
+                Step::Frame { offset, header, length } => {
+                    // A frame that comes again is a copy that somebody put there.
+                    if header.position() <= self.last.position && self.last.position != RecordPosition::default() {
+                        findings.push(Finding::OutOfOrder { segment, offset });
+                        continue;
+                    }
+                    self.last.epoch = self.last.epoch.max(header.epoch);
+                    match decode(dir, keys, scanner.frame_mut(offset, length)) {
+                        Some(decoded) => visit(Seen { position: header.position(), key: header.key, decoded }),
+                        None => {
+                            findings.push(Finding::Unreadable { segment, offset });
+                            self.note_damage();
+                        }
+                    }
+                    self.last.position = header.position();
+                }
+                Step::Damage { offset, bytes } => {
+                    findings.push(Finding::Damage { log: dir.log, segment, offset, bytes });
+                    self.last.damage.push((offset, bytes));
+                    self.note_damage();
+                }
+                Step::End { offset, torn } => {
+                    (self.last.offset, self.last.torn) = (offset, torn);
+                    if torn && is_last {
+                        findings.push(Finding::TornTail { log: dir.log, segment, offset });
+                    } else if torn {
+                        // A segment is durable as a whole before the next one begins.
+                        let bytes = used.file.len().map_err(error())?.saturating_sub(offset);
+                        findings.push(Finding::Damage { log: dir.log, segment, offset, bytes });
+                        self.note_damage();
+                    }
+                    return Ok(());
+                }
+            }
+        }
+    }
+}
+
+fn decode(dir: &LogDir<'_>, keys: &KeyRing, bytes: &mut [u8]) -> Option<Decoded> {
+    let header = frame::header_of(bytes)?;
+    let cipher = keys.cipher(header.key_id).ok()??;
+    let plain = frame::open_in_place(bytes, dir.journal, &cipher).ok()?;
+    record::decode(header.kind, header.encoding, plain).ok()
+}

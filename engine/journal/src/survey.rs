@@ -1,0 +1,160 @@
+//! What lies in a log's folder at a start: which segments are in use, and where the log ends.
+
+use crate::bounds::SEGMENT_HEADER_BYTES;
+use crate::error::{DiskError, Finding, JournalError};
+use crate::format::{HeaderRead, JournalId, LogKind, RecordPosition, SegmentHeader, SegmentName};
+use crate::log::{OpenSegment, write_header};
+use crate::segment::{self, Scanner, Step};
+use model::StreamName;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use world::{Disk, DiskFile, OpenMode};
+
+/// Room that makes it worth going on in a segment, in bytes.
+const ROOM_MIN: u64 = 4096;
+
+/// A segment in use.
+pub(crate) struct UsedSegment {
+    pub(crate) number: u32,
+    pub(crate) file: Arc<dyn DiskFile>,
+    /// `None` where it is damaged.
+    pub(crate) header: Option<SegmentHeader>,
+}
+
+/// The folder of one log.
+pub(crate) struct LogDir<'disk> {
+    pub(crate) disk: &'disk dyn Disk,
+    pub(crate) path: PathBuf,
+    pub(crate) journal: JournalId,
+    pub(crate) stream: StreamName,
+    pub(crate) log: LogKind,
+}
+
+impl LogDir<'_> {
+    pub(crate) fn name(&self, number: u32) -> SegmentName {
+        SegmentName { journal: self.journal, stream: self.stream, log: self.log, number }
+    }
+
+    /// The segments in use, by number. Prepared ones that were never used are removed: the writer makes its own.
+    pub(crate) fn segments(&self, findings: &mut Vec<Finding>) -> Result<Vec<UsedSegment>, JournalError> {
+        let mut used = Vec::new();
+        for number in segment::numbers(self.disk, &self.path)? {
+            let path = segment::path_of(&self.path, number);
+            let file = self.disk.open(&path, OpenMode::ReadWrite).map_err(DiskError::new("open", &path))?;
+            let header = match segment::read_header(&*file).map_err(DiskError::new("read", &path))? {
+                HeaderRead::Valid(header) if header.name == self.name(number) => Some(header),
+                HeaderRead::Valid(header) => return Err(foreign(path, header.name, self.name(number))),
+                HeaderRead::Unused | HeaderRead::Damaged if self.has_frames(&path, &file, number)? => {
+                    findings.push(Finding::SegmentHeader { log: self.log, segment: number });
+                    None
+                }
+                // A crash came before its first frames were durable.
+                HeaderRead::Unused | HeaderRead::Damaged => {
+                    self.remove(&path)?;
+                    continue;
+                }
+            };
+            used.push(UsedSegment { number, file, header });
+        }
+        Ok(used)
+    }
+
+    fn has_frames(&self, path: &Path, file: &Arc<dyn DiskFile>, number: u32) -> Result<bool, JournalError> {
+        let scan = || Scanner::new(file.clone(), self.name(number).salt(), SEGMENT_HEADER_BYTES as u64)?.step();
+        let step = scan().map_err(DiskError::new("read", path))?;
+        Ok(!matches!(step, Step::End { .. }))
+    }
+
+    pub(crate) fn remove(&self, path: &Path) -> Result<(), JournalError> {
+        self.disk.remove_file(path).map_err(DiskError::new("remove", path))?;
+        self.disk.sync_dir(&self.path).map_err(DiskError::new("sync", &self.path))?;
+        Ok(())
+    }
+
+    /// Goes through a whole segment to find where it ends.
+    pub(crate) fn end_of(&self, used: &UsedSegment) -> Result<SegmentEnd, JournalError> {
+        let path = segment::path_of(&self.path, used.number);
+        let error = || DiskError::new("read", &path);
+        let mut scanner = Scanner::new(used.file.clone(), self.name(used.number).salt(), SEGMENT_HEADER_BYTES as u64).map_err(error())?;
+        let mut end = SegmentEnd::default();
+        loop {
+            match scanner.step().map_err(error())? {
+                Step::Frame { header, .. } => end.epoch = end.epoch.max(header.epoch),
+                Step::Damage { offset, bytes } => end.damage.push((offset, bytes)),
+                Step::End { offset, torn } => {
+                    (end.offset, end.torn) = (offset, torn);
+                    return Ok(end);
+                }
+            }
+        }
+    }
+
+    /// Opens the log's end for writing: goes on in the last segment where it ended well, and begins a new one otherwise. A torn tail is
+    /// cut off first, so that nothing of it is ever taken for a frame.
+    pub(crate) fn open_end(
+        &self,
+        last: Option<(&UsedSegment, &SegmentEnd)>,
+        segment_bytes: u64,
+        epoch: u32,
+        next_number: u32,
+    ) -> Result<OpenSegment, JournalError> {
+        if let Some((used, end)) = last {
+            let path = segment::path_of(&self.path, used.number);
+            let capacity = used.file.len().map_err(DiskError::new("measure", &path))?;
+            let whole = !end.torn && end.damage.is_empty() && used.header.is_some();
+            if whole && end.offset + ROOM_MIN <= capacity {
+                // What the last process wrote and did not live to sync is built upon from here.
+                used.file.sync_data().map_err(DiskError::new("sync", &path))?;
+                return Ok(OpenSegment { name: self.name(used.number), file: used.file.clone(), capacity, written: end.offset });
+            }
+            used.file.set_len(end.offset.min(capacity)).map_err(DiskError::new("cut", &path))?;
+            used.file.sync_all().map_err(DiskError::new("sync", &path))?;
+        }
+        let path = segment::path_of(&self.path, next_number);
+        let file = segment::prepare(self.disk, &self.path, next_number, segment_bytes)?;
+        let name = self.name(next_number);
+        write_header(&*file, name, epoch, 0).map_err(DiskError::new("write", &path))?;
+        file.sync_data().map_err(DiskError::new("sync", &path))?;
+        let capacity = file.len().map_err(DiskError::new("measure", &path))?;
+        Ok(OpenSegment { name, file, capacity, written: SEGMENT_HEADER_BYTES as u64 })
+    }
+}
+
+/// Where a segment ends, and how.
+#[derive(Debug, Default)]
+pub(crate) struct SegmentEnd {
+    pub(crate) offset: u64,
+    pub(crate) torn: bool,
+    pub(crate) damage: Vec<(u64, u64)>,
+    /// The highest epoch of its frames.
+    pub(crate) epoch: u32,
+    /// The highest position of its frames, where the caller looked.
+    pub(crate) position: RecordPosition,
+}
+
+fn foreign(path: PathBuf, found: SegmentName, expected: SegmentName) -> JournalError {
+    let reason = if found.journal != expected.journal {
+        "it is a segment of another journal"
+    } else if found.stream != expected.stream {
+        "it is a segment of another stream"
+    } else if found.log != expected.log {
+        "it is a segment of the other log"
+    } else {
+        "it is a segment with another number"
+    };
+    JournalError::Foreign { path, reason }
+}
+
+/// The journal's id as some segment states it, for a directory whose epoch file is gone.
+pub(crate) fn stated_journal(disk: &dyn Disk, log_dirs: &[PathBuf]) -> Result<Option<JournalId>, JournalError> {
+    for dir in log_dirs {
+        for number in segment::numbers(disk, dir)? {
+            let path = segment::path_of(dir, number);
+            let file = disk.open(&path, OpenMode::Read).map_err(DiskError::new("open", &path))?;
+            if let HeaderRead::Valid(header) = segment::read_header(&*file).map_err(DiskError::new("read", &path))? {
+                return Ok(Some(header.name.journal));
+            }
+        }
+    }
+    Ok(None)
+}
