@@ -1,1 +1,43 @@
-//! A batch or a stream arrives and becomes jobs
+//! Intake: a batch arrives and becomes jobs.
+//!
+//! ```text
+//! bytes ─► formats ─► Row ─► admission ─► Job<S> (accepted) or a disposition with a reason
+//!          X12 835           │   ▲   ▲
+//!          NDJSON            │   │   └─ duplicates: has this key been accepted before?
+//!                            │   └───── members: whose address is it? (id and name or birth date)
+//!                            └────────► counted: rows and money (invariant 3)
+//! ```
+//!
+//! It promises
+//! * that every record of a file comes out as exactly one [`Row`]: a statement, a templated message, or a reject that says
+//!   where, what was expected and what to do, and never a value of the record but the arithmetic;
+//! * that memory does not grow with the file: a reader is passed through a window of a few hundred kilobytes;
+//! * that an amount is exact or absent: no float, no zero for what is not stated (invariant 14);
+//! * that a statement gets an address only by member id *and* name or birth date (invariant 13);
+//! * that the counts balance, in rows and in money.
+//!
+//! It leaves to others: making jobs durable (`journal`), what a message looks like (`render`), where files come from and
+//! go to, and the clock. It does no I/O beyond reading from the reader it is given.
+//!
+//! The one surprise: damage that belongs to no single record (a count in a trailer that does not fit, an interchange that is not
+//! closed) is not a row. It is a finding, see [`Rows::findings`]; a batch with findings deserves a person's look before it is committed.
+
+pub mod admission;
+pub mod check;
+mod content;
+pub mod duplicates;
+pub mod error;
+pub mod formats;
+pub mod members;
+pub mod reason;
+mod row;
+mod validate;
+mod window;
+
+pub use admission::{Admission, AdmissionSettings, Admitted, Fingerprints};
+pub use check::StatementView;
+pub use duplicates::{KeyIndex, Known, Repeat};
+pub use error::Undetected;
+pub use formats::{Format, Rows, detect, open};
+pub use members::{Contacts, Join};
+pub use row::{InlineRecipient, ReadStatement, ReadTemplated, Row};

@@ -1,0 +1,277 @@
+//! Admission: a row becomes a job, or is counted with the reason why not.
+//!
+//! In this order, so that each row has one disposition and the same one every time:
+//! 1. rejected by its format, or in the wrong stream;
+//! 2. no written authorization (marketing);
+//! 3. never mailed: reversals, estimates, statements whose lines do not add up ([`crate::ReadStatement::not_mailable`]);
+//! 4. the key was accepted before: duplicate, or rejected as a conflict;
+//! 5. no address;
+//! 6. accepted; held where the contact data has the id under another name.
+//!
+//! Only accepted rows take their key: a row without an address can be handed in again with a better contact file.
+
+use crate::duplicates::{KeyIndex, Repeat};
+use crate::members::{Contacts, Join};
+use crate::row::{InlineRecipient, ReadStatement, ReadTemplated};
+use crate::{Row, content, reason};
+use model::record::{Head, Intake};
+use model::reject::{Place, Reject};
+use model::stage::{Job, JobData, Payload};
+use model::state::{Disposition, HoldReason};
+use model::{
+    BatchId, BundleId, Fingerprint, Mailbox, MoneySummary, Private, Protection, Recipient, Stream, StreamName, TenantId, Timestamp,
+};
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Keyed hashes of lookup values under the tenant's index key (the journal's key ring).
+pub trait Fingerprints {
+    /// The hash of `parts` (each taken with its length) under `label`.
+    fn fingerprint(&self, label: &str, parts: &[&[u8]]) -> Fingerprint;
+}
+
+/// What all rows of a batch share.
+#[derive(Debug, Clone)]
+pub struct AdmissionSettings {
+    /// Whose batch it is.
+    pub tenant: TenantId,
+    /// The open batch.
+    pub batch: BatchId,
+    /// What decides the bytes of the messages.
+    pub bundle: BundleId,
+    /// What the messages require on their way.
+    pub protection: Protection,
+    /// How long a message may try before it expires.
+    pub lifetime: Duration,
+    /// The moment of admission: messages are due at once and expire `lifetime` later.
+    pub now: Timestamp,
+    /// 0 is the most urgent.
+    pub priority: u8,
+    /// The file's name without its folder, for rejects.
+    pub file: String,
+}
+
+/// Admits the rows of one batch, and counts them.
+pub struct Admission<S: Stream> {
+    settings: AdmissionSettings,
+    contacts: Option<Arc<Contacts>>,
+    intake: Intake,
+    /// Reused for every row's canonical bytes.
+    bytes: Vec<u8>,
+    stream: PhantomData<S>,
+}
+
+/// What became of a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Admitted<S: Stream> {
+    /// A job, to be appended to the batch. Held from the start where `head.held` says so.
+    Job(Box<Job<S>>),
+    /// No job.
+    Not {
+        /// Which part of the equation it counts in.
+        disposition: Disposition,
+        /// A code of [`crate::reason`].
+        reason: String,
+        /// The line for the reject file: where, what was expected, what to do.
+        reject: Reject,
+    },
+}
+
+/// Why a row is no job.
+struct Refused {
+    disposition: Disposition,
+    reason: &'static str,
+    expected: String,
+}
+
+impl Refused {
+    fn new(disposition: Disposition, reason: &'static str, expected: impl Into<String>) -> Self {
+        Self { disposition, reason, expected: expected.into() }
+    }
+}
+
+/// Key and content of a row.
+struct Identity {
+    key: Fingerprint,
+    content: Fingerprint,
+}
+
+/// A row's recipient, or the reason to hold it.
+type Found = (Option<Recipient>, Option<HoldReason>);
+
+impl<S: Stream> Admission<S> {
+    /// Admission to one batch. `contacts` is the contact file; rows that name their recipient need none.
+    pub fn new(settings: AdmissionSettings, contacts: Option<Arc<Contacts>>) -> Self {
+        Self { settings, contacts, intake: Intake::default(), bytes: Vec::new(), stream: PhantomData }
+    }
+
+    /// Admits a row. An accepted row's key is reserved in `keys` for the batch; call [`KeyIndex::commit`] or [`KeyIndex::discard`] with it.
+    pub fn admit(&mut self, row: Row, keys: &mut KeyIndex, fingerprints: &dyn Fingerprints) -> Admitted<S> {
+        let money = row.money();
+        let place = row.place().clone();
+        let admitted = match row {
+            Row::Rejected { reject, .. } => {
+                self.intake.count(Disposition::Rejected, money, Some(&reject.reason));
+                return Admitted::Not { disposition: Disposition::Rejected, reason: reject.reason.clone(), reject };
+            }
+            Row::Statement(read) => self.admit_statement(*read, keys, fingerprints),
+            Row::Templated(read) => self.admit_templated(*read, keys, fingerprints),
+        };
+        match admitted {
+            Ok(job) => {
+                let reason = job.head.held.map(HoldReason::as_str);
+                self.intake.count(Disposition::Accepted, money, reason);
+                Admitted::Job(Box::new(job))
+            }
+            Err(Refused { disposition, reason, expected }) => {
+                self.intake.count(disposition, money, Some(reason));
+                let action = reason::action(reason).to_owned();
+                let reject = Reject { file: self.settings.file.clone(), place, reason: reason.to_owned(), expected, action };
+                Admitted::Not { disposition, reason: reason.to_owned(), reject }
+            }
+        }
+    }
+
+    /// The counts so far.
+    pub fn intake(&self) -> &Intake {
+        &self.intake
+    }
+
+    /// The counts, with the number of records that the format found by itself ([`crate::Rows::source_records`]).
+    /// Commit only what [`Intake::is_balanced`].
+    pub fn finish(mut self, source_records: u64) -> Intake {
+        self.intake.source_records = source_records;
+        self.intake
+    }
+
+    fn admit_statement(&mut self, read: ReadStatement, keys: &mut KeyIndex, fingerprints: &dyn Fingerprints) -> Result<Job<S>, Refused> {
+        let ReadStatement { statement, place, not_mailable, also_known_as, recipient, key } = read;
+        if S::NAME != StreamName::Transactional {
+            return Err(Refused::new(Disposition::Rejected, reason::WRONG_STREAM, "a templated message in the marketing stream"));
+        }
+        if let Some(reason) = not_mailable {
+            return Err(Refused::new(Disposition::NotMailable, reason, "a statement that can be mailed"));
+        }
+        self.bytes.clear();
+        content::of_statement(&statement, &mut self.bytes);
+        let content = fingerprints.fingerprint("content", &[&self.bytes]);
+        let key = match &key {
+            Some(key) => stated_key(key, fingerprints),
+            None => fingerprints.fingerprint("key.content", &[statement.claim_number.reveal().as_bytes(), &content.0]),
+        };
+        let identity = Identity { key, content };
+        check_repeat(&identity, keys)?;
+        let (recipient, held) = match recipient {
+            Some(inline) => (Some(inline_recipient(inline, &statement.member.name)?), None),
+            None => joined(self.contacts.as_deref(), &statement.member, &also_known_as)?,
+        };
+        let money = statement.money();
+        let payload = Payload::Statements(vec![statement]);
+        Ok(self.job(identity, place, money, payload, (recipient, held), keys, fingerprints))
+    }
+
+    fn admit_templated(&mut self, read: ReadTemplated, keys: &mut KeyIndex, fingerprints: &dyn Fingerprints) -> Result<Job<S>, Refused> {
+        let ReadTemplated { template, variables, authorization, recipient, key, place } = read;
+        if S::NAME != StreamName::Marketing {
+            return Err(Refused::new(Disposition::Rejected, reason::WRONG_STREAM, "a statement in the transactional stream"));
+        }
+        if authorization.reveal().trim().is_empty() {
+            let expected = "a reference to the recipient's written authorization";
+            return Err(Refused::new(Disposition::NoConsent, reason::AUTHORIZATION_MISSING, expected));
+        }
+        self.bytes.clear();
+        content::of_templated(&template, &variables, &authorization, &mut self.bytes);
+        let content = fingerprints.fingerprint("content", &[&self.bytes]);
+        let key = match &key {
+            Some(key) => stated_key(key, fingerprints),
+            // One text goes to many: without a key of its own, a message is the same only if it goes to the same address.
+            None => fingerprints.fingerprint("key.address", &[recipient.email.reveal().trim().as_bytes(), &content.0]),
+        };
+        let identity = Identity { key, content };
+        check_repeat(&identity, keys)?;
+        let recipient = inline_recipient(recipient, &Private::default())?;
+        let payload = Payload::Templated { template, variables, authorization };
+        Ok(self.job(identity, place, MoneySummary::default(), payload, (Some(recipient), None), keys, fingerprints))
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "two call sites; the arguments are the parts of a job")]
+    fn job(
+        &self,
+        identity: Identity,
+        place: Place,
+        money: MoneySummary,
+        payload: Payload,
+        (recipient, held): Found,
+        keys: &mut KeyIndex,
+        fingerprints: &dyn Fingerprints,
+    ) -> Job<S> {
+        let settings = &self.settings;
+        keys.reserve(identity.key, identity.content, settings.batch);
+        let statements = match &payload {
+            Payload::Statements(statements) => u16::try_from(statements.len()).unwrap_or(u16::MAX),
+            Payload::Templated { .. } => 0,
+        };
+        let head = Head {
+            batch: settings.batch,
+            tenant: settings.tenant,
+            row: place.row,
+            key: identity.key,
+            content: identity.content,
+            recipient: recipient.as_ref().map(|found| fingerprints.fingerprint("address", &[found.mailbox.reveal().as_bytes()])),
+            destination: recipient.as_ref().map(|found| found.mailbox.destination().clone()),
+            bundle: settings.bundle,
+            protection: settings.protection,
+            priority: settings.priority,
+            due: settings.now,
+            deadline: settings.now + settings.lifetime,
+            statements,
+            money,
+            held,
+        };
+        Job::new(head, JobData { recipient, payload, bundle: settings.bundle, protection: settings.protection })
+    }
+}
+
+fn stated_key(key: &Private, fingerprints: &dyn Fingerprints) -> Fingerprint {
+    fingerprints.fingerprint("key.stated", &[key.reveal().as_bytes()])
+}
+
+fn check_repeat(identity: &Identity, keys: &KeyIndex) -> Result<(), Refused> {
+    match keys.look_up(&identity.key, &identity.content) {
+        None => Ok(()),
+        Some(Repeat::Same(known)) => {
+            let expected = format!("content that was not accepted before; batch {} has it", known.batch);
+            Err(Refused::new(Disposition::Duplicate, reason::DUPLICATE, expected))
+        }
+        Some(Repeat::Conflict(known)) => {
+            let expected = format!("the content that batch {} was given under this key", known.batch);
+            Err(Refused::new(Disposition::Rejected, reason::KEY_CONFLICT, expected))
+        }
+    }
+}
+
+fn inline_recipient(inline: InlineRecipient, member_name: &Private) -> Result<Recipient, Refused> {
+    if inline.email.reveal().trim().is_empty() {
+        return Err(Refused::new(Disposition::NoAddress, reason::ADDRESS_MISSING, "an address in recipient.email"));
+    }
+    let mailbox = Mailbox::parse(inline.email.reveal()).map_err(|error| {
+        Refused::new(Disposition::NoAddress, reason::ADDRESS_MALFORMED, format!("an address, but recipient.email {error}"))
+    })?;
+    Ok(Recipient { mailbox, name: inline.name.unwrap_or_else(|| member_name.clone()), address_version: 0 })
+}
+
+fn joined(
+    contacts: Option<&Contacts>,
+    member: &model::statement::Member,
+    also_known_as: &[model::statement::Member],
+) -> Result<Found, Refused> {
+    let Some(contacts) = contacts else {
+        return Err(Refused::new(Disposition::NoAddress, reason::CONTACT_MISSING, "a contact file, or a recipient in the row"));
+    };
+    match contacts.join(member, also_known_as) {
+        Join::Found(recipient) => Ok((Some(recipient), None)),
+        Join::Mismatch(_) => Ok((None, Some(HoldReason::MemberMismatch))),
+        Join::NoAddress(reason) => Err(Refused::new(Disposition::NoAddress, reason, "an address for the member in the contact file")),
+    }
+}

@@ -1,0 +1,196 @@
+//! The content of a row as bytes: what its fingerprint is taken of.
+//!
+//! ```text
+//! field  = tag: u8 | length: u32 little endian | bytes        a field that is not stated leaves no bytes
+//! group  = a field whose bytes are fields                     member, totals, each line, each note
+//! ```
+//! So a field that joins the statement later does not change the fingerprint of statements without it. Tags are never used again
+//! for something else. The address is not part of it: a corrected address does not make new content.
+
+use model::statement::{Amounts, ClaimStatus, Member, Note, NoteKind, ServiceLine, StatementKind};
+use model::{Cents, Date, Private, Statement};
+use std::collections::BTreeMap;
+
+/// The canonical bytes of a statement.
+pub(crate) fn of_statement(statement: &Statement, into: &mut Vec<u8>) {
+    let mut writer = Writer(into);
+    writer.bytes(1, &[kind_number(statement.kind)]);
+    writer.text(2, &statement.claim_number);
+    writer.group(3, |writer| member(writer, &statement.member));
+    writer.bytes(4, &[status_number(statement.status)]);
+    writer.optional_text(5, statement.payer.as_ref());
+    writer.optional_text(6, statement.provider.as_ref());
+    writer.date(7, statement.service_from);
+    writer.date(8, statement.service_to);
+    writer.group(9, |writer| amounts(writer, &statement.totals));
+    for each in &statement.lines {
+        writer.group(10, |writer| line(writer, each));
+    }
+    for each in &statement.notes {
+        writer.group(11, |writer| note(writer, each));
+    }
+}
+
+/// The canonical bytes of a templated message.
+pub(crate) fn of_templated(template: &str, variables: &BTreeMap<String, Private>, authorization: &Private, into: &mut Vec<u8>) {
+    let mut writer = Writer(into);
+    writer.bytes(20, template.as_bytes());
+    for (name, value) in variables {
+        writer.bytes(21, name.as_bytes());
+        // Not `text`: an empty variable is not an absent one.
+        writer.bytes(22, value.reveal().as_bytes());
+    }
+    writer.text(23, authorization);
+}
+
+fn member(writer: &mut Writer<'_>, member: &Member) {
+    writer.text(1, &member.id);
+    writer.text(2, &member.name);
+    writer.text(3, &member.given_name);
+    writer.text(4, &member.family_name);
+    writer.date(5, member.birth_date);
+}
+
+fn amounts(writer: &mut Writer<'_>, amounts: &Amounts) {
+    writer.amount(1, amounts.billed);
+    writer.amount(2, amounts.allowed);
+    writer.amount(3, amounts.discount);
+    writer.amount(4, amounts.plan_paid);
+    writer.amount(5, amounts.deductible);
+    writer.amount(6, amounts.coinsurance);
+    writer.amount(7, amounts.copay);
+    writer.amount(8, amounts.not_covered);
+    writer.amount(9, amounts.other_insurance);
+    writer.amount(10, amounts.member_owes);
+}
+
+fn line(writer: &mut Writer<'_>, line: &ServiceLine) {
+    writer.date(1, line.service_from);
+    writer.date(2, line.service_to);
+    writer.optional_text(3, line.code.as_ref());
+    line.modifiers.iter().for_each(|modifier| writer.text(4, modifier));
+    writer.optional_text(5, line.description.as_ref());
+    writer.group(6, |writer| amounts(writer, &line.amounts));
+    line.notes.iter().for_each(|note| writer.bytes(7, &note.to_le_bytes()));
+}
+
+fn note(writer: &mut Writer<'_>, note: &Note) {
+    let kind = match note.kind {
+        NoteKind::Adjustment => 1,
+        NoteKind::Remark => 2,
+        NoteKind::Message => 3,
+    };
+    writer.bytes(1, &[kind]);
+    writer.text(2, &note.code);
+    writer.optional_text(3, note.text.as_ref());
+}
+
+const fn kind_number(kind: StatementKind) -> u8 {
+    match kind {
+        StatementKind::Eob => 1,
+    }
+}
+
+const fn status_number(status: ClaimStatus) -> u8 {
+    match status {
+        ClaimStatus::ProcessedPrimary => 1,
+        ClaimStatus::ProcessedSecondary => 2,
+        ClaimStatus::ProcessedTertiary => 3,
+        ClaimStatus::Denied => 4,
+        ClaimStatus::Forwarded => 19,
+        ClaimStatus::Reversal => 22,
+        ClaimStatus::NotOurClaim => 23,
+        ClaimStatus::Predetermination => 25,
+        ClaimStatus::Unknown => 255,
+    }
+}
+
+struct Writer<'v>(&'v mut Vec<u8>);
+
+impl Writer<'_> {
+    fn bytes(&mut self, tag: u8, bytes: &[u8]) {
+        self.0.push(tag);
+        let length = u32::try_from(bytes.len()).expect("fields are bounded by the limits of a row");
+        self.0.extend_from_slice(&length.to_le_bytes());
+        self.0.extend_from_slice(bytes);
+    }
+
+    fn group(&mut self, tag: u8, write: impl FnOnce(&mut Writer<'_>)) {
+        self.0.push(tag);
+        let length_at = self.0.len();
+        self.0.extend_from_slice(&[0; 4]);
+        write(&mut Writer(self.0));
+        let length = u32::try_from(self.0.len() - length_at - 4).expect("groups are bounded by the limits of a row");
+        self.0[length_at..length_at + 4].copy_from_slice(&length.to_le_bytes());
+    }
+
+    fn text(&mut self, tag: u8, text: &Private) {
+        if !text.is_empty() {
+            self.bytes(tag, text.reveal().as_bytes());
+        }
+    }
+
+    fn optional_text(&mut self, tag: u8, text: Option<&Private>) {
+        if let Some(text) = text {
+            self.text(tag, text);
+        }
+    }
+
+    fn amount(&mut self, tag: u8, amount: Option<Cents>) {
+        if let Some(amount) = amount {
+            self.bytes(tag, &amount.0.to_le_bytes());
+        }
+    }
+
+    fn date(&mut self, tag: u8, date: Option<Date>) {
+        if let Some(date) = date {
+            let [year_low, year_high] = date.year().to_le_bytes();
+            self.bytes(tag, &[year_low, year_high, date.month().cast_unsigned(), date.day().cast_unsigned()]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(statement: &Statement) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        of_statement(statement, &mut bytes);
+        bytes
+    }
+
+    #[test]
+    fn every_field_counts_and_zero_is_not_nothing() {
+        let batch = testkit::Batch::new(testkit::Options { rows: 1, lines: 3..=3, ..testkit::Options::default() });
+        let statement = batch.row(1).statement;
+        let base = bytes(&statement);
+        assert_eq!(base, bytes(&statement.clone()));
+        let changes: [fn(&mut Statement); 12] = [
+            |s| s.claim_number = "other".into(),
+            |s| s.member.id = "other".into(),
+            |s| s.member.birth_date = None,
+            |s| s.status = ClaimStatus::Denied,
+            |s| s.payer = None,
+            |s| s.service_from = None,
+            |s| s.totals.other_insurance = Some(Cents::ZERO),
+            |s| s.totals.billed = Some(Cents(1)),
+            |s| s.lines.swap(0, 1),
+            |s| s.lines[0].code = None,
+            |s| s.lines[2].notes.push(0),
+            |s| s.notes[0].text = None,
+        ];
+        for (at, change) in changes.into_iter().enumerate() {
+            let mut changed = statement.clone();
+            change(&mut changed);
+            assert_ne!(base, bytes(&changed), "change {at}");
+        }
+    }
+
+    #[test]
+    fn the_bytes_are_the_drawn_ones() {
+        let mut bytes = Vec::new();
+        of_templated("t", &BTreeMap::from([("a".to_owned(), Private::from(""))]), &Private::from("R"), &mut bytes);
+        assert_eq!(bytes, [20, 1, 0, 0, 0, b't', 21, 1, 0, 0, 0, b'a', 22, 0, 0, 0, 0, 23, 1, 0, 0, 0, b'R']);
+    }
+}

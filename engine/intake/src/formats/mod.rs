@@ -1,0 +1,245 @@
+//! The formats: which one a file is in, and one iterator over the rows of either.
+
+pub(crate) mod ndjson;
+pub(crate) mod x12_835;
+
+use crate::error::{Undetected, refuse, unreadable};
+use crate::{Row, reason};
+use model::reject::{Refusal, Reject};
+use std::fmt;
+use std::io::{BufRead, Cursor, Read};
+use std::str::FromStr;
+
+/// How much of a file is looked at to find its format, in bytes: an ISA, a GS and an ST with room to spare.
+const START_BYTES: u64 = 4 * 1024;
+
+/// A format that is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// X12 835, health care claim payment/advice, 005010X221A1.
+    X12_835,
+    /// One JSON object per line, `configs/schema/statement.schema.json`.
+    Ndjson,
+}
+
+impl Format {
+    /// The name used in configuration and in the record.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::X12_835 => "x12_835",
+            Self::Ndjson => "ndjson",
+        }
+    }
+
+    /// What in a file's beginning makes it this format.
+    pub const fn evidence(self) -> &'static str {
+        match self {
+            Self::X12_835 => "it begins with an ISA, GS or ST segment",
+            Self::Ndjson => "its first line begins with {",
+        }
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The text names no format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected x12_835 or ndjson")]
+pub struct UnknownFormat;
+
+impl FromStr for Format {
+    type Err = UnknownFormat;
+    fn from_str(text: &str) -> Result<Self, UnknownFormat> {
+        match text {
+            "x12_835" => Ok(Self::X12_835),
+            "ndjson" => Ok(Self::Ndjson),
+            _ => Err(UnknownFormat),
+        }
+    }
+}
+
+/// Finds the format by the first bytes of a file (4 KiB are enough). [`Format::evidence`] says what it went by.
+///
+/// # Errors
+/// [`Undetected`] says what the file is instead, as far as that can be seen.
+pub fn detect(start: &[u8]) -> Result<Format, Undetected> {
+    if start.starts_with(&[0xff, 0xfe]) || start.starts_with(&[0xfe, 0xff]) {
+        return Err(Undetected::Utf16);
+    }
+    let archives: [&[u8]; 4] = [b"PK\x03\x04", &[0x1f, 0x8b], &[0x28, 0xb5, 0x2f, 0xfd], b"%PDF"];
+    if archives.iter().any(|magic| start.starts_with(magic)) {
+        return Err(Undetected::Compressed);
+    }
+    let start = without_blanks(start);
+    match start {
+        [] => Err(Undetected::Empty),
+        [b'[', ..] => Err(Undetected::JsonArray),
+        [b'{', ..] => {
+            let line_end = memchr::memchr(b'\n', start).unwrap_or(start.len());
+            let is_fhir = memchr::memmem::find(&start[..line_end], b"\"resourceType\"").is_some();
+            if is_fhir { Err(Undetected::Fhir) } else { Ok(Format::Ndjson) }
+        }
+        _ if x12_835::begins_envelope(start) => {
+            let other = x12_835::first_transaction_set(start).is_some_and(|code| code != "835");
+            if other { Err(Undetected::OtherX12) } else { Ok(Format::X12_835) }
+        }
+        _ => Err(Undetected::Unknown),
+    }
+}
+
+/// Opens a batch: finds its format where none is named, and checks that the file is what it claims to be.
+/// `file_name` stands in rejects and refusals; hand in the name without its folder.
+///
+/// # Errors
+/// [`Refusal`] where the file as a whole is not for us: empty, garbage, an X12 transaction set other than 835.
+pub fn open<'r>(format: Option<Format>, file_name: &str, mut reader: Box<dyn BufRead + 'r>) -> Result<Rows<'r>, Refusal> {
+    let mut start = Vec::new();
+    reader.by_ref().take(START_BYTES).read_to_end(&mut start).map_err(|error| unreadable(file_name, &error))?;
+    let format = match format {
+        Some(_) if without_blanks(&start).is_empty() && start.len() < START_BYTES as usize => {
+            return Err(Undetected::Empty.refusal(file_name));
+        }
+        Some(format) => format,
+        None => detect(&start).map_err(|undetected| undetected.refusal(file_name))?,
+    };
+    let whole: Box<dyn Read + 'r> = Box::new(Cursor::new(start).chain(reader));
+    let source = match format {
+        Format::X12_835 => Source::X12(Box::new(x12_835::Claims::open(file_name, whole)?)),
+        Format::Ndjson => Source::Ndjson(Box::new(ndjson::Lines::new(file_name, whole))),
+    };
+    Ok(Rows { source, format, failed: false })
+}
+
+/// The rows of a batch, in the order of the file. Ends after an error: a file that cannot be read to its end is no batch.
+pub struct Rows<'r> {
+    source: Source<'r>,
+    format: Format,
+    failed: bool,
+}
+
+enum Source<'r> {
+    X12(Box<x12_835::Claims<'r>>),
+    Ndjson(Box<ndjson::Lines<'r>>),
+}
+
+impl Rows<'_> {
+    /// Records seen so far, counted where the format finds them and not where rows are given out.
+    /// After the last row this is the batch's `source_records`.
+    pub fn source_records(&self) -> u64 {
+        match &self.source {
+            Source::X12(claims) => claims.source_records(),
+            Source::Ndjson(lines) => lines.source_records(),
+        }
+    }
+
+    /// The format.
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Damage that belongs to no single row, such as a trailer's count that does not fit. Complete after the last row.
+    /// The first 1,000 are kept, see [`Rows::findings_count`].
+    pub fn findings(&self) -> &[Reject] {
+        match &self.source {
+            Source::X12(claims) => claims.findings(),
+            Source::Ndjson(_) => &[],
+        }
+    }
+
+    /// How many findings there were, kept or not.
+    pub fn findings_count(&self) -> u64 {
+        match &self.source {
+            Source::X12(claims) => claims.findings_count(),
+            Source::Ndjson(_) => 0,
+        }
+    }
+}
+
+impl fmt::Debug for Rows<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Rows({}, {} records so far)", self.format, self.source_records())
+    }
+}
+
+impl Iterator for Rows<'_> {
+    type Item = Result<Row, Refusal>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.failed {
+            return None;
+        }
+        let item = match &mut self.source {
+            Source::X12(claims) => claims.next_row(),
+            Source::Ndjson(lines) => lines.next_row(),
+        };
+        self.failed = matches!(item, Err(_) | Ok(None));
+        item.transpose()
+    }
+}
+
+/// Passes over what may stand before the first byte that counts: a byte order mark, blanks, line ends, stray control bytes.
+pub(crate) fn without_blanks(mut bytes: &[u8]) -> &[u8] {
+    loop {
+        match bytes {
+            [0xef, 0xbb, 0xbf, rest @ ..] => bytes = rest,
+            [0..=b' ', rest @ ..] => bytes = rest,
+            _ => return bytes,
+        }
+    }
+}
+
+/// A refusal for X12 that is no 835; `found` is its transaction set's number where one was seen.
+pub(crate) fn not_an_835(file: &str, found: Option<&str>) -> Refusal {
+    let kind = match found {
+        Some("837") => "an 837 (claims as submitted)",
+        Some("277") => "a 277 (claim status)",
+        Some("999") => "a 999 (acknowledgement)",
+        Some("820") => "an 820 (premium payment)",
+        Some("834") => "an 834 (enrolment)",
+        Some("270" | "271") => "a 270 or 271 (eligibility)",
+        Some(_) => "another transaction set",
+        None => "no transaction set at all",
+    };
+    refuse(file, reason::NOT_AN_835, format!("expected the transaction set 835 (remittance), found {kind}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn says_what_a_file_is_by_its_start() {
+        let cases: [(&[u8], Result<Format, Undetected>); 14] = [
+            (b"ISA*00*          *00*", Ok(Format::X12_835)),
+            (b"\xef\xbb\xbf\r\n  GS|HP|A|B|", Ok(Format::X12_835)),
+            (b"ST*835*0001~BPR*I~", Ok(Format::X12_835)),
+            (b"ST*837*0001~BHT*I~", Err(Undetected::OtherX12)),
+            (b"\xef\xbb\xbf{\"kind\":\"eob\"}", Ok(Format::Ndjson)),
+            (b"{\"resourceType\":\"ExplanationOfBenefit\"}", Err(Undetected::Fhir)),
+            (b"[{\"kind\":\"eob\"}]", Err(Undetected::JsonArray)),
+            (b"", Err(Undetected::Empty)),
+            (b" \r\n\x1a", Err(Undetected::Empty)),
+            (b"\xff\xfeI\0S\0A\0", Err(Undetected::Utf16)),
+            (b"PK\x03\x04abc", Err(Undetected::Compressed)),
+            (b"member_id,email\n", Err(Undetected::Unknown)),
+            (b"STRING", Err(Undetected::Unknown)),
+            (b"ISABELLE", Err(Undetected::Unknown)),
+        ];
+        for (start, expected) in cases {
+            assert_eq!(detect(start), expected, "{}", String::from_utf8_lossy(start));
+        }
+    }
+
+    #[test]
+    fn a_named_format_does_not_excuse_an_empty_file() {
+        for format in [Format::X12_835, Format::Ndjson] {
+            let refusal = open(Some(format), "a.txt", Box::new(Cursor::new(b" \n".to_vec()))).unwrap_err();
+            assert_eq!(refusal.reason, reason::EMPTY_FILE);
+            assert_eq!(format.to_string().parse::<Format>(), Ok(format));
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! What is wrong with a line: the slow way, with words.
+//!
+//! The shape of a line stands here as data, field by field. A line that could not be read the fast way is walked along it, and the
+//! first thing that does not fit is named by its path, with what was expected and, for an unknown field, the name that may have
+//! been meant. Never a value. A test holds this shape to `configs/schema/statement.schema.json`.
+
+use super::fields::amount;
+use crate::{reason, validate};
+use model::{Cents, MoneySummary};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use std::fmt;
+
+/// What is wrong, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Wrong {
+    pub(crate) reason: &'static str,
+    pub(crate) field: String,
+    pub(crate) expected: String,
+}
+
+impl Wrong {
+    pub(crate) fn new(reason: &'static str, field: impl Into<String>, expected: impl Into<String>) -> Self {
+        Self { reason, field: field.into(), expected: expected.into() }
+    }
+}
+
+/// What a value must be.
+pub(super) enum Shape {
+    Text,
+    /// A text that may be long and have line ends.
+    LongText,
+    Amount,
+    Date,
+    Choice(&'static [&'static str]),
+    Position,
+    Object(&'static [Field]),
+    List(&'static Shape),
+    /// An object with any names and long texts.
+    Texts,
+    /// A note: code or text or both.
+    Note(&'static [Field]),
+}
+
+/// A field of an object.
+pub(super) struct Field {
+    pub(super) name: &'static str,
+    pub(super) required: bool,
+    pub(super) shape: Shape,
+}
+
+const fn required(name: &'static str, shape: Shape) -> Field {
+    Field { name, required: true, shape }
+}
+
+const fn optional(name: &'static str, shape: Shape) -> Field {
+    Field { name, required: false, shape }
+}
+
+const STATUSES: &[&str] = &[
+    "processed_primary",
+    "processed_secondary",
+    "processed_tertiary",
+    "denied",
+    "forwarded",
+    "reversal",
+    "not_our_claim",
+    "predetermination",
+    "unknown",
+];
+
+const AMOUNTS: &[Field] = &[
+    optional("billed", Shape::Amount),
+    optional("allowed", Shape::Amount),
+    optional("discount", Shape::Amount),
+    optional("plan_paid", Shape::Amount),
+    optional("deductible", Shape::Amount),
+    optional("coinsurance", Shape::Amount),
+    optional("copay", Shape::Amount),
+    optional("not_covered", Shape::Amount),
+    optional("other_insurance", Shape::Amount),
+    optional("member_owes", Shape::Amount),
+];
+
+const RECIPIENT: &[Field] = &[required("email", Shape::Text), optional("name", Shape::Text)];
+
+/// A statement.
+pub(super) const EOB: &[Field] = &[
+    optional("key", Shape::Text),
+    required("kind", Shape::Choice(&["eob"])),
+    required("claim_number", Shape::Text),
+    required(
+        "member",
+        Shape::Object(&[
+            required("id", Shape::Text),
+            required("name", Shape::Text),
+            optional("given_name", Shape::Text),
+            optional("family_name", Shape::Text),
+            optional("birth_date", Shape::Date),
+        ]),
+    ),
+    required("status", Shape::Choice(STATUSES)),
+    optional("payer", Shape::Text),
+    optional("provider", Shape::Text),
+    optional("service_from", Shape::Date),
+    optional("service_to", Shape::Date),
+    required("totals", Shape::Object(AMOUNTS)),
+    optional(
+        "lines",
+        Shape::List(&Shape::Object(&[
+            optional("service_from", Shape::Date),
+            optional("service_to", Shape::Date),
+            optional("code", Shape::Text),
+            optional("modifiers", Shape::List(&Shape::Text)),
+            optional("description", Shape::Text),
+            optional("amounts", Shape::Object(AMOUNTS)),
+            optional("notes", Shape::List(&Shape::Position)),
+        ])),
+    ),
+    optional("notes", Shape::List(&Shape::Note(&[optional("code", Shape::Text), optional("text", Shape::Text)]))),
+    optional("recipient", Shape::Object(RECIPIENT)),
+];
+
+/// A templated message.
+pub(super) const TEMPLATED: &[Field] = &[
+    optional("key", Shape::Text),
+    required("kind", Shape::Choice(&["templated"])),
+    required("template", Shape::Text),
+    optional("variables", Shape::Texts),
+    // Without it the row is read, counted as no_consent, and never sent; so it is not `required` here.
+    optional("authorization", Shape::Text),
+    required("recipient", Shape::Object(RECIPIENT)),
+];
+
+/// Says what is wrong with a line that could not be read.
+pub(super) fn of(text: &str) -> Wrong {
+    find(text).unwrap_or_else(|| Wrong::new(reason::WRONG_TYPE, "", "an object as configs/schema/statement.schema.json has it"))
+}
+
+fn find(text: &str) -> Option<Wrong> {
+    if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(text) {
+        return Some(Wrong::new(reason::JSON_INVALID, "", format!("valid JSON; it is not at byte {} of the line", error.column())));
+    }
+    let Some(Entries(entries)) = read::<Entries<'_>>(text) else {
+        return Some(Wrong::new(reason::WRONG_TYPE, "", "a JSON object"));
+    };
+    let kinds: Vec<&RawValue> = entries.iter().filter(|(name, _)| name == "kind").map(|(_, value)| *value).collect();
+    let kind = match kinds.as_slice() {
+        [] => return Some(Wrong::new(reason::FIELD_MISSING, "kind", "\"eob\" or \"templated\"")),
+        [kind] => read::<String>(kind.get()),
+        _ => return Some(Wrong::new(reason::FIELD_REPEATED, "kind", "each field once")),
+    };
+    match kind.as_deref() {
+        Some("eob") => object(&entries, EOB, ""),
+        Some("templated") => object(&entries, TEMPLATED, ""),
+        Some(_) => Some(Wrong::new(reason::VALUE_UNKNOWN, "kind", "\"eob\" or \"templated\"")),
+        None => Some(Wrong::new(reason::WRONG_TYPE, "kind", "\"eob\" or \"templated\"")),
+    }
+}
+
+fn object(entries: &[(String, &RawValue)], fields: &[Field], path: &str) -> Option<Wrong> {
+    for (at, (name, value)) in entries.iter().enumerate() {
+        let Some(field) = fields.iter().find(|field| field.name == name) else {
+            return Some(unknown_field(name, fields, path));
+        };
+        let path = join(path, field.name);
+        if entries[..at].iter().any(|(earlier, _)| earlier == name) {
+            return Some(Wrong::new(reason::FIELD_REPEATED, path, "each field once"));
+        }
+        let is_null = value.get() == "null";
+        if is_null && field.required {
+            return Some(Wrong::new(reason::FIELD_MISSING, path, format!("{}, not null", described(&field.shape))));
+        }
+        if !is_null && let Some(wrong) = check(value.get(), &field.shape, &path) {
+            return Some(wrong);
+        }
+    }
+    let missing = fields.iter().find(|field| field.required && !entries.iter().any(|(name, _)| name == field.name))?;
+    Some(Wrong::new(reason::FIELD_MISSING, join(path, missing.name), described(&missing.shape)))
+}
+
+fn check(raw: &str, shape: &Shape, path: &str) -> Option<Wrong> {
+    let wrong = |reason| Some(Wrong::new(reason, path, described(shape)));
+    match shape {
+        Shape::Text => match read::<String>(raw) {
+            None => wrong(reason::WRONG_TYPE),
+            Some(text) => validate::check_text(&text).err().and_then(wrong),
+        },
+        Shape::LongText => read::<String>(raw).is_none().then(|| wrong(reason::WRONG_TYPE)).flatten(),
+        Shape::Amount if !raw.starts_with(['"', '-']) && !raw.starts_with(|c: char| c.is_ascii_digit()) => wrong(reason::WRONG_TYPE),
+        Shape::Amount => amount(raw).is_none().then(|| wrong(reason::AMOUNT_MALFORMED)).flatten(),
+        Shape::Date => match read::<String>(raw) {
+            None => wrong(reason::WRONG_TYPE),
+            Some(text) if validate::iso_date(text.as_bytes()).is_none() => wrong(reason::DATE_MALFORMED),
+            Some(_) => None,
+        },
+        Shape::Choice(choices) => match read::<String>(raw) {
+            None => wrong(reason::WRONG_TYPE),
+            Some(text) if !choices.contains(&text.as_str()) => wrong(reason::VALUE_UNKNOWN),
+            Some(_) => None,
+        },
+        Shape::Position => read::<u16>(raw).is_none().then(|| wrong(reason::WRONG_TYPE)).flatten(),
+        Shape::Object(fields) => match read::<Entries<'_>>(raw) {
+            None => wrong(reason::WRONG_TYPE),
+            Some(Entries(entries)) => object(&entries, fields, path),
+        },
+        Shape::Note(fields) => match read::<Entries<'_>>(raw) {
+            None => wrong(reason::WRONG_TYPE),
+            Some(Entries(entries)) => object(&entries, fields, path).or_else(|| {
+                let says = |value: &RawValue| !matches!(value.get(), "null" | "\"\"");
+                let is_empty = !entries.iter().any(|(_, value)| says(value));
+                is_empty.then(|| Wrong::new(reason::FIELD_MISSING, path, described(shape)))
+            }),
+        },
+        Shape::List(item) => match read::<Vec<&RawValue>>(raw) {
+            None => wrong(reason::WRONG_TYPE),
+            Some(items) => items.iter().enumerate().find_map(|(at, value)| check(value.get(), item, &format!("{path}[{at}]"))),
+        },
+        Shape::Texts => match read::<Entries<'_>>(raw) {
+            None => wrong(reason::WRONG_TYPE),
+            // The names of variables are the sender's own: the place says `variables`, not which.
+            Some(Entries(entries)) => entries.iter().find_map(|(_, value)| check(value.get(), &Shape::LongText, path)),
+        },
+    }
+}
+
+/// The sender's own spelling is not repeated: it could be a value that slipped out of its place.
+fn unknown_field(name: &str, fields: &[Field], path: &str) -> Wrong {
+    let place = if path.is_empty() { "the line".to_owned() } else { path.to_owned() };
+    let nearest = fields.iter().map(|field| (distance(name, field.name), field.name)).min();
+    let is_name = name.len() <= 40 && name.bytes().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'-'));
+    let (field, expected) = match nearest {
+        Some((distance, nearest)) if distance <= 2 || distance * 3 <= nearest.len() => {
+            (name.to_owned(), format!("only fields of the schema in {place}; did you mean {nearest}?"))
+        }
+        _ if is_name => (name.to_owned(), format!("only fields of the schema in {place}")),
+        _ => ("(unknown)".to_owned(), format!("only fields of the schema in {place}; its name is none that the schema could have")),
+    };
+    Wrong::new(reason::FIELD_UNKNOWN, join(path, &field), expected)
+}
+
+fn described(shape: &Shape) -> String {
+    match shape {
+        Shape::Text => "a text of at most 1,000 bytes without control characters".to_owned(),
+        Shape::LongText => "a text".to_owned(),
+        Shape::Texts => "an object of texts".to_owned(),
+        Shape::Amount => "an exact decimal with at most two decimals, as a string or a number".to_owned(),
+        Shape::Date => "a date CCYY-MM-DD that exists".to_owned(),
+        Shape::Choice(choices) => format!("one of {}", choices.join(", ")),
+        Shape::Position => "a position in notes, from 0".to_owned(),
+        Shape::Object(_) => "an object".to_owned(),
+        Shape::List(_) => "a list".to_owned(),
+        Shape::Note(_) => "an object with code, text or both".to_owned(),
+    }
+}
+
+fn join(path: &str, name: &str) -> String {
+    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+}
+
+/// Levenshtein distance; names are short.
+fn distance(left: &str, right: &str) -> usize {
+    let right: Vec<char> = right.chars().collect();
+    let mut row: Vec<usize> = (0..=right.len()).collect();
+    for (at, from) in left.chars().take(64).enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], at + 1);
+        for (column, to) in right.iter().enumerate() {
+            let change = diagonal + usize::from(from != *to);
+            diagonal = row[column + 1];
+            row[column + 1] = change.min(diagonal + 1).min(row[column] + 1);
+        }
+    }
+    row[right.len()]
+}
+
+/// What the totals of a rejected line say, as far as they can be read; else nothing.
+pub(super) fn money_of(text: &str) -> MoneySummary {
+    let totals = entry(text, "totals").map(RawValue::get).unwrap_or_default();
+    let cents = |name| -> Cents { entry(totals, name).and_then(|raw| amount(raw.get())).unwrap_or_default() };
+    MoneySummary { billed: cents("billed"), plan_paid: cents("plan_paid"), member_owes: cents("member_owes") }
+}
+
+fn entry<'a>(text: &'a str, wanted: &str) -> Option<&'a RawValue> {
+    let Entries(entries) = read(text)?;
+    entries.into_iter().find(|(name, _)| name == wanted).map(|(_, value)| value)
+}
+
+fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Option<T> {
+    serde_json::from_str(text).ok()
+}
+
+/// The fields of an object in order, repeats included.
+struct Entries<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Entries<'de> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Walk;
+        impl<'de> Visitor<'de> for Walk {
+            type Value = Entries<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries<'de>, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(Entries(entries))
+            }
+        }
+        from.deserialize_map(Walk)
+    }
+}

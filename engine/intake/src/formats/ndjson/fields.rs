@@ -1,0 +1,335 @@
+//! A line as typed fields: the fast way.
+//!
+//! Unknown and repeated fields, wrong types and malformed values fail here without a word; `diagnosis.rs` finds the words.
+
+use super::diagnosis::Wrong;
+use super::totals;
+use crate::{InlineRecipient, ReadStatement, ReadTemplated, Row, reason, validate};
+use jiff::civil::Date;
+use model::limits::{NOTES_MAX, SERVICE_LINES_MAX};
+use model::reject::Place;
+use model::statement::{Amounts, ClaimStatus, Member, Note, NoteKind, ServiceLine, Statement, StatementKind};
+use model::{Cents, Private};
+use serde::de::{Deserialize, Deserializer, Error as _};
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
+
+/// One line. All fields of both kinds; which of them belong is decided by `kind`.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Line<'a> {
+    key: Option<Text>,
+    kind: Kind,
+    claim_number: Option<Text>,
+    member: Option<LineMember>,
+    status: Option<ClaimStatus>,
+    payer: Option<Text>,
+    provider: Option<Text>,
+    service_from: Option<Day>,
+    service_to: Option<Day>,
+    #[serde(borrow)]
+    totals: Option<LineAmounts<'a>>,
+    #[serde(borrow)]
+    lines: Option<Vec<LineService<'a>>>,
+    notes: Option<Vec<LineNote>>,
+    recipient: Option<LineRecipient>,
+    template: Option<Text>,
+    variables: Option<BTreeMap<String, Variable>>,
+    authorization: Option<Text>,
+}
+
+#[derive(serde::Deserialize, PartialEq, Eq, Clone, Copy)]
+#[serde(rename_all = "snake_case")]
+enum Kind {
+    Eob,
+    Templated,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LineMember {
+    id: Text,
+    name: Text,
+    given_name: Option<Text>,
+    family_name: Option<Text>,
+    birth_date: Option<Day>,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LineRecipient {
+    email: Text,
+    name: Option<Text>,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LineAmounts<'a> {
+    #[serde(borrow)]
+    billed: Option<&'a RawValue>,
+    #[serde(borrow)]
+    allowed: Option<&'a RawValue>,
+    #[serde(borrow)]
+    discount: Option<&'a RawValue>,
+    #[serde(borrow)]
+    plan_paid: Option<&'a RawValue>,
+    #[serde(borrow)]
+    deductible: Option<&'a RawValue>,
+    #[serde(borrow)]
+    coinsurance: Option<&'a RawValue>,
+    #[serde(borrow)]
+    copay: Option<&'a RawValue>,
+    #[serde(borrow)]
+    not_covered: Option<&'a RawValue>,
+    #[serde(borrow)]
+    other_insurance: Option<&'a RawValue>,
+    #[serde(borrow)]
+    member_owes: Option<&'a RawValue>,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LineService<'a> {
+    service_from: Option<Day>,
+    service_to: Option<Day>,
+    code: Option<Text>,
+    modifiers: Option<Vec<Text>>,
+    description: Option<Text>,
+    #[serde(borrow)]
+    amounts: Option<LineAmounts<'a>>,
+    notes: Option<Vec<u16>>,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LineNote {
+    code: Option<Text>,
+    text: Option<Text>,
+}
+
+/// A text that passed [`validate::check_text`].
+struct Text(Private);
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = Private::deserialize(from)?;
+        validate::check_text(text.reveal()).map_err(D::Error::custom)?;
+        Ok(Self(text))
+    }
+}
+
+/// A variable of a template. It may be longer than other texts and have line ends: the line's limit bounds it.
+struct Variable(Private);
+
+impl<'de> Deserialize<'de> for Variable {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Private::deserialize(from).map(Self)
+    }
+}
+
+/// A date `CCYY-MM-DD`.
+struct Day(Date);
+
+impl<'de> Deserialize<'de> for Day {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(from)?;
+        validate::iso_date(text.as_bytes()).map(Self).ok_or_else(|| D::Error::custom("date"))
+    }
+}
+
+/// The amount that a raw JSON value states: a number, or a string of one. Never through a float.
+pub(super) fn amount(raw: &str) -> Option<Cents> {
+    let text = raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(raw);
+    Cents::parse(text).ok()
+}
+
+/// A number of lines or notes beyond the limit.
+struct BeyondLimit(&'static str, &'static str, &'static str);
+
+impl Line<'_> {
+    /// The row; `None` where `diagnosis` has to say what is wrong, `Err` where the contradiction is known already.
+    pub(super) fn into_row(self, place: Place) -> Option<Result<Row, Wrong>> {
+        match self.kind {
+            Kind::Eob => self.into_statement(place),
+            Kind::Templated => self.into_templated(place),
+        }
+    }
+
+    fn into_statement(self, place: Place) -> Option<Result<Row, Wrong>> {
+        if self.template.is_some() || self.variables.is_some() || self.authorization.is_some() {
+            return None;
+        }
+        let limits = [
+            (self.lines.as_ref().map_or(0, Vec::len) > SERVICE_LINES_MAX).then_some(BeyondLimit(
+                reason::TOO_MANY_LINES,
+                "lines",
+                "at most 999 lines",
+            )),
+            (self.notes.as_ref().map_or(0, Vec::len) > NOTES_MAX).then_some(BeyondLimit(
+                reason::TOO_MANY_NOTES,
+                "notes",
+                "at most 2,000 notes",
+            )),
+        ];
+        if let Some(BeyondLimit(reason, field, expected)) = limits.into_iter().flatten().next() {
+            return Some(Err(Wrong::new(reason, field, expected)));
+        }
+        let claim_number = self.claim_number?.0;
+        let member = self.member?.into_member();
+        let missing = [
+            (claim_number.is_empty(), reason::CLAIM_NUMBER_MISSING, "claim_number"),
+            (member.id.is_empty(), reason::MEMBER_MISSING, "member.id"),
+            (member.name.is_empty(), reason::MEMBER_MISSING, "member.name"),
+        ];
+        if let Some((_, reason, field)) = missing.into_iter().find(|(is_missing, _, _)| *is_missing) {
+            return Some(Err(Wrong::new(reason, field, "a text that is not empty")));
+        }
+        let totals = self.totals?.into_amounts()?;
+        let notes: Vec<Note> = self.notes.unwrap_or_default().into_iter().map(LineNote::into_note).collect::<Option<_>>()?;
+        let lines: Vec<ServiceLine> = self.lines.unwrap_or_default().into_iter().map(LineService::into_line).collect::<Option<_>>()?;
+        let refers_beyond = |line: &ServiceLine| line.notes.iter().any(|note| usize::from(*note) >= notes.len());
+        if let Some(at) = lines.iter().position(refers_beyond) {
+            return Some(Err(Wrong::new(reason::NOTE_UNKNOWN, format!("lines[{at}].notes"), "positions of notes, from 0")));
+        }
+        let judged = match totals::judge(totals, &lines) {
+            Ok(judged) => judged,
+            Err(wrong) => return Some(Err(wrong)),
+        };
+        let status = self.status?;
+        let statement = Statement {
+            kind: StatementKind::Eob,
+            claim_number,
+            member,
+            status,
+            payer: text(self.payer),
+            provider: text(self.provider),
+            service_from: self.service_from.map(|day| day.0),
+            service_to: self.service_to.map(|day| day.0),
+            totals: judged.totals,
+            liability_rule: judged.rule,
+            lines,
+            notes,
+        };
+        let not_mailable =
+            validate::not_mailable(status, judged.rule).or_else(|| (!judged.lines_balance).then_some(reason::LINE_UNBALANCED));
+        let recipient = self.recipient.map(LineRecipient::into_recipient);
+        let read = ReadStatement { statement, place, not_mailable, also_known_as: Vec::new(), recipient, key: text(self.key) };
+        Some(Ok(Row::Statement(Box::new(read))))
+    }
+
+    fn into_templated(self, place: Place) -> Option<Result<Row, Wrong>> {
+        let is_statement = self.claim_number.is_some()
+            || self.member.is_some()
+            || self.status.is_some()
+            || self.payer.is_some()
+            || self.provider.is_some()
+            || self.service_from.is_some()
+            || self.service_to.is_some()
+            || self.totals.is_some()
+            || self.lines.is_some()
+            || self.notes.is_some();
+        if is_statement {
+            return None;
+        }
+        let template = self.template?.0.reveal().to_owned();
+        if template.is_empty() {
+            return Some(Err(Wrong::new(reason::FIELD_MISSING, "template", "the name of a template")));
+        }
+        let variables = self.variables.unwrap_or_default().into_iter().map(|(name, value)| (name, value.0)).collect();
+        Some(Ok(Row::Templated(Box::new(ReadTemplated {
+            template,
+            variables,
+            authorization: self.authorization.map(|reference| reference.0).unwrap_or_default(),
+            recipient: self.recipient?.into_recipient(),
+            key: text(self.key),
+            place,
+        }))))
+    }
+}
+
+/// An empty text states nothing.
+fn text(text: Option<Text>) -> Option<Private> {
+    text.map(|text| text.0).filter(|text| !text.is_empty())
+}
+
+impl LineMember {
+    fn into_member(self) -> Member {
+        Member {
+            id: self.id.0,
+            name: self.name.0,
+            given_name: text(self.given_name).unwrap_or_default(),
+            family_name: text(self.family_name).unwrap_or_default(),
+            birth_date: self.birth_date.map(|day| day.0),
+        }
+    }
+}
+
+impl LineRecipient {
+    fn into_recipient(self) -> InlineRecipient {
+        InlineRecipient { email: self.email.0, name: text(self.name) }
+    }
+}
+
+impl LineAmounts<'_> {
+    /// `None` where one of them is no amount.
+    fn into_amounts(self) -> Option<Amounts> {
+        let read = |raw: Option<&RawValue>| match raw {
+            None => Some(None),
+            Some(raw) => amount(raw.get()).map(Some),
+        };
+        Some(Amounts {
+            billed: read(self.billed)?,
+            allowed: read(self.allowed)?,
+            discount: read(self.discount)?,
+            plan_paid: read(self.plan_paid)?,
+            deductible: read(self.deductible)?,
+            coinsurance: read(self.coinsurance)?,
+            copay: read(self.copay)?,
+            not_covered: read(self.not_covered)?,
+            other_insurance: read(self.other_insurance)?,
+            member_owes: read(self.member_owes)?,
+        })
+    }
+}
+
+impl LineService<'_> {
+    fn into_line(self) -> Option<ServiceLine> {
+        let from = self.service_from.map(|day| day.0);
+        Some(ServiceLine {
+            service_from: from,
+            service_to: self.service_to.map(|day| day.0),
+            code: text(self.code),
+            modifiers: self.modifiers.unwrap_or_default().into_iter().map(|modifier| modifier.0).collect(),
+            description: text(self.description),
+            amounts: match self.amounts {
+                Some(amounts) => amounts.into_amounts()?,
+                None => Amounts::default(),
+            },
+            notes: self.notes.unwrap_or_default(),
+        })
+    }
+}
+
+impl LineNote {
+    /// `None` where it says nothing.
+    fn into_note(self) -> Option<Note> {
+        let (code, text) = (text(self.code), text(self.text));
+        if code.is_none() && text.is_none() {
+            return None;
+        }
+        let code = code.unwrap_or_default();
+        Some(Note { kind: note_kind(code.reveal()), code, text })
+    }
+}
+
+/// What kind of code it is, by its form: `CO-45` is an adjustment (group and CARC), `N130` or `MA18` a remark (RARC).
+fn note_kind(code: &str) -> NoteKind {
+    let is_adjustment = matches!(code.split_once('-'), Some(("CO" | "PR" | "OA" | "PI" | "CR", reason)) if !reason.is_empty());
+    let digits = code.strip_prefix("MA").or_else(|| code.strip_prefix(['M', 'N']));
+    let is_remark = digits.is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()));
+    match (is_adjustment, is_remark) {
+        (true, _) => NoteKind::Adjustment,
+        (_, true) => NoteKind::Remark,
+        _ => NoteKind::Message,
+    }
+}

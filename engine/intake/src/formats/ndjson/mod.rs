@@ -1,0 +1,148 @@
+//! NDJSON of our published schema (`configs/schema/statement.schema.json`): one object a line, one row a line.
+//!
+//! Blank lines are passed over and not counted; a byte order mark and CR LF are tolerated. A line is read in one pass into
+//! typed fields; only where that fails is it walked again, slowly, to say which field is wrong ([`diagnosis`]). Amounts are taken from the
+//! raw text of the line: no float ever.
+//!
+//! What totals must satisfy, and it is the least that is contradictory in itself:
+//! * where all eight are stated: billed = discount + not_covered + other_insurance + deductible + coinsurance + copay + plan_paid;
+//! * where there are lines and each states it: billed = the lines' billed;
+//! * where all five are stated: member_owes lies between deductible + coinsurance + copay and that sum + not_covered. Any value between
+//!   is possible, because a part of what is not covered may be the provider's to bear.
+
+mod diagnosis;
+mod fields;
+mod totals;
+
+use crate::error::unreadable;
+use crate::formats::without_blanks;
+use crate::window::Window;
+use crate::{Row, reason};
+use diagnosis::{Wrong, money_of};
+use fields::Line;
+use memchr::memchr;
+use model::MoneySummary;
+use model::limits::NDJSON_LINE_BYTES_MAX;
+use model::reject::{Place, Refusal, Reject};
+use std::io::Read;
+
+/// The lines of a file.
+pub(crate) struct Lines<'r> {
+    window: Window<'r>,
+    file: String,
+    line: u64,
+    records: u64,
+    /// Bytes of the window that the line given out last takes.
+    taken: usize,
+}
+
+enum Found {
+    /// A line of this length at the window's start.
+    Line(usize),
+    TooLong,
+    End,
+}
+
+impl<'r> Lines<'r> {
+    pub(crate) fn new(file: &str, source: Box<dyn Read + 'r>) -> Self {
+        Self { window: Window::new(source, NDJSON_LINE_BYTES_MAX + 2), file: file.to_owned(), line: 0, records: 0, taken: 0 }
+    }
+
+    pub(crate) fn source_records(&self) -> u64 {
+        self.records
+    }
+
+    /// The next row.
+    pub(crate) fn next_row(&mut self) -> Result<Option<Row>, Refusal> {
+        loop {
+            let found = self.next_line().map_err(|error| unreadable(&self.file, &error))?;
+            match found {
+                Found::End => return Ok(None),
+                Found::TooLong => {
+                    self.records += 1;
+                    let wrong = Wrong::new(reason::LINE_TOO_LONG, "", "a line of at most 1 MiB");
+                    return Ok(Some(self.rejected(wrong, MoneySummary::default())));
+                }
+                Found::Line(length) => {
+                    let bytes = without_blanks(&self.window.bytes()[..length]);
+                    if bytes.is_empty() {
+                        continue;
+                    }
+                    self.records += 1;
+                    let place = Place { row: self.records, line: Some(self.line), segment: None, field: None };
+                    let row = match read(bytes, place) {
+                        Ok(row) => row,
+                        Err((wrong, money)) => self.rejected(wrong, money),
+                    };
+                    return Ok(Some(row));
+                }
+            }
+        }
+    }
+
+    fn next_line(&mut self) -> std::io::Result<Found> {
+        self.window.consume(self.taken);
+        self.taken = 0;
+        let mut searched = 0;
+        loop {
+            let there = self.window.bytes();
+            if let Some(at) = memchr(b'\n', &there[searched..]) {
+                self.line += 1;
+                self.taken = searched + at + 1;
+                let length = searched + at;
+                return Ok(if length > NDJSON_LINE_BYTES_MAX + 1 { Found::TooLong } else { Found::Line(length) });
+            }
+            searched = there.len();
+            if searched > NDJSON_LINE_BYTES_MAX + 1 {
+                self.line += 1;
+                self.pass_over_line()?;
+                return Ok(Found::TooLong);
+            }
+            if !self.window.fill()? {
+                if searched == 0 {
+                    return Ok(Found::End);
+                }
+                self.line += 1;
+                self.taken = searched;
+                return Ok(Found::Line(searched));
+            }
+        }
+    }
+
+    fn pass_over_line(&mut self) -> std::io::Result<()> {
+        loop {
+            let there = self.window.bytes();
+            if let Some(at) = memchr(b'\n', there) {
+                self.window.consume(at + 1);
+                return Ok(());
+            }
+            let all = there.len();
+            self.window.consume(all);
+            if !self.window.fill()? {
+                return Ok(());
+            }
+        }
+    }
+
+    fn rejected(&self, wrong: Wrong, money: MoneySummary) -> Row {
+        let field = Some(wrong.field).filter(|field| !field.is_empty());
+        let place = Place { row: self.records, line: Some(self.line), segment: None, field };
+        let action = reason::action(wrong.reason).to_owned();
+        let reject = Reject { file: self.file.clone(), place, reason: wrong.reason.to_owned(), expected: wrong.expected, action };
+        Row::Rejected { reject, money }
+    }
+}
+
+fn read(bytes: &[u8], place: Place) -> Result<Row, (Wrong, MoneySummary)> {
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        let expected = format!("UTF-8; byte {} of the line is not", error.valid_up_to() + 1);
+        (Wrong::new(reason::TEXT_NOT_UTF8, "", expected), MoneySummary::default())
+    })?;
+    let fast = serde_json::from_str::<Line<'_>>(text).ok().and_then(|line| line.into_row(place));
+    match fast {
+        Some(Ok(row)) => Ok(row),
+        Some(Err(wrong)) => Err((wrong, money_of(text))),
+        // The slow way says what is wrong. That it finds something wherever the fast way fails is tested.
+        None => Err((diagnosis::of(text), money_of(text))),
+    }
+}

@@ -1,0 +1,482 @@
+//! Contact rows out of a file: delimited text or NDJSON.
+//!
+//! A row that does not end (a quote is open) is given up at the limit, and reading goes on at the line after its first: one bad
+//! quote costs one row and not the file.
+
+use crate::error::{Undetected, refuse, unreadable};
+use crate::formats::without_blanks;
+use crate::window::Window;
+use crate::{reason, validate};
+use jiff::civil::Date;
+use memchr::{memchr, memchr2};
+use model::limits::CONTACT_ROW_BYTES_MAX;
+use model::reject::Refusal;
+use std::borrow::Cow;
+use std::io::{self, Read};
+
+/// The fields of a row, trimmed.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct ContactRow<'a> {
+    pub(super) member_id: Cow<'a, str>,
+    pub(super) name: Cow<'a, str>,
+    pub(super) given_name: Cow<'a, str>,
+    pub(super) family_name: Cow<'a, str>,
+    pub(super) birth_date: Cow<'a, str>,
+    pub(super) email: Cow<'a, str>,
+}
+
+/// A column or key that we know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Column {
+    MemberId,
+    Name,
+    GivenName,
+    FamilyName,
+    BirthDate,
+    Email,
+}
+
+/// Names that mean a column, folded: lower case, letters and digits only.
+const ALIASES: [(&str, Column); 34] = [
+    ("memberid", Column::MemberId),
+    ("member", Column::MemberId),
+    ("membernumber", Column::MemberId),
+    ("memberno", Column::MemberId),
+    ("subscriberid", Column::MemberId),
+    ("id", Column::MemberId),
+    ("name", Column::Name),
+    ("fullname", Column::Name),
+    ("membername", Column::Name),
+    ("displayname", Column::Name),
+    ("givenname", Column::GivenName),
+    ("given", Column::GivenName),
+    ("firstname", Column::GivenName),
+    ("first", Column::GivenName),
+    ("memberfirstname", Column::GivenName),
+    ("forename", Column::GivenName),
+    ("familyname", Column::FamilyName),
+    ("family", Column::FamilyName),
+    ("lastname", Column::FamilyName),
+    ("last", Column::FamilyName),
+    ("memberlastname", Column::FamilyName),
+    ("surname", Column::FamilyName),
+    ("birthdate", Column::BirthDate),
+    ("dateofbirth", Column::BirthDate),
+    ("dob", Column::BirthDate),
+    ("memberdob", Column::BirthDate),
+    ("birthday", Column::BirthDate),
+    ("born", Column::BirthDate),
+    ("email", Column::Email),
+    ("emailaddress", Column::Email),
+    ("mail", Column::Email),
+    ("memberemail", Column::Email),
+    ("mailaddress", Column::Email),
+    ("primaryemail", Column::Email),
+];
+
+/// A file of contact rows.
+pub(super) struct Source<'r> {
+    window: Window<'r>,
+    layout: Layout,
+    line: u64,
+    taken: usize,
+}
+
+enum Layout {
+    Delimited { delimiter: u8, columns: Vec<Option<Column>> },
+    Objects,
+}
+
+/// A row's place, and the row or why it is none (reason, field).
+type Found<'a> = (u64, Result<ContactRow<'a>, (&'static str, &'static str)>);
+
+impl<'r> Source<'r> {
+    /// Reads the header, or finds that the rows are JSON objects.
+    pub(super) fn open(reader: Box<dyn Read + 'r>, file: &str) -> Result<Self, Refusal> {
+        let mut source = Self { window: Window::new(reader, 2 * CONTACT_ROW_BYTES_MAX), layout: Layout::Objects, line: 0, taken: 0 };
+        source.window.ensure(4).map_err(|error| unreadable(file, &error))?;
+        if source.window.bytes().starts_with(&[0xff, 0xfe]) || source.window.bytes().starts_with(&[0xfe, 0xff]) {
+            return Err(Undetected::Utf16.refusal(file));
+        }
+        let bom = if source.window.bytes().starts_with(&[0xef, 0xbb, 0xbf]) { 3 } else { 0 };
+        source.window.consume(bom);
+        let Some((line, header)) = source.record(b'\0').map_err(|error| unreadable(file, &error))? else {
+            return Err(Undetected::Empty.refusal(file));
+        };
+        let header = header.to_vec();
+        if without_blanks(&header).starts_with(b"{") {
+            // The first object is the first row: it is read again.
+            source.line = line - 1;
+            source.taken = 0;
+            return Ok(source);
+        }
+        let delimiter = delimiter_of(&header);
+        let columns: Vec<_> = fields(&header, delimiter).into_iter().map(|name| name.ok().and_then(|name| column(&name))).collect();
+        let has = |column| columns.contains(&Some(column));
+        let tells_person = has(Column::Name) || (has(Column::GivenName) && has(Column::FamilyName)) || has(Column::BirthDate);
+        if !has(Column::MemberId) || !has(Column::Email) || !tells_person {
+            let expected = "expected a header line with member_id, email, and name (or given_name and family_name) or birth_date";
+            return Err(refuse(file, reason::COLUMNS_MISSING, expected));
+        }
+        source.layout = Layout::Delimited { delimiter, columns };
+        Ok(source)
+    }
+
+    /// The next row that is not blank.
+    pub(super) fn next_row(&mut self) -> io::Result<Option<Found<'_>>> {
+        let quote_opens_after = match &self.layout {
+            Layout::Delimited { delimiter, .. } => *delimiter,
+            Layout::Objects => b'\n',
+        };
+        let Some((line, length)) = self.record_length(quote_opens_after)? else { return Ok(None) };
+        let Some(length) = length else { return Ok(Some((line, Err((reason::ROW_TOO_LONG, "row"))))) };
+        let record = without_line_end(&self.window.bytes()[..length]);
+        let row = match &self.layout {
+            Layout::Delimited { delimiter, columns } => delimited(record, *delimiter, columns),
+            Layout::Objects => object(record),
+        };
+        Ok(Some((line, row)))
+    }
+
+    fn record(&mut self, delimiter: u8) -> io::Result<Option<(u64, &[u8])>> {
+        let Some((line, length)) = self.record_length(delimiter)? else { return Ok(None) };
+        Ok(Some((line, without_line_end(&self.window.bytes()[..length.unwrap_or(0)]))))
+    }
+
+    /// The line and length of the next record that is not blank; no length where it is beyond the limit.
+    fn record_length(&mut self, delimiter: u8) -> io::Result<Option<(u64, Option<usize>)>> {
+        loop {
+            self.window.consume(self.taken);
+            self.taken = 0;
+            let first_line = self.line + 1;
+            let Some((end, next)) = self.find_end(delimiter)? else {
+                if self.window.is_empty() {
+                    return Ok(None);
+                }
+                self.line += 1;
+                self.pass_over_line()?;
+                return Ok(Some((first_line, None)));
+            };
+            self.line += self.window.bytes()[..next].iter().filter(|byte| **byte == b'\n').count().max(1) as u64;
+            self.taken = next;
+            if !without_blanks(&self.window.bytes()[..end]).is_empty() {
+                return Ok(Some((first_line, Some(end))));
+            }
+        }
+    }
+
+    /// Where the record ends and the next begins; `None` at the end of the file or beyond the limit.
+    fn find_end(&mut self, delimiter: u8) -> io::Result<Option<(usize, usize)>> {
+        loop {
+            let there = self.window.bytes();
+            match record_end(there, delimiter) {
+                Some(end) if end <= CONTACT_ROW_BYTES_MAX => return Ok(Some((end, end + 1))),
+                Some(_) => return Ok(None),
+                None if there.len() > CONTACT_ROW_BYTES_MAX => return Ok(None),
+                None => {}
+            }
+            let all = there.len();
+            if !self.window.fill()? {
+                if all == 0 {
+                    return Ok(None);
+                }
+                // A quote that is open at the end of the file: the record is its first line only.
+                let bytes = self.window.bytes();
+                let end = memchr(b'\n', bytes).map_or((all, all), |at| (at, at + 1));
+                return Ok(Some(end));
+            }
+        }
+    }
+
+    fn pass_over_line(&mut self) -> io::Result<()> {
+        loop {
+            let there = self.window.bytes();
+            if let Some(at) = memchr(b'\n', there) {
+                self.window.consume(at + 1);
+                return Ok(());
+            }
+            let all = there.len();
+            self.window.consume(all);
+            if !self.window.fill()? {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// What a reason of a rejected row asks for.
+pub(super) fn expected(reason: &str) -> &'static str {
+    match reason {
+        reason::ROW_TOO_LONG => "a row of at most 64 KiB",
+        reason::COLUMN_COUNT_DIFFERS => "as many fields as the header has",
+        reason::MEMBER_ID_MISSING => "a member id",
+        reason::NAME_AND_BIRTH_DATE_MISSING => "a name or a birth date",
+        reason::DATE_MALFORMED => "a birth date CCYY-MM-DD, CCYYMMDD or MM/DD/CCYY",
+        reason::TEXT_NOT_UTF8 => "UTF-8",
+        reason::JSON_INVALID => "one JSON object a line, its values texts",
+        _ => "texts of at most 1,000 bytes without control characters",
+    }
+}
+
+/// `CCYY-MM-DD`, `CCYYMMDD` or, as American exports write it, `MM/DD/CCYY`.
+pub(super) fn birth_date(text: &str) -> Option<Date> {
+    let bytes = text.as_bytes();
+    validate::iso_date(bytes).or_else(|| validate::compact_date(bytes)).or_else(|| {
+        let mut parts = bytes.split(|byte| *byte == b'/');
+        let (month, day, year) = (parts.next()?, parts.next()?, parts.next()?);
+        let fits = parts.next().is_none() && (1..=2).contains(&month.len()) && (1..=2).contains(&day.len()) && year.len() == 4;
+        if fits { validate::date(year, month, day) } else { None }
+    })
+}
+
+/// The line feed that ends a record: the first one outside of quotes. A quote opens only at the start of a field.
+fn record_end(bytes: &[u8], delimiter: u8) -> Option<usize> {
+    let mut from = 0;
+    let mut quoted = false;
+    let mut after_closing = None;
+    loop {
+        if quoted {
+            from += memchr(b'"', &bytes[from..])? + 1;
+            quoted = false;
+            after_closing = Some(from);
+            continue;
+        }
+        let at = from + memchr2(b'\n', b'"', &bytes[from..])?;
+        if bytes[at] == b'\n' {
+            return Some(at);
+        }
+        // `""` within quotes closes and opens again.
+        quoted = at == 0 || bytes[at - 1] == delimiter || after_closing == Some(at);
+        from = at + 1;
+    }
+}
+
+/// Without its line end. Blanks stay: a tab may be an empty first field.
+fn without_line_end(record: &[u8]) -> &[u8] {
+    let length = record.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n' | 0x1a)).map_or(0, |last| last + 1);
+    &record[..length]
+}
+
+/// The one of comma, semicolon, tab and bar that parts the most columns we know.
+fn delimiter_of(header: &[u8]) -> u8 {
+    let known = |delimiter: u8| {
+        let columns = fields(header, delimiter).into_iter().filter(|name| name.as_ref().is_ok_and(|name| column(name).is_some()));
+        columns.count()
+    };
+    // The last of equals wins in max_by_key, so the commonest stands last.
+    *b"|\t;,".iter().max_by_key(|delimiter| known(**delimiter)).expect("there are four to choose from")
+}
+
+fn column(name: &str) -> Option<Column> {
+    let folded: String = name.chars().filter(|character| character.is_ascii_alphanumeric()).map(|c| c.to_ascii_lowercase()).collect();
+    ALIASES.iter().find(|(alias, _)| *alias == folded).map(|(_, column)| *column)
+}
+
+/// The fields of a record, unquoted and trimmed (RFC 4180 section 2).
+fn fields(record: &[u8], delimiter: u8) -> Vec<Result<Cow<'_, str>, std::str::Utf8Error>> {
+    let mut fields = Vec::with_capacity(8);
+    let mut rest = record;
+    loop {
+        let (field, after) = match rest.first() {
+            Some(b'"') => quoted_field(rest, delimiter),
+            _ => {
+                let end = memchr(delimiter, rest).unwrap_or(rest.len());
+                (Cow::Borrowed(&rest[..end]), &rest[end..])
+            }
+        };
+        fields.push(match field {
+            Cow::Borrowed(bytes) => std::str::from_utf8(bytes).map(|text| Cow::Borrowed(text.trim())),
+            Cow::Owned(bytes) => {
+                String::from_utf8(bytes).map(|text| Cow::Owned(text.trim().to_owned())).map_err(|error| error.utf8_error())
+            }
+        });
+        match after.split_first() {
+            Some((_, after)) => rest = after,
+            None => return fields,
+        }
+    }
+}
+
+/// A field that begins with a quote, and what follows it (a delimiter first, or nothing).
+fn quoted_field(bytes: &[u8], delimiter: u8) -> (Cow<'_, [u8]>, &[u8]) {
+    let mut text = Vec::new();
+    let mut rest = &bytes[1..];
+    loop {
+        let Some(at) = memchr(b'"', rest) else {
+            text.extend_from_slice(rest);
+            return (Cow::Owned(text), &[]);
+        };
+        text.extend_from_slice(&rest[..at]);
+        rest = &rest[at + 1..];
+        if rest.first() == Some(&b'"') {
+            text.push(b'"');
+            rest = &rest[1..];
+            continue;
+        }
+        let end = memchr(delimiter, rest).unwrap_or(rest.len());
+        text.extend_from_slice(&rest[..end]);
+        return (Cow::Owned(text), &rest[end..]);
+    }
+}
+
+fn delimited<'a>(record: &'a [u8], delimiter: u8, columns: &[Option<Column>]) -> Result<ContactRow<'a>, (&'static str, &'static str)> {
+    let mut row = ContactRow::default();
+    let fields = fields(record, delimiter);
+    // A delimiter too many (an unquoted "Family, Given") would shift every field after it.
+    if fields.iter().skip(columns.len()).any(|field| field.as_ref().is_ok_and(|field| !field.is_empty())) {
+        return Err((reason::COLUMN_COUNT_DIFFERS, "row"));
+    }
+    for (field, column) in fields.into_iter().zip(columns) {
+        let Some(column) = column else { continue };
+        row.set(*column, field.map_err(|_| (reason::TEXT_NOT_UTF8, column.name()))?);
+    }
+    Ok(row)
+}
+
+fn object(record: &[u8]) -> Result<ContactRow<'_>, (&'static str, &'static str)> {
+    let text = std::str::from_utf8(record).map_err(|_| (reason::TEXT_NOT_UTF8, "row"))?;
+    let values: std::collections::BTreeMap<String, serde_json::Value> =
+        serde_json::from_str(text).map_err(|_| (reason::JSON_INVALID, "row"))?;
+    let mut row = ContactRow::default();
+    for (name, value) in values {
+        let Some(column) = column(&name) else { continue };
+        match value {
+            serde_json::Value::Null => {}
+            serde_json::Value::String(text) => row.set(column, Cow::Owned(text.trim().to_owned())),
+            _ => return Err((reason::JSON_INVALID, column.name())),
+        }
+    }
+    Ok(row)
+}
+
+impl Column {
+    fn name(self) -> &'static str {
+        match self {
+            Self::MemberId => "member_id",
+            Self::Name => "name",
+            Self::GivenName => "given_name",
+            Self::FamilyName => "family_name",
+            Self::BirthDate => "birth_date",
+            Self::Email => "email",
+        }
+    }
+}
+
+impl<'a> ContactRow<'a> {
+    fn set(&mut self, column: Column, text: Cow<'a, str>) {
+        let field = match column {
+            Column::MemberId => &mut self.member_id,
+            Column::Name => &mut self.name,
+            Column::GivenName => &mut self.given_name,
+            Column::FamilyName => &mut self.family_name,
+            Column::BirthDate => &mut self.birth_date,
+            Column::Email => &mut self.email,
+        };
+        *field = text;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(text: &str) -> Result<Vec<(u64, Result<[String; 3], &'static str>)>, &'static str> {
+        let mut source = Source::open(Box::new(text.as_bytes()), "c.csv").map_err(|refusal| refusal.reason)?;
+        let mut rows = Vec::new();
+        while let Some((line, row)) = source.next_row().unwrap() {
+            let row = row.map(|row| [row.member_id.into_owned(), row.name.into_owned(), row.email.into_owned()]);
+            rows.push((line, row.map_err(|(reason, _)| reason)));
+        }
+        Ok(rows)
+    }
+
+    fn plain(rows: &[(u64, [&str; 3])]) -> Vec<(u64, Result<[String; 3], &'static str>)> {
+        rows.iter().map(|(line, row)| (*line, Ok(row.map(str::to_owned)))).collect()
+    }
+
+    #[test]
+    fn reads_the_delimiters_and_headers_of_real_exports() {
+        let expected = plain(&[(2, ["M1", "Ada Example", "ada@mail.example"]), (4, ["M2", "Sample, \"Ben\"", "b@mail.example"])]);
+        for (delimiter, header) in [
+            (",", "member_id,name,email"),
+            (";", "Member ID;Full Name;E-Mail"),
+            ("\t", "MEMBERID\tname\tmail"),
+            ("|", "id|NAME|email_address"),
+        ] {
+            let text = format!(
+                "\u{feff}{header}\r\nM1{delimiter}Ada Example{delimiter} ada@mail.example\r\n\r\nM2{delimiter}\"Sample, \"\"Ben\"\"\"{delimiter}b@mail.example"
+            );
+            assert_eq!(rows(&text).unwrap(), expected, "{header}");
+        }
+    }
+
+    #[test]
+    fn reads_objects() {
+        let text = "{\"member_id\":\"M1\",\"name\":\"Ada\",\"email\":\"a@b.example\",\"plan\":7}\n\n{\"member_id\":1}\nnot json\n";
+        let found = rows(text).unwrap();
+        assert_eq!(found[0], (1, Ok(["M1".to_owned(), "Ada".to_owned(), "a@b.example".to_owned()])));
+        assert_eq!(found[1..], [(3, Err(reason::JSON_INVALID)), (4, Err(reason::JSON_INVALID))]);
+    }
+
+    #[test]
+    fn a_quote_left_open_costs_one_row() {
+        let filler = "Mx,Somebody,s@mail.example\n".repeat(10_000);
+        let text = format!("member_id,name,email\nM1,\"open,a@mail.example\n{filler}M2,Ben,b@mail.example\n");
+        let found = rows(&text).unwrap();
+        assert_eq!(found.len(), 10_002);
+        assert_eq!(found[0], (2, Err(reason::ROW_TOO_LONG)));
+        assert_eq!(found[1].0, 3);
+        assert_eq!(found.last().unwrap().0, 10_003);
+        let at_end = rows("member_id,name,email\nM1,\"open,a@mail.example\nM2,Ben,b@mail.example\n").unwrap();
+        assert_eq!(at_end.len(), 2);
+        assert_eq!(at_end[1].1.as_ref().unwrap()[0], "M2");
+    }
+
+    #[test]
+    fn a_line_end_within_quotes_is_part_of_the_field() {
+        let found = rows("member_id,name,email\nM1,\"Ada\nExample\",a@mail.example\nM2,B,b@mail.example\n").unwrap();
+        assert_eq!((found[0].0, found[1].0), (2, 4));
+        assert_eq!(found[0].1.as_ref().unwrap()[1], "Ada\nExample");
+    }
+
+    #[test]
+    fn refuses_files_without_what_it_needs() {
+        assert_eq!(rows("").unwrap_err(), reason::EMPTY_FILE);
+        assert_eq!(rows("\u{feff}\r\n\r\n").unwrap_err(), reason::EMPTY_FILE);
+        for header in ["member_id,email", "name,email", "member_id,name", "a,b,c", "member_id,given_name,email"] {
+            assert_eq!(rows(&format!("{header}\nx,y,z\n")).unwrap_err(), reason::COLUMNS_MISSING, "{header}");
+        }
+    }
+
+    #[test]
+    fn birth_dates_in_three_forms() {
+        for text in ["1990-02-28", "19900228", "02/28/1990", "2/28/1990"] {
+            assert_eq!(birth_date(text), Some(Date::constant(1990, 2, 28)), "{text}");
+        }
+        for text in ["28/02/1990", "02/30/1990", "2/28/90", "1990", "02/28/1990/1"] {
+            assert_eq!(birth_date(text), None, "{text}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn agrees_with_the_csv_crate(table in proptest::collection::vec(
+            [r#"[a-zM0-9,"; ]{1,8}"#, r#"[A-Z ,"é\n]{1,12}"#, r#"[a-z@.]{1,9}"#], 1..8
+        )) {
+            let mut writer = csv::WriterBuilder::new().quote_style(csv::QuoteStyle::Always).from_writer(Vec::new());
+            writer.write_record(["member_id", "name", "email"]).unwrap();
+            for row in &table {
+                writer.write_record(row).unwrap();
+            }
+            let text = String::from_utf8(writer.into_inner().unwrap()).unwrap();
+            let found: Vec<_> = rows(&text).unwrap().into_iter().map(|(_, row)| row.unwrap()).collect();
+            let expected: Vec<[String; 3]> = table.iter().map(|row| row.clone().map(|field| field.trim().to_owned())).collect();
+            proptest::prop_assert_eq!(found, expected);
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic_or_lose_lines(text in "[A-Za-z0-9,;\"\n\r|\t]{0,300}") {
+            let _ = rows(&format!("member_id,name,email\n{text}"));
+        }
+    }
+}

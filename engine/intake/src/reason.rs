@@ -1,0 +1,172 @@
+//! The stable reason codes of intake, each with what to do about it.
+//!
+//! Codes stand in reject files, receipts and metrics; a code is never renamed. The sentence is for the operator.
+
+macro_rules! reasons {
+    ($( $(#[$doc:meta])* $name:ident = $code:literal, $action:literal; )*) => {
+        $( $(#[$doc])* pub const $name: &str = $code; )*
+
+        /// All codes, in the order of this file.
+        pub const ALL: &[&str] = &[$($code),*];
+
+        /// What to do about a reason.
+        pub fn action(reason: &str) -> &'static str {
+            match reason {
+                $( $code => $action, )*
+                _ => "ask the sender",
+            }
+        }
+    };
+}
+
+reasons! {
+    // Rejected: damage
+    /// The record is cut off: the file or its transaction set ends before the record does.
+    TRUNCATED = "truncated", "ask the sender for the whole file; the last record of this one is cut";
+    /// A segment is longer than any real one.
+    SEGMENT_TOO_LONG = "segment_too_long", "ask the sender whether a segment terminator is missing here";
+    /// A claim has more segments than the limit.
+    TOO_MANY_SEGMENTS = "too_many_segments", "ask the sender to split the claim";
+    /// More service lines than a statement takes.
+    TOO_MANY_LINES = "too_many_lines", "ask the sender to split the claim";
+    /// More reason and remark codes than a statement takes.
+    TOO_MANY_NOTES = "too_many_notes", "ask the sender to split the claim";
+    /// A claim-level segment stands after a service line: segments of two claims may have run together.
+    SEGMENT_OUT_OF_ORDER = "segment_out_of_order", "ask the sender for the file again; a claim's beginning may be lost here";
+    /// A claim outside of any transaction set.
+    OUTSIDE_TRANSACTION = "outside_transaction", "ask the sender for the file again; the ST segment is lost";
+    /// A line of an NDJSON file is longer than the limit.
+    LINE_TOO_LONG = "line_too_long", "ask the sender to split the statement; one line takes at most 1 MiB";
+    /// The line is not JSON.
+    JSON_INVALID = "json_invalid", "ask the sender for one JSON object per line";
+    /// Not UTF-8.
+    TEXT_NOT_UTF8 = "text_not_utf8", "ask the sender for UTF-8; a guessed character set could misspell a name";
+    /// A control character in a text that a person reads.
+    TEXT_CONTROL_CHARACTER = "text_control_character", "ask the sender to remove control characters from this field";
+    /// A text is longer than the limit.
+    TEXT_TOO_LONG = "text_too_long", "ask the sender to shorten this field to 1,000 bytes";
+    // Rejected: shape
+    /// A field that the schema does not have.
+    FIELD_UNKNOWN = "field_unknown", "correct the field's name or leave it out; see configs/schema/statement.schema.json";
+    /// A required field is missing or null.
+    FIELD_MISSING = "field_missing", "ask the sender to state this field; see configs/schema/statement.schema.json";
+    /// A field stands twice in one object.
+    FIELD_REPEATED = "field_repeated", "ask the sender to state this field once";
+    /// A field is of another type than the schema says.
+    WRONG_TYPE = "wrong_type", "correct the field's type; see configs/schema/statement.schema.json";
+    /// A value outside of the list the schema gives.
+    VALUE_UNKNOWN = "value_unknown", "use one of the values listed";
+    /// A line refers to a note that is not there.
+    NOTE_UNKNOWN = "note_unknown", "let each line refer to notes by their position, from 0";
+    /// No claim number.
+    CLAIM_NUMBER_MISSING = "claim_number_missing", "ask the sender to state the claim number";
+    /// No member id or no name.
+    MEMBER_MISSING = "member_missing", "ask the sender to state the member's id and name";
+    /// Two different people as the patient of one claim.
+    MEMBER_AMBIGUOUS = "member_ambiguous", "ask the sender for the file again; two claims may have run together here";
+    /// An amount that is required is not stated.
+    AMOUNT_MISSING = "amount_missing", "ask the sender to state this amount";
+    /// An amount is no exact decimal.
+    AMOUNT_MALFORMED = "amount_malformed", "ask the sender for a decimal amount with at most two decimals";
+    /// A date that does not exist.
+    DATE_MALFORMED = "date_malformed", "ask the sender to correct this date";
+    // Rejected: arithmetic
+    /// Billed, adjustments and paid do not add up.
+    CLAIM_UNBALANCED = "claim_unbalanced", "ask the sender to correct the claim's amounts; it was not sent";
+    /// The member's share is not what its parts add up to.
+    MEMBER_SHARE_UNBALANCED = "member_share_unbalanced", "ask the sender to correct the member's share; it was not sent";
+    // Rejected at admission
+    /// The key was used before for other content.
+    KEY_CONFLICT = "key_conflict", "give a changed statement a new key; this one was accepted before with other content";
+    /// A statement in the marketing stream, or a templated message in the transactional one.
+    WRONG_STREAM = "wrong_stream", "send statements by the transactional stream and templated messages by the marketing stream";
+    // Duplicate
+    /// The same statement was accepted before.
+    DUPLICATE = "duplicate", "nothing: it is not sent twice";
+    // Not mailable
+    /// Takes back an earlier payment.
+    REVERSAL = "reversal", "nothing: the correction that follows is what the member is told";
+    /// Not a claim of this payer.
+    NOT_OUR_CLAIM = "not_our_claim", "nothing: the payer it was forwarded to tells the member";
+    /// An estimate, no payment.
+    PREDETERMINATION = "predetermination", "nothing: an estimate is no Explanation of Benefits";
+    /// A claim status this engine does not know.
+    STATUS_UNKNOWN = "status_unknown", "ask the sender what the status means";
+    /// The member's share can neither be read nor derived.
+    LIABILITY_UNKNOWN = "liability_unknown", "ask the sender to state what the member owes";
+    /// The claim adds up but a service line does not.
+    LINE_UNBALANCED = "line_unbalanced", "ask the sender to correct the service line; the claim's sums are in order";
+    /// An adjustment cannot be read, although the rest adds up.
+    ADJUSTMENT_UNREADABLE = "adjustment_unreadable", "ask the sender to correct the CAS segment";
+    // No address, no consent
+    /// The contact file does not have the member.
+    MEMBER_UNKNOWN = "member_unknown", "add the member to the contact file, or send on paper";
+    /// There is no contact file and the row names no recipient.
+    CONTACT_MISSING = "contact_missing", "hand in a contact file with the batch, or a recipient with the row";
+    /// The contact file has the member without an address.
+    ADDRESS_MISSING = "address_missing", "ask the member for an e-mail address, or send on paper";
+    /// The address is not one that mail can go to.
+    ADDRESS_MALFORMED = "address_malformed", "correct the address in the contact data";
+    /// No written authorization (45 CFR 164.508).
+    AUTHORIZATION_MISSING = "authorization_missing", "do not send it without the person's written authorization";
+    // Held
+    /// The contact file has the id, but under another name or birth date, or more than once.
+    MEMBER_MISMATCH = "member_mismatch", "compare member and contact file, then release or cancel";
+    // Findings about a file
+    /// SE01 does not count the segments that are there.
+    SEGMENT_COUNT_DIFFERS = "segment_count_differs", "ask the sender whether segments were lost; claims that add up were read";
+    /// The number in a trailer is not that of its header.
+    CONTROL_NUMBER_DIFFERS = "control_number_differs", "ask the sender whether a part of the file was lost";
+    /// GE01 does not count the transaction sets that are there.
+    TRANSACTION_COUNT_DIFFERS = "transaction_count_differs", "ask the sender whether transaction sets were lost";
+    /// IEA01 does not count the groups that are there.
+    GROUP_COUNT_DIFFERS = "group_count_differs", "ask the sender whether functional groups were lost";
+    /// A transaction set begins and has no SE.
+    TRANSACTION_NOT_CLOSED = "transaction_not_closed", "ask the sender for the whole file; what was whole was read";
+    /// An interchange or a group begins and has no trailer.
+    INTERCHANGE_NOT_CLOSED = "interchange_not_closed", "ask the sender for the whole file; what was whole was read";
+    /// A segment the 835 does not have.
+    SEGMENT_UNKNOWN = "segment_unknown", "ask the sender whether the file is damaged here";
+    /// A line break where the terminator should be.
+    TERMINATOR_MISSING = "terminator_missing", "ask the sender whether the file is damaged here";
+    /// A transaction set of another kind between the 835s; it was passed over.
+    OTHER_TRANSACTION = "other_transaction", "hand it in where it belongs; it was not read";
+    /// Another version of the 835 than 005010X221A1; it was read all the same.
+    VERSION_OTHER = "version_other", "compare some statements with their source before the batch is released";
+    // Refusals of a file
+    /// Nothing in it.
+    EMPTY_FILE = "empty_file", "ask the sender for the file again";
+    /// Not an 835.
+    NOT_AN_835 = "not_an_835", "hand in an X12 835 (005010X221A1) or NDJSON of our schema";
+    /// None of the formats that are read.
+    FORMAT_UNKNOWN = "format_unknown", "hand in an X12 835 (005010X221A1) or NDJSON of our schema";
+    /// The file cannot be read to its end.
+    UNREADABLE = "unreadable", "check the disk or the share the file lies on, then hand it in again";
+    /// A contact file without the columns it needs.
+    COLUMNS_MISSING = "columns_missing", "give the contact file a header with member_id, email, and name or birth_date";
+    /// More rows than the limit.
+    TOO_MANY_CONTACTS = "too_many_contacts", "split the batch and its contact file";
+    // Contact rows
+    /// A contact row is longer than the limit.
+    ROW_TOO_LONG = "row_too_long", "check the quotes of this row";
+    /// A contact row with more fields than the header.
+    COLUMN_COUNT_DIFFERS = "column_count_differs", "put quotes around fields that contain the delimiter";
+    /// A contact row without a member id.
+    MEMBER_ID_MISSING = "member_id_missing", "state the member id";
+    /// A contact row with neither a name nor a birth date: it could only be joined by id.
+    NAME_AND_BIRTH_DATE_MISSING = "name_and_birth_date_missing", "state the name or the birth date";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_and_each_says_what_to_do() {
+        for (at, code) in ALL.iter().enumerate() {
+            assert!(!ALL[..at].contains(code), "{code} twice");
+            assert!(action(code).len() > 10, "{code}");
+            assert!(code.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_'), "{code}");
+        }
+    }
+}
