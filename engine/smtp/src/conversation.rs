@@ -59,7 +59,7 @@ pub enum Next {
     Handshake,
     /// TLS is required, and this server does not offer it. Close.
     NoStartTls,
-    /// Greeting, EHLO or STARTTLS was refused. Close.
+    /// Greeting, EHLO or STARTTLS was refused, or 421 came between messages. Close.
     Refused {
         /// Where.
         phase: Phase,
@@ -368,11 +368,17 @@ impl Conversation {
             return Ok(());
         }
         if (300..400).contains(&reply.code) && awaited != Awaited::Data {
+            self.awaited.push_front(awaited);
             return Err(unexpected);
         }
         match awaited {
             Awaited::Greeting | Awaited::Ehlo | Awaited::Helo | Awaited::StartTls => self.take_opening(awaited, reply),
-            Awaited::Data => return self.take_data(reply).ok_or(unexpected),
+            Awaited::Data => {
+                return self.take_data(reply).ok_or_else(|| {
+                    self.awaited.push_front(awaited);
+                    unexpected
+                });
+            }
             Awaited::Reset | Awaited::Mail | Awaited::Rcpt if reply.is_positive() => self.ask_next(),
             Awaited::Reset | Awaited::Mail | Awaited::Rcpt => self.reject(awaited.phase(), reply),
             Awaited::FinalDot => self.decided = Some((Phase::FinalDot, reply)),
@@ -393,7 +399,7 @@ impl Conversation {
             // Idle for too long, or shutting down.
             Place::Ready if reply.code == 421 => {
                 self.closing = true;
-                self.place = Place::Closed;
+                self.place = Place::Refused(Phase::Ehlo, reply);
                 Ok(())
             }
             _ => Err(PeerMisbehaved::Unsolicited),

@@ -1,6 +1,6 @@
 //! Rejects at each phase, replies of many lines, 421 in the middle, sizes, and receivers that break the protocol.
 
-use crate::receiving::Step::{Await, Hang, Say};
+use crate::receiving::Step::{Await, Hang, Pause, Say};
 use crate::receiving::{Setup, Step, Verdict, connected, open_gate, our_name, plain_message, plain_target, scripted, short};
 use egress::{ConnectFailure, Connection, Delivery, Phase, Timeouts, Trouble};
 use model::Protection;
@@ -77,13 +77,17 @@ fn four_two_one_in_the_middle_is_reported_and_ends_the_connection() {
 fn a_refusing_greeting_and_a_refused_ehlo_are_answers() {
     block_on(async {
         let world = World::real();
-        for steps in [vec![Say("554 5.7.1 no\r\n")], vec![Say("220 mx\r\n"), Await("EHLO"), Say("550 5.7.1 not you\r\n")]] {
+        let busy = vec![Say("220 mx\r\n"), Await("EHLO"), Say("250 mx\r\n421 4.7.0 too many connections\r\n")];
+        for steps in [vec![Say("554 5.7.1 no\r\n")], vec![Say("220 mx\r\n"), Await("EHLO"), Say("550 5.7.1 not you\r\n")], busy] {
             let at = scripted(&world, &steps);
             let tls = crate::receiving::Authority::new().trusted(&world);
             let opened =
                 Connection::open(&world, &plain_target(at), None, &our_name(), Protection::PlaintextLoopback, &tls, &short()).await;
             let failure = opened.unwrap_err();
-            assert!(matches!(&failure, ConnectFailure::Answered { phase: Phase::Greeting, reply, .. } if reply.is_permanent()));
+            assert!(
+                matches!(&failure, ConnectFailure::Answered { phase: Phase::Greeting, reply, .. } if !reply.is_positive()),
+                "{failure:?}"
+            );
         }
     });
 }
@@ -176,9 +180,10 @@ fn nonsense_and_silence_are_the_peers_troubles() {
 fn an_idle_connection_that_was_closed_is_noticed_before_reuse() {
     block_on(async {
         let world = World::real();
-        let at = scripted(&world, &after_opening(&[Say("421 4.4.2 idle\r\n")]));
+        let at = scripted(&world, &after_opening(&[Pause(Duration::from_millis(100)), Say("421 4.4.2 idle\r\n")]));
         let mut connection = connected(&world, at, &short()).await;
-        world.sleep(Duration::from_millis(50)).await;
+        assert!(connection.is_still_open().await);
+        world.sleep(Duration::from_millis(300)).await;
         assert!(!connection.is_still_open().await);
         assert!(!connection.is_usable());
     });

@@ -135,6 +135,8 @@ pub(crate) enum Step {
     Say(&'static str),
     /// Reads until this text has come.
     Await(&'static str),
+    /// Lets this much time pass.
+    Pause(Duration),
     /// Keeps the connection open and says nothing more.
     Hang,
 }
@@ -151,6 +153,7 @@ pub(crate) fn scripted(world: &World, steps: &[Step]) -> SocketAddr {
         for step in steps {
             match step {
                 Step::Say(text) => stream.write_all(text.as_bytes()).await.unwrap(),
+                Step::Pause(span) => clock.sleep(span).await,
                 Step::Hang => clock.sleep(Duration::from_secs(60)).await,
                 Step::Await(text) => {
                     while !came.windows(text.len()).any(|window| window == text.as_bytes()) {
