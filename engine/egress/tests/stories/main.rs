@@ -4,6 +4,7 @@
 
 mod a_connection_carries_message_after_message;
 mod a_reply_at_any_phase_is_reported_as_it_was;
+mod dns_answers_are_told_apart;
 mod first_mx_down_second_delivers;
 mod never_downgrades;
 mod receiving;

@@ -83,6 +83,12 @@ fn lost_after_the_dot_is_uncertain() {
             let delivery = connection.deliver(&plain_message("x\r\n"), open_gate()).await;
             assert_eq!(delivery, Delivery::Broken { phase: Phase::FinalDot, trouble: Trouble::ConnectionLost, last_byte_written: true });
         }
+        let server = Setup::plain().start(&world, |event| match event {
+            Event::Message(_) => Verdict::Drop,
+            _ => Verdict::Accept,
+        });
+        let mut connection = connected(&world, server.at, &short()).await;
+        assert!(connection.deliver(&plain_message("x\r\n"), open_gate()).await.last_byte_written());
         let patient = Timeouts { final_dot: Duration::from_millis(100), ..short() };
         let mut connection = connected(&world, scripted(&world, &script(&[Await("\r\n.\r\n"), Hang])), &patient).await;
         let delivery = connection.deliver(&plain_message("x\r\n"), open_gate()).await;
