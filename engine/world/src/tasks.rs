@@ -66,7 +66,7 @@ pub struct TaskHandle {
 
 /// How a task is stopped: real and simulated differ.
 pub(crate) trait TaskControl: Send + Sync {
-    fn abort(&self);
+    fn abort(self: Arc<Self>);
 }
 
 impl TaskHandle {
@@ -76,7 +76,7 @@ impl TaskHandle {
 
     /// Drops the task's future at its next turn. Nothing happens where it is done.
     pub fn abort(&self) {
-        self.control.abort();
+        self.control.clone().abort();
     }
 
     /// True once its future is done or dropped.

@@ -104,7 +104,7 @@ fn lock(panics: &Panics) -> std::sync::MutexGuard<'_, HashMap<ThreadId, Signal>>
 struct Abort(tokio::task::AbortHandle);
 
 impl TaskControl for Abort {
-    fn abort(&self) {
+    fn abort(self: Arc<Self>) {
         self.0.abort();
     }
 }
