@@ -9,3 +9,4 @@ mod first_mx_down_second_delivers;
 mod never_downgrades;
 mod receiving;
 mod the_final_dot_waits_for_the_gate;
+mod what_is_said_of_the_last_byte_is_true;
