@@ -72,7 +72,7 @@ pub enum KeyError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SealError {
     /// No set of keys is for the domain of the `From` field, or a parent of it. The operator must act.
-    #[error("no DKIM key is for the author domain {domain}: add one under [[dkim]], or `dkim = \"none\"` to send unsigned")]
+    #[error("no DKIM key is for the author domain {domain}: add one under [[dkim]], and publish its records first")]
     NoKey {
         /// Domain of the `From` field.
         domain: String,

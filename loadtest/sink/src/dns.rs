@@ -11,6 +11,7 @@ use hickory_proto::rr::rdata::{A, MX, SOA};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use world::{BoxStream, Datagrams, Listener, World};
 
@@ -18,6 +19,11 @@ use world::{BoxStream, Datagrams, Listener, World};
 const TTL_SECONDS: u32 = 300;
 /// Octets of a query; real ones have under 300.
 const QUERY_BYTES_MAX: usize = 4096;
+
+/// A TCP connection lives no longer: a resolver asks and leaves.
+const STREAM_SPAN_MAX: Duration = Duration::from_secs(10);
+/// After an error of a socket, so that a broken one does not spin.
+const ERROR_PAUSE: Duration = Duration::from_millis(50);
 
 /// What an answer was, for the books.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,11 +129,14 @@ fn parsed(name: &str) -> Name {
 }
 
 /// Answers datagrams for ever.
-pub(crate) async fn serve_datagrams(socket: Box<dyn Datagrams>, map: Arc<Map>, books: SharedBooks) {
+pub(crate) async fn serve_datagrams(socket: Box<dyn Datagrams>, world: World, map: Arc<Map>, books: SharedBooks) {
     let mut query = vec![0; QUERY_BYTES_MAX];
     loop {
         // A refused earlier answer shows up here as an error of the socket; the next query is not to blame.
-        let Ok((length, peer)) = socket.recv_from(&mut query).await else { continue };
+        let Ok((length, peer)) = socket.recv_from(&mut query).await else {
+            world.sleep(ERROR_PAUSE).await;
+            continue;
+        };
         let (response, kind) = answer(&map, &query[..length]);
         books.with(|books| books.dns.count(kind));
         if let Some(response) = response {
@@ -139,17 +148,18 @@ pub(crate) async fn serve_datagrams(socket: Box<dyn Datagrams>, map: Arc<Map>, b
 
 /// Answers connections for ever: RFC 1035 section 4.2.2, two octets of length in front of each message.
 pub(crate) async fn serve_streams(mut door: Box<dyn Listener>, world: World, map: Arc<Map>, books: SharedBooks) {
-    while let Ok((stream, _)) = door.accept().await {
+    loop {
+        let Ok((stream, _)) = door.accept().await else {
+            world.sleep(ERROR_PAUSE).await;
+            continue;
+        };
         let (map, books, timer) = (map.clone(), books.clone(), world.clone());
         world.spawn_local(async move {
             // Errors are the client's: it asks again.
-            let _ = timer.timeout(IDLE_MAX, serve_stream(stream, &map, &books)).await;
+            let _ = timer.timeout(STREAM_SPAN_MAX, serve_stream(stream, &map, &books)).await;
         });
     }
 }
-
-/// A connection lives no longer: a resolver asks and leaves.
-const IDLE_MAX: std::time::Duration = std::time::Duration::from_secs(10);
 
 async fn serve_stream(mut stream: BoxStream, map: &Map, books: &SharedBooks) -> std::io::Result<()> {
     loop {

@@ -220,7 +220,7 @@ struct Run {
 impl Run {
     async fn until(self, stop: Signal) {
         let Self { world, map, books, config, acceptors, keeper, on_delivery, doors } = self;
-        world.spawn_local(serve_datagrams(doors.datagrams, map.clone(), books.clone()));
+        world.spawn_local(serve_datagrams(doors.datagrams, world.clone(), map.clone(), books.clone()));
         world.spawn_local(serve_streams(doors.streams, world.clone(), map.clone(), books.clone()));
         let desk = Rc::new(Desk {
             world: world.clone(),
