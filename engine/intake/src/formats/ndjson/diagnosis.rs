@@ -311,3 +311,158 @@ impl<'de> Deserialize<'de> for Entries<'de> {
         from.deserialize_map(Walk)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+
+    fn schema() -> Value {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../configs/schema/statement.schema.json");
+        serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+    }
+
+    /// What a schema says once its references are followed.
+    fn resolved<'s>(schema: &'s Value, node: &'s Value) -> &'s Value {
+        if let Some(alternatives) = node["anyOf"].as_array()
+            && alternatives[0].get("$ref").is_some()
+        {
+            return resolved(schema, &alternatives[0]);
+        }
+        match node["$ref"].as_str() {
+            Some(reference) => schema.pointer(reference.trim_start_matches('#')).unwrap(),
+            None => node,
+        }
+    }
+
+    fn compare(schema: &Value, node: &Value, shape: &Shape, path: &str) {
+        match shape {
+            Shape::Object(fields) | Shape::Note(fields) => compare_fields(schema, resolved(schema, node), fields, path),
+            Shape::List(item) => compare(schema, &resolved(schema, node)["items"], item, &format!("{path}[]")),
+            Shape::Choice(choices) => {
+                let values = node["enum"].as_array().cloned().unwrap_or_else(|| vec![node["const"].clone()]);
+                assert_eq!(values, choices.to_vec(), "{path}");
+            }
+            Shape::Amount => assert_eq!(resolved(schema, node)["title"], "Exact decimal", "{path}"),
+            Shape::Date => assert_eq!(resolved(schema, node)["format"], "date", "{path}"),
+            Shape::Text => assert_eq!(resolved(schema, node)["maxLength"], model::limits::TEXT_FIELD_BYTES_MAX, "{path}"),
+            Shape::Texts => assert_eq!(node["additionalProperties"]["type"], "string", "{path}"),
+            Shape::Position => assert_eq!(node["maximum"], u16::MAX, "{path}"),
+            Shape::LongText => {}
+        }
+    }
+
+    fn compare_fields(schema: &Value, node: &Value, fields: &[Field], path: &str) {
+        assert_eq!(node["additionalProperties"], false, "{path}");
+        let properties = node["properties"].as_object().unwrap();
+        let mut names: Vec<&str> = properties.keys().map(String::as_str).collect();
+        let mut ours: Vec<&str> = fields.iter().map(|field| field.name).collect();
+        names.sort_unstable();
+        ours.sort_unstable();
+        assert_eq!(names, ours, "{path}");
+        let required: Vec<&str> = node["required"].as_array().map_or(Vec::new(), |names| names.iter().filter_map(Value::as_str).collect());
+        for field in fields {
+            assert_eq!(required.contains(&field.name), field.required, "{path}.{}", field.name);
+            compare(schema, &properties[field.name], &field.shape, &format!("{path}.{}", field.name));
+        }
+    }
+
+    #[test]
+    fn the_shape_is_the_published_schema() {
+        let schema = schema();
+        compare_fields(&schema, &schema["$defs"]["eob"], EOB, "eob");
+        compare_fields(&schema, &schema["$defs"]["templated"], TEMPLATED, "templated");
+        assert_eq!(schema.pointer("/$defs/eob/properties/lines/maxItems").unwrap(), model::limits::SERVICE_LINES_MAX);
+        assert_eq!(schema.pointer("/$defs/eob/properties/notes/maxItems").unwrap(), model::limits::NOTES_MAX);
+    }
+
+    #[test]
+    fn the_examples_of_the_schema_are_read() {
+        for example in schema()["examples"].as_array().unwrap() {
+            let line = example.to_string();
+            let row = super::super::read(line.as_bytes(), model::reject::Place::default());
+            assert!(row.is_ok(), "{row:?}");
+        }
+    }
+
+    const GOOD: &str = r#"{"kind":"eob","claim_number":"C1","member":{"id":"M1","name":"Ada Example"},"status":"denied","totals":{"billed":"10.00","plan_paid":0,"deductible":1.5,"coinsurance":null},"lines":[{"code":"HC:1","notes":[0],"amounts":{"billed":10}}],"notes":[{"code":"N1"}]}"#;
+
+    fn wrong(from: &str, to: &str) -> (&'static str, String, String) {
+        let line = GOOD.replacen(from, to, 1);
+        assert_ne!(line, GOOD, "{from}");
+        let (wrong, _) = super::super::read(line.as_bytes(), model::reject::Place::default()).unwrap_err();
+        for secret in ["Ada", "M1", "C1", "SECRET"] {
+            assert!(!wrong.expected.contains(secret) && !wrong.field.contains(secret), "{wrong:?}");
+        }
+        (wrong.reason, wrong.field, wrong.expected)
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_by_its_place() {
+        assert!(super::super::read(GOOD.as_bytes(), model::reject::Place::default()).is_ok());
+        for (from, to, reason, field) in [
+            ("\"claim_number\"", "\"claim_numer\"", reason::FIELD_UNKNOWN, "claim_numer"),
+            ("\"plan_paid\"", "\"paid\"", reason::FIELD_UNKNOWN, "totals.paid"),
+            ("\"plan_paid\"", "\"123 SECRET\"", reason::FIELD_UNKNOWN, "totals.(unknown)"),
+            ("\"code\":\"HC:1\"", "\"cod\":1", reason::FIELD_UNKNOWN, "lines[0].cod"),
+            ("\"10.00\"", "\"10.005\"", reason::AMOUNT_MALFORMED, "totals.billed"),
+            ("\"10.00\"", "10.005", reason::AMOUNT_MALFORMED, "totals.billed"),
+            ("\"10.00\"", "1e1", reason::AMOUNT_MALFORMED, "totals.billed"),
+            ("\"10.00\"", "\"SECRET\"", reason::AMOUNT_MALFORMED, "totals.billed"),
+            ("\"10.00\"", "\"\"", reason::AMOUNT_MALFORMED, "totals.billed"),
+            ("\"10.00\"", "true", reason::WRONG_TYPE, "totals.billed"),
+            ("\"10.00\"", "[1]", reason::WRONG_TYPE, "totals.billed"),
+            ("\"billed\":10}", "\"billed\":11}", reason::CLAIM_UNBALANCED, "totals.billed"),
+            ("\"denied\"", "\"SECRET\"", reason::VALUE_UNKNOWN, "status"),
+            ("\"denied\"", "null", reason::FIELD_MISSING, "status"),
+            (",\"status\":\"denied\"", "", reason::FIELD_MISSING, "status"),
+            (",\"name\":\"Ada Example\"", "", reason::FIELD_MISSING, "member.name"),
+            ("\"Ada Example\"", "\"\"", reason::MEMBER_MISSING, "member.name"),
+            ("\"Ada Example\"", "7", reason::WRONG_TYPE, "member.name"),
+            ("\"Ada Example\"", "\"Ada\\nBcc: x\"", reason::TEXT_CONTROL_CHARACTER, "member.name"),
+            ("\"Ada Example\"", "\"A\",\"birth_date\":\"2024-02-30\"", reason::DATE_MALFORMED, "member.birth_date"),
+            ("\"C1\"", "\"\"", reason::CLAIM_NUMBER_MISSING, "claim_number"),
+            ("\"kind\":\"eob\"", "\"kind\":\"bill\"", reason::VALUE_UNKNOWN, "kind"),
+            ("\"kind\":\"eob\",", "", reason::FIELD_MISSING, "kind"),
+            ("\"kind\":\"eob\"", "\"kind\":\"eob\",\"kind\":\"eob\"", reason::FIELD_REPEATED, "kind"),
+            ("\"id\":\"M1\"", "\"id\":\"M1\",\"id\":\"M1\"", reason::FIELD_REPEATED, "member.id"),
+            ("\"kind\":\"eob\"", "\"kind\":\"eob\",\"template\":\"t\"", reason::FIELD_UNKNOWN, "template"),
+            ("[0]", "[1]", reason::NOTE_UNKNOWN, "lines[0].notes"),
+            ("[0]", "[-1]", reason::WRONG_TYPE, "lines[0].notes[0]"),
+            ("{\"code\":\"N1\"}", "{}", reason::FIELD_MISSING, "notes[0]"),
+            ("\"lines\":[", "\"lines\":[3,", reason::WRONG_TYPE, "lines[0]"),
+            ("]}", "]", reason::JSON_INVALID, ""),
+        ] {
+            let (found, place, _) = wrong(from, to);
+            assert_eq!((found, place.as_str()), (reason, field), "{from} -> {to}");
+        }
+        assert!(wrong("\"claim_number\"", "\"claimNumber\"").2.contains("did you mean claim_number?"));
+    }
+
+    #[test]
+    fn a_rejected_line_still_brings_its_money() {
+        let line = GOOD.replacen("\"denied\"", "\"x\"", 1);
+        let (_, money) = super::super::read(line.as_bytes(), model::reject::Place::default()).unwrap_err();
+        assert_eq!((money.billed, money.member_owes), (Cents(1_000), Cents(0)));
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(3_000))]
+
+        /// Wherever the fast way fails, the slow way finds a reason of its own.
+        #[test]
+        fn the_slow_way_always_finds_what_the_fast_way_does_not_take(at in 0..GOOD.len(), byte in 0x20u8..0x7f, cut in proptest::bool::ANY) {
+            let mut line = GOOD.as_bytes().to_vec();
+            if cut {
+                line.remove(at);
+            } else {
+                line[at] = byte;
+            }
+            let text = std::str::from_utf8(&line).unwrap();
+            if let Err((wrong, _)) = super::super::read(&line, model::reject::Place::default()) {
+                let judged = [reason::CLAIM_UNBALANCED, reason::NOTE_UNKNOWN, reason::MEMBER_MISSING, reason::CLAIM_NUMBER_MISSING];
+                proptest::prop_assert!(judged.contains(&wrong.reason) || find(text).is_some(), "{wrong:?} {text}");
+            }
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Every 835 of the corpus, cut at every byte: what is read is what the whole file has, and the cut shows.
+
+mod corpus;
+
+use intake::{Row, open};
+use model::reject::Reject;
+
+/// `None` where the file is refused.
+fn read(bytes: &[u8]) -> Option<(Vec<Row>, u64, Vec<Reject>)> {
+    let mut rows = open(None, "cut.txt", Box::new(bytes)).ok()?;
+    let read: Vec<Row> = rows.by_ref().map(|row| row.expect("memory does not fail to be read")).collect();
+    Some((read, rows.source_records(), rows.findings().to_vec()))
+}
+
+#[test]
+fn a_prefix_reads_as_a_prefix_and_says_that_it_is_one() {
+    let files = corpus::files_835();
+    for (name, bytes) in &files {
+        let (whole, _, findings_of_whole) = read(bytes).unwrap();
+        let meaningful = bytes.trim_ascii_end().len();
+        for cut in 0..bytes.len() {
+            let Some((rows, records, findings)) = read(&bytes[..cut]) else { continue };
+            assert_eq!(rows.len() as u64, records, "{name} cut at {cut}");
+            let mut truncated = 0;
+            for (row, full) in rows.iter().zip(&whole) {
+                match row {
+                    Row::Rejected { reject, .. } if reject.reason == "truncated" => truncated += 1,
+                    row => assert_eq!(row, full, "{name} cut at {cut}"),
+                }
+            }
+            assert!(truncated <= 1, "{name} cut at {cut}");
+            // The last byte that counts may be a terminator, which the end of the file replaces. And a last IEA whose control number is
+            // wrong already (nevada_medicaid) cannot become more wrong; all claims stand before it.
+            let last_segment = bytes.windows(3).rposition(|id| id == b"IEA").unwrap_or(meaningful);
+            let is_wrong_already = !findings_of_whole.is_empty() && cut > last_segment + 3;
+            if cut + 1 < meaningful && !is_wrong_already {
+                assert!(truncated > 0 || findings != findings_of_whole, "{name} cut at {cut} does not show");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_hole_never_makes_a_statement_that_was_not_there_without_showing() {
+    for (name, bytes) in corpus::files_835() {
+        let (whole, _, findings_of_whole) = read(&bytes).unwrap();
+        for start in (200..bytes.len().saturating_sub(100)).step_by(61) {
+            for length in [1, 17, 150, 900] {
+                let mut holed = bytes[..start].to_vec();
+                holed.extend_from_slice(&bytes[(start + length).min(bytes.len())..]);
+                let Some((rows, records, findings)) = read(&holed) else { continue };
+                assert_eq!(rows.len() as u64, records, "{name} {start} {length}");
+                let lost = rows.len() < whole.len();
+                let rejected = rows.iter().any(|row| matches!(row, Row::Rejected { .. }));
+                assert!(!lost || rejected || reasons(&findings) != reasons(&findings_of_whole), "{name} {start} {length}");
+            }
+        }
+    }
+}
+
+/// Findings without their places, which move with the hole.
+fn reasons(findings: &[Reject]) -> Vec<(&str, &str)> {
+    findings.iter().map(|finding| (finding.reason.as_str(), finding.expected.as_str())).collect()
+}

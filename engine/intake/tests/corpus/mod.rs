@@ -1,0 +1,33 @@
+//! Where the public corpora lie, and reading a file of them.
+#![allow(dead_code, reason = "each test file uses what it needs")]
+
+use intake::Row;
+use model::reject::Reject;
+use std::path::PathBuf;
+
+/// The corpus folder: `SEALPOST_CORPUS`, else `../shared/data` beside the workspace. Says so where there is none.
+pub(crate) fn root() -> Option<PathBuf> {
+    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data");
+    let root = PathBuf::from(std::env::var_os("SEALPOST_CORPUS").unwrap_or_else(|| beside.into()));
+    if root.join("oracle-835-public.tsv").is_file() {
+        return Some(root);
+    }
+    eprintln!("SKIPPED: no corpus at {}; set SEALPOST_CORPUS", root.display());
+    None
+}
+
+/// The 835 files of the corpus that the answer key knows.
+pub(crate) fn files_835() -> Vec<(String, Vec<u8>)> {
+    let Some(root) = root() else { return Vec::new() };
+    let key = std::fs::read_to_string(root.join("oracle-835-public.tsv")).unwrap();
+    let mut names: Vec<&str> = key.lines().skip(1).filter_map(|line| line.split('\t').next()).collect();
+    names.dedup();
+    names.into_iter().map(|name| (name.to_owned(), std::fs::read(root.join(name)).unwrap())).collect()
+}
+
+/// Rows, source records and findings of a file that must not be refused.
+pub(crate) fn read(bytes: &[u8]) -> (Vec<Row>, u64, Vec<Reject>) {
+    let mut rows = intake::open(None, "corpus.txt", Box::new(bytes)).unwrap();
+    let read: Vec<Row> = rows.by_ref().map(Result::unwrap).collect();
+    (read, rows.source_records(), rows.findings().to_vec())
+}
