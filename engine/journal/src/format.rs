@@ -53,7 +53,7 @@ const VERSION: u16 = 1;
 
 /// Names a journal directory for good: 16 random bytes, made with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct JournalId(pub [u8; 16]);
+pub(crate) struct JournalId(pub [u8; 16]);
 
 /// Which of a stream's two logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -43,6 +43,8 @@ pub(crate) enum Errand {
         batch: BatchId,
         answer: Option<Answer<()>>,
     },
+    /// The writer has ended.
+    End,
 }
 
 pub(crate) struct Keeper {
@@ -59,6 +61,9 @@ impl Keeper {
         while errands.recv_many(&mut taken, ERRANDS_MAX).await > 0 {
             self.destroy_keys(&mut taken);
             for errand in taken.drain(..) {
+                if matches!(errand, Errand::End) {
+                    return;
+                }
                 self.serve(errand);
             }
         }
@@ -108,7 +113,7 @@ impl Keeper {
                 // The writer may have ended.
                 let _ = answer.send(self.keys.batch_key(self.stream, tenant, batch).map_err(JournalError::from));
             }
-            Errand::DestroyKey { .. } => unreachable!("served before, all in one write"),
+            Errand::DestroyKey { .. } | Errand::End => unreachable!("taken out before"),
         }
     }
 

@@ -140,6 +140,9 @@ async fn start<S: Stream>(
         LogWriter::new(&dir, segment, config.segment_bytes, keeper.clone())
     };
     let installation: KeyHandle = keys.record_key(INSTALLATION, S::NAME)?;
+    let keeper_of =
+        Keeper { world: world.clone(), dir: config.dir.clone(), stream: S::NAME, segment_bytes: config.segment_bytes, keys: keys.clone() };
+    let keeper_thread = world.spawn_thread(&format!("keeper-{}", S::NAME), move || keeper_of.run(errands));
     let parts = WriterParts {
         world: world.clone(),
         journal: id,
@@ -150,6 +153,7 @@ async fn start<S: Stream>(
         work: log(ends.work),
         record: log(ends.record),
         keeper: keeper.clone(),
+        keeper_thread,
         shared: shared.clone(),
         batches: live.batches,
         jobs: live.jobs,
@@ -157,10 +161,6 @@ async fn start<S: Stream>(
         may_reclaim,
         _lock: place.lock,
     };
-    let keeper_of =
-        Keeper { world: world.clone(), dir: config.dir.clone(), stream: S::NAME, segment_bytes: config.segment_bytes, keys: keys.clone() };
-    // Its end is the end of its channel; nobody waits for it.
-    drop(world.spawn_thread(&format!("keeper-{}", S::NAME), move || keeper_of.run(errands)));
     let writer = Writer::<S>::new(parts)?;
     let writer = world.spawn_thread(&format!("journal-{}", S::NAME), move || writer.run(inbox));
 

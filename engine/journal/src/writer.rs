@@ -29,7 +29,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use world::channel::{Receiver, Sender, TrySendError};
-use world::{LockGuard, World};
+use world::{LockGuard, ThreadHandle, World};
 
 /// What handles, tails and the writer share.
 #[derive(Default)]
@@ -86,6 +86,8 @@ pub(crate) struct WriterParts {
     pub(crate) work: LogWriter,
     pub(crate) record: LogWriter,
     pub(crate) keeper: Sender<Errand>,
+    /// Ends with the writer: nothing of the journal is held by anybody once the writer is gone.
+    pub(crate) keeper_thread: ThreadHandle,
     pub(crate) shared: Arc<Shared>,
     pub(crate) batches: Batches,
     pub(crate) jobs: LiveJobs,
@@ -136,6 +138,12 @@ impl<S: Stream> Writer<S> {
             && let Err(error) = self.flush(true)
         {
             self.poison(&error.into());
+        }
+        self.run_errands();
+        // Where the keeper is gone already, its join says so.
+        let _ = self.parts.keeper.send(Errand::End).await;
+        if let Err(error) = self.parts.keeper_thread.join().await {
+            tracing::error!(%error, "the journal's keeper ended before its time");
         }
     }
 
