@@ -9,13 +9,14 @@
 //! used again. It leaves time limits' values, retry and the meaning of replies to others.
 
 use crate::config::Timeouts;
+use crate::ending::{ConnectFailure, Delivery};
 use crate::site::Target;
 use crate::tls::TlsContext;
-use crate::trouble::{Phase, Severity, TlsTrouble, Trouble};
+use crate::trouble::{Phase, TlsTrouble, Trouble};
 use futures_util::poll;
 use model::protection::ProtectionProof;
 use model::stage::SealedMessage;
-use model::{Protection, Reply, Stream};
+use model::{Monotonic, Protection, Reply, Stream};
 use smtp::{Conversation, END_OF_DATA, EhloName, Next, StartTls, Stuffer};
 use std::future::Future;
 use std::io;
@@ -30,107 +31,6 @@ use world::{BoxStream, ConnectRequest, World};
 const READ_BUFFER_BYTES: usize = 4096;
 /// A write buffer beyond this is given back after the message that needed it.
 const KEPT_BUFFER_BYTES: usize = 256 * 1024;
-
-/// Why there is no connection. Nothing was sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ConnectFailure {
-    /// The receiver said no, in the greeting, to EHLO or to STARTTLS.
-    Answered {
-        /// Where it was tried.
-        target: Target,
-        /// [`Phase::Greeting`] or [`Phase::Tls`].
-        phase: Phase,
-        /// What it said.
-        reply: Reply,
-    },
-    /// There was no reply to judge.
-    Broken {
-        /// Where it was tried.
-        target: Target,
-        /// How far it came.
-        phase: Phase,
-        /// What went wrong.
-        trouble: Trouble,
-    },
-}
-
-impl ConnectFailure {
-    /// Where it was tried.
-    pub fn target(&self) -> &Target {
-        match self {
-            Self::Answered { target, .. } | Self::Broken { target, .. } => target,
-        }
-    }
-
-    /// How far it came.
-    pub fn phase(&self) -> Phase {
-        match self {
-            Self::Answered { phase, .. } | Self::Broken { phase, .. } => *phase,
-        }
-    }
-
-    /// What the receiver said.
-    pub fn reply(&self) -> Option<&Reply> {
-        match self {
-            Self::Answered { reply, .. } => Some(reply),
-            Self::Broken { .. } => None,
-        }
-    }
-
-    /// What went wrong, where there was no reply.
-    pub fn trouble(&self) -> Option<Trouble> {
-        match self {
-            Self::Answered { .. } => None,
-            Self::Broken { trouble, .. } => Some(*trouble),
-        }
-    }
-
-    /// Whether waiting helps; a reply is judged by its first digit alone.
-    pub fn severity(&self) -> Severity {
-        match self {
-            Self::Answered { reply, .. } if reply.is_permanent() => Severity::Permanent,
-            Self::Answered { .. } => Severity::Temporary,
-            Self::Broken { trouble, .. } => trouble.severity(),
-        }
-    }
-}
-
-/// How one message ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Delivery {
-    /// The receiver answered: accepted only where the phase is [`Phase::FinalDot`] and the reply positive.
-    Answered {
-        /// Which command was answered.
-        phase: Phase,
-        /// What was said.
-        reply: Reply,
-        /// Whether the final dot was written.
-        last_byte_written: bool,
-    },
-    /// There is no answer.
-    Broken {
-        /// How far it came.
-        phase: Phase,
-        /// What went wrong.
-        trouble: Trouble,
-        /// Whether the final dot was, even partly, handed to the network: then the message is `uncertain`.
-        last_byte_written: bool,
-    },
-}
-
-impl Delivery {
-    /// The receiver took responsibility.
-    pub fn is_accepted(&self) -> bool {
-        matches!(self, Self::Answered { phase: Phase::FinalDot, reply, .. } if reply.is_positive())
-    }
-
-    /// Whether the final dot was, even partly, handed to the network.
-    pub fn last_byte_written(&self) -> bool {
-        match self {
-            Self::Answered { last_byte_written, .. } | Self::Broken { last_byte_written, .. } => *last_byte_written,
-        }
-    }
-}
 
 /// What ends a step before its answer.
 enum Stop {
@@ -420,12 +320,21 @@ impl Connection {
 
     /// Writes what the conversation has to say and reads until it wants something else.
     async fn converse(&mut self) -> Result<Next, Stop> {
+        let mut waiting: Option<(u64, Monotonic)> = None;
         loop {
             self.write_commands().await?;
-            match self.conversation.next_step() {
-                Next::Read => self.read().await?,
-                next => return Ok(next),
+            let next = self.conversation.next_step();
+            if next != Next::Read {
+                return Ok(next);
             }
+            // The limit is the reply's, not the read's: a receiver cannot stretch it by dripping bytes.
+            let replies = self.conversation.replies();
+            let deadline = match waiting {
+                Some((before, deadline)) if before == replies => deadline,
+                _ => self.world.monotonic() + self.timeouts.of(self.conversation.phase()),
+            };
+            waiting = Some((replies, deadline));
+            self.read(deadline).await?;
         }
     }
 
@@ -439,9 +348,9 @@ impl Connection {
         self.flush().await
     }
 
-    async fn read(&mut self) -> Result<(), Trouble> {
-        let limit = self.timeouts.of(self.conversation.phase());
-        let octets = within(&self.world, limit, self.stream.read(&mut self.input)).await?;
+    async fn read(&mut self, deadline: Monotonic) -> Result<(), Trouble> {
+        let left = deadline.since(self.world.monotonic());
+        let octets = within(&self.world, left, self.stream.read(&mut self.input)).await?;
         if octets == 0 {
             return Err(Trouble::ConnectionLost);
         }

@@ -1,7 +1,8 @@
 //! Tries the targets of a site in their order (RFC 5321 section 5.1) until one gives a connection.
 
 use crate::config::Timeouts;
-use crate::connection::{ConnectFailure, Connection};
+use crate::connection::Connection;
+use crate::ending::ConnectFailure;
 use crate::site::Site;
 use crate::tls::TlsContext;
 use crate::trouble::Severity;

@@ -36,6 +36,21 @@ pub enum Phase {
     FinalDot,
 }
 
+impl Phase {
+    /// A stable word for records and reports.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Tls => "tls",
+            Self::Greeting => "greeting",
+            Self::Mail => "mail",
+            Self::Rcpt => "rcpt",
+            Self::Data => "data",
+            Self::FinalDot => "final_dot",
+        }
+    }
+}
+
 impl From<smtp::Phase> for Phase {
     fn from(phase: smtp::Phase) -> Self {
         match phase {
@@ -206,15 +221,7 @@ impl Trouble {
 
 impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Connect => "connect",
-            Self::Tls => "tls",
-            Self::Greeting => "greeting",
-            Self::Mail => "mail",
-            Self::Rcpt => "rcpt",
-            Self::Data => "data",
-            Self::FinalDot => "final_dot",
-        })
+        f.write_str(self.as_str())
     }
 }
 

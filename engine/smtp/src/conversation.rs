@@ -15,103 +15,11 @@
 //! acceptance of the message; after a rejected MAIL, RCPT or DATA the next transaction begins with RSET.
 //! It leaves to others: time, sockets, TLS, what a reply means.
 
-use crate::{Capabilities, Command, END_OF_DATA, EhloName, ReplyError, ReplyParser};
+use crate::step::{Next, PeerMisbehaved, Phase, StartTls, TooLarge};
+use crate::{Capabilities, Command, END_OF_DATA, EhloName, ReplyParser};
 use model::Reply;
 use model::stage::Envelope;
 use std::collections::VecDeque;
-
-/// Where in the conversation something happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Phase {
-    /// The 220 a server begins with.
-    Greeting,
-    /// EHLO or HELO.
-    Ehlo,
-    /// STARTTLS, before the handshake.
-    StartTls,
-    /// MAIL, and an RSET before it.
-    Mail,
-    /// RCPT.
-    Rcpt,
-    /// DATA, and the content up to the final dot.
-    Data,
-    /// The final dot.
-    FinalDot,
-    /// QUIT.
-    Quit,
-}
-
-/// Whether the conversation goes through STARTTLS.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StartTls {
-    /// Without TLS the conversation does not go on.
-    Required,
-    /// Never: loopback only (invariant 7, held by the caller).
-    Never,
-}
-
-/// What comes next.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Next {
-    /// Flush the output, read, receive.
-    Read,
-    /// Do the TLS handshake, then [`Conversation::tls_established`].
-    Handshake,
-    /// TLS is required, and this server does not offer it. Close.
-    NoStartTls,
-    /// Greeting, EHLO or STARTTLS was refused, or 421 came between messages. Close.
-    Refused {
-        /// Where.
-        phase: Phase,
-        /// With what.
-        reply: Reply,
-    },
-    /// A transaction may begin.
-    Ready,
-    /// The server said 354: write the content and the final dot, then [`Conversation::content_sent`].
-    SendContent,
-    /// The transaction was answered; given once.
-    Ended {
-        /// At which command.
-        phase: Phase,
-        /// With what: positive only at [`Phase::FinalDot`].
-        reply: Reply,
-    },
-    /// Nothing more can be said. Close.
-    Closed,
-}
-
-/// The server broke the protocol: close, and blame the peer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum PeerMisbehaved {
-    /// What came is no reply.
-    #[error("the receiver sent what is no SMTP reply: {0}")]
-    NoReply(#[from] ReplyError),
-    /// Bytes came with the answer to STARTTLS, before the handshake.
-    #[error("the receiver, or someone between, sent bytes behind its answer to STARTTLS")]
-    BytesBeforeTls,
-    /// A reply that has no meaning at this place.
-    #[error("the receiver answered {code} at {phase:?}, where that code has no meaning")]
-    UnexpectedCode {
-        /// Where.
-        phase: Phase,
-        /// The reply code.
-        code: u16,
-    },
-    /// A reply to nothing that was asked.
-    #[error("the receiver sent a reply that nothing asked for")]
-    Unsolicited,
-}
-
-/// The message is larger than the server takes (RFC 1870): nothing was sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the message has {octets} octets, the receiver takes {octets_max}")]
-pub struct TooLarge {
-    /// Octets of the message.
-    pub octets: u64,
-    /// The limit the server announced.
-    pub octets_max: u64,
-}
 
 /// A command whose reply is outstanding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -176,6 +84,7 @@ pub struct Conversation {
     unsent: VecDeque<(Awaited, Vec<u8>)>,
     needs_reset: bool,
     closing: bool,
+    replies: u64,
 }
 
 impl Conversation {
@@ -194,6 +103,7 @@ impl Conversation {
             unsent: VecDeque::new(),
             needs_reset: false,
             closing: false,
+            replies: 0,
         }
     }
 
@@ -326,6 +236,11 @@ impl Conversation {
         }
     }
 
+    /// Whole replies taken so far: a time limit holds for a reply, however slowly its bytes drip in.
+    pub fn replies(&self) -> u64 {
+        self.replies
+    }
+
     /// The reply that already decided the transaction, while others are still outstanding: what counts if the connection is
     /// lost now.
     pub fn take_decided(&mut self) -> Option<(Phase, Reply)> {
@@ -360,6 +275,7 @@ impl Conversation {
     }
 
     fn take(&mut self, reply: Reply) -> Result<(), PeerMisbehaved> {
+        self.replies += 1;
         let Some(awaited) = self.awaited.pop_front() else { return self.take_unasked(reply) };
         let unexpected = PeerMisbehaved::UnexpectedCode { phase: awaited.phase(), code: reply.code };
         // RFC 5321 section 3.8: 421 may answer any command; the server closes.

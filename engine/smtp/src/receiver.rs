@@ -17,129 +17,15 @@
 //! Strict: a command ends in CRLF, data ends in `CRLF . CRLF`, content with a bare CR or LF is refused after its true end.
 //! The one surprise: bytes that came together with STARTTLS are thrown away and reported as [`Fault::PipelinedStartTls`].
 
+use crate::event::{Event, Fault};
+use crate::offers::{ReceiverConfig, offered_lines};
 use crate::request::COMMAND_LINE_BYTES_MAX;
-use crate::{Answer, EhloName, Request, RequestError, Unstuffer};
+use crate::{Answer, Request, Unstuffer};
 use memchr::memchr;
 use model::Mailbox;
 
 /// Faults after which the machine closes the connection.
 const FAULTS_MAX: u32 = 50;
-
-/// Which extensions the server offers. PIPELINING is understood even where it is not offered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Offers {
-    /// RFC 2920.
-    pub pipelining: bool,
-    /// RFC 6152.
-    pub eight_bit_mime: bool,
-    /// RFC 3207.
-    pub starttls: bool,
-    /// RFC 2034.
-    pub enhanced_status_codes: bool,
-    /// RFC 1870, with [`ReceiverConfig::octets_max`].
-    pub size: bool,
-    /// Further EHLO lines as they stand, such as `LIMITS RCPTMAX=1`. Printable ASCII; others are left out.
-    pub further: Vec<String>,
-}
-
-impl Default for Offers {
-    /// Everything the machine can do, except STARTTLS, which needs a certificate.
-    fn default() -> Self {
-        Self { pipelining: true, eight_bit_mime: true, starttls: false, enhanced_status_codes: true, size: true, further: Vec::new() }
-    }
-}
-
-/// What a receiving server is like.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReceiverConfig {
-    /// What it calls itself.
-    pub name: EhloName,
-    /// What it offers.
-    pub offers: Offers,
-    /// Octets of a message; more is refused with 552.
-    pub octets_max: usize,
-    /// Whether MAIL needs TLS first (530 otherwise).
-    pub requires_tls: bool,
-}
-
-impl ReceiverConfig {
-    /// A server of this name with default offers and the engine's own message limit.
-    pub fn new(name: EhloName) -> Self {
-        Self { name, offers: Offers::default(), octets_max: model::limits::MESSAGE_BYTES_MAX, requires_tls: false }
-    }
-}
-
-/// What the client wants, or did.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
-    /// EHLO or HELO. Accepting lists the offers.
-    Hello {
-        /// What the client calls itself.
-        name: EhloName,
-        /// Whether it said EHLO.
-        extended: bool,
-    },
-    /// MAIL FROM.
-    Mail {
-        /// `None` is the null reverse-path.
-        sender: Option<Mailbox>,
-        /// The SIZE parameter, in octets.
-        size: Option<u64>,
-    },
-    /// RCPT TO.
-    Recipient {
-        /// To whom.
-        mailbox: Mailbox,
-    },
-    /// DATA, with at least one accepted recipient. Accepting says 354.
-    Data,
-    /// The whole content, dots undone. Give the buffer back by [`Receiver::recycle`] to save the allocation.
-    Message(Vec<u8>),
-    /// STARTTLS. Accepting says 220; then [`Receiver::wants_tls`].
-    StartTls,
-    /// RSET; answered.
-    Reset,
-    /// QUIT; answered. The machine is finished once its output is written.
-    Quit,
-    /// The client did what it must not; answered.
-    Fault(Fault),
-}
-
-impl Event {
-    /// Whether the machine waits for [`Receiver::accept`] or [`Receiver::answer`].
-    pub fn needs_answer(&self) -> bool {
-        !matches!(self, Self::Reset | Self::Quit | Self::Fault(_))
-    }
-}
-
-/// What a client did wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
-    /// A command that could not be read.
-    #[error(transparent)]
-    Request(#[from] RequestError),
-    /// A command line longer than the limit.
-    #[error("command line longer than {COMMAND_LINE_BYTES_MAX} octets")]
-    LineTooLong,
-    /// A command line that ended in LF without CR.
-    #[error("command line ends in a bare LF")]
-    BareLineFeed,
-    /// Content with a bare CR or LF (smuggling); refused.
-    #[error("message content has a bare CR or LF")]
-    BareLineEndInContent,
-    /// A message larger than announced; refused.
-    #[error("message is larger than the limit")]
-    Oversized,
-    /// A command out of order.
-    #[error("command out of order")]
-    Sequence,
-    /// MAIL before STARTTLS where TLS is required.
-    #[error("TLS is required first")]
-    TlsRequired,
-    /// Something came in the same bytes behind STARTTLS; thrown away.
-    #[error("bytes were sent behind STARTTLS before the handshake")]
-    PipelinedStartTls,
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
@@ -523,33 +409,10 @@ impl Receiver {
     }
 }
 
-/// The EHLO lines behind the name.
-fn offered_lines(config: &ReceiverConfig, encrypted: bool) -> Vec<String> {
-    let offers = &config.offers;
-    let mut lines: Vec<String> = Vec::new();
-    if offers.pipelining {
-        lines.push("PIPELINING".into());
-    }
-    if offers.size {
-        lines.push(format!("SIZE {}", config.octets_max));
-    }
-    if offers.eight_bit_mime {
-        lines.push("8BITMIME".into());
-    }
-    // RFC 3207 section 4.2: "A server MUST NOT return the STARTTLS extension […] after a TLS handshake has completed."
-    if offers.starttls && !encrypted {
-        lines.push("STARTTLS".into());
-    }
-    if offers.enhanced_status_codes {
-        lines.push("ENHANCEDSTATUSCODES".into());
-    }
-    lines.extend(offers.further.iter().filter(|line| line.bytes().all(|byte| matches!(byte, b' '..=b'~'))).cloned());
-    lines
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::EhloName;
 
     fn opened() -> Receiver {
         let mut config = ReceiverConfig::new(EhloName::parse("mx.sink.example").unwrap());

@@ -188,3 +188,16 @@ fn an_idle_connection_that_was_closed_is_noticed_before_reuse() {
         assert!(!connection.is_usable());
     });
 }
+
+#[test]
+fn a_reply_that_drips_in_does_not_stretch_its_time() {
+    block_on(async {
+        let world = World::real();
+        let drip = std::iter::repeat_n([Pause(Duration::from_millis(50)), Say("250-\r\n")], 20).flatten();
+        let steps: Vec<Step> = OPENING.into_iter().chain([Await("DATA\r\n")]).chain(drip).collect();
+        let timeouts = Timeouts { mail: Duration::from_millis(200), ..short() };
+        let mut connection = connected(&world, scripted(&world, &steps), &timeouts).await;
+        let delivery = connection.deliver(&plain_message("x\r\n"), open_gate()).await;
+        assert_eq!(delivery, Delivery::Broken { phase: Phase::Mail, trouble: Trouble::Timeout, last_byte_written: false });
+    });
+}
