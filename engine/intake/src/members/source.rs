@@ -380,7 +380,9 @@ impl<'a> ContactRow<'a> {
 mod tests {
     use super::*;
 
-    fn rows(text: &str) -> Result<Vec<(u64, Result<[String; 3], &'static str>)>, &'static str> {
+    type Rows = Vec<(u64, Result<[String; 3], &'static str>)>;
+
+    fn rows(text: &str) -> Result<Rows, &'static str> {
         let mut source = Source::open(Box::new(text.as_bytes()), "c.csv").map_err(|refusal| refusal.reason)?;
         let mut rows = Vec::new();
         while let Some((line, row)) = source.next_row().unwrap() {
@@ -390,7 +392,7 @@ mod tests {
         Ok(rows)
     }
 
-    fn plain(rows: &[(u64, [&str; 3])]) -> Vec<(u64, Result<[String; 3], &'static str>)> {
+    fn plain(rows: &[(u64, [&str; 3])]) -> Rows {
         rows.iter().map(|(line, row)| (*line, Ok(row.map(str::to_owned)))).collect()
     }
 

@@ -1,5 +1,10 @@
 //! Where the public corpora lie, and reading a file of them.
-#![allow(dead_code, reason = "each test file uses what it needs")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "test support: each test file uses what it needs, and may panic and print"
+)]
 
 use intake::Row;
 use model::reject::Reject;
