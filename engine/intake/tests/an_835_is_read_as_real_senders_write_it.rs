@@ -1,4 +1,5 @@
 //! Claims by hand: each rule of the mapping and each tolerance, one small file each.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use intake::{ReadStatement, Row, open};
 use model::reject::Reject;

@@ -1,4 +1,5 @@
 //! Invented batches through the whole of intake: where each row ends is what the batch's maker expects, in rows and in money.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use intake::{Admission, AdmissionSettings, Admitted, Contacts, Fingerprints, KeyIndex, Row, open};
 use model::record::Intake;

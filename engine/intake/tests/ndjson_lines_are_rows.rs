@@ -1,4 +1,5 @@
 //! The lines of an NDJSON file: what counts as a row, and what a bad one costs.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use intake::{Format, Row, open};
 use model::statement::{LiabilityRule, NoteKind};

@@ -1,4 +1,5 @@
 //! Bit flips, random bytes, and files made of plausible pieces: no panic, and every record is counted once.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod corpus;
 
