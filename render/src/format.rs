@@ -3,23 +3,53 @@
 use jiff::civil::Date;
 use std::fmt::Write as _;
 
+const CREDIT: &[u8] = b" credit";
+/// `$92,233,720,368,547,758.08 credit` is the longest.
+const MONEY_BYTES_MAX: usize = 40;
+
 const MONTHS: [&str; 12] =
     ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"];
 
+/// An amount as text, on the stack: a message has some hundred of them.
+pub(crate) struct Money {
+    buffer: [u8; MONEY_BYTES_MAX],
+    start: usize,
+}
+
 /// `$1,234.56`; a negative amount is `$1,234.56 credit`.
-pub(crate) fn money(cents: i64) -> String {
-    let mut out = String::with_capacity(16);
-    let whole = cents.unsigned_abs() / 100;
-    out.push('$');
-    push_grouped(&mut out, whole);
-    let rest = (cents.unsigned_abs() % 100) as u8;
-    out.push('.');
-    out.push(char::from(b'0' + rest / 10));
-    out.push(char::from(b'0' + rest % 10));
+pub(crate) fn money(cents: i64) -> Money {
+    let mut money = Money { buffer: [0; MONEY_BYTES_MAX], start: MONEY_BYTES_MAX };
     if cents < 0 {
-        out.push_str(" credit");
+        CREDIT.iter().rev().for_each(|byte| money.prepend(*byte));
     }
-    out
+    let mut rest = cents.unsigned_abs();
+    let mut digits = 0;
+    // At least three digits, so that five cents are $0.05.
+    while rest > 0 || digits < 3 {
+        match digits {
+            2 => money.prepend(b'.'),
+            // Groups of three, counted from the point.
+            5.. if (digits - 2) % 3 == 0 => money.prepend(b','),
+            _ => {}
+        }
+        money.prepend(b'0' + (rest % 10) as u8);
+        rest /= 10;
+        digits += 1;
+    }
+    money.prepend(b'$');
+    money
+}
+
+impl Money {
+    /// The text.
+    pub(crate) fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.buffer[self.start..]).expect("only ASCII is put in")
+    }
+
+    fn prepend(&mut self, byte: u8) {
+        self.start -= 1;
+        self.buffer[self.start] = byte;
+    }
 }
 
 /// `March 4, 2026`.
@@ -55,32 +85,6 @@ fn month_name(date: Date) -> &'static str {
     MONTHS[(date.month().unsigned_abs() as usize - 1) % MONTHS.len()]
 }
 
-/// Digits in groups of three.
-fn push_grouped(out: &mut String, number: u64) {
-    let mut groups = [0u16; 7];
-    let mut used = 0;
-    let mut rest = number;
-    while used == 0 || rest > 0 {
-        groups[used] = (rest % 1000) as u16;
-        rest /= 1000;
-        used += 1;
-    }
-    let mut buffer = [0u8; 3];
-    for (at, group) in groups[..used].iter().rev().enumerate() {
-        let digits = [b'0' + (group / 100) as u8, b'0' + (group / 10 % 10) as u8, b'0' + (group % 10) as u8];
-        buffer.copy_from_slice(&digits);
-        let skip = match (at, group) {
-            (0, ..=9) => 2,
-            (0, ..=99) => 1,
-            _ => 0,
-        };
-        if at > 0 {
-            out.push(',');
-        }
-        out.extend(buffer[skip..].iter().map(|digit| char::from(*digit)));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,7 +103,7 @@ mod tests {
             (-4_500, "$45.00 credit"),
             (i64::MIN, "$92,233,720,368,547,758.08 credit"),
         ] {
-            assert_eq!(money(cents), text);
+            assert_eq!(money(cents).as_str(), text);
         }
     }
 

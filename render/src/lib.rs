@@ -24,6 +24,7 @@ mod codes;
 mod error;
 mod fixed_text;
 mod format;
+mod fuse;
 mod header_context;
 mod identity;
 mod lint;

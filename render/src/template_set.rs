@@ -7,8 +7,8 @@
 use crate::codes::Codes;
 use crate::fixed_text::FixedTexts;
 use crate::words::Words;
-use crate::{Bundle, RenderError, TemplateError, format, lint};
-use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Value};
+use crate::{Bundle, RenderError, TemplateError, format, fuse, lint};
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value};
 use model::limits::MESSAGE_BYTES_MAX;
 use std::io;
 
@@ -17,8 +17,11 @@ const CODES_NAME: &str = "codes.toml";
 const SHARED: &str = "shared";
 /// Steps of one render. The largest statement (999 services) takes about 200,000.
 const FUEL_MAX: u64 = 8_000_000;
-/// Columns of an amount in the text part: `-$999,999.99` and `— not stated` fit.
+/// Columns of an amount in the text part: `$9,999,999.99` and `— not stated` fit.
 const AMOUNT_COLUMNS: usize = 13;
+/// As many blanks as an amount has columns.
+const BLANKS: &str = "             ";
+const _: () = assert!(BLANKS.len() == AMOUNT_COLUMNS);
 
 /// The parts of a message a set has a template for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +34,22 @@ pub(crate) enum Part {
     Subject,
     /// What an inbox shows beside the subject.
     Preheader,
+}
+
+/// How values are escaped in a template: decided by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Escape {
+    /// A text.
+    None,
+    /// A page.
+    Html,
+}
+
+impl Escape {
+    /// Of the template that is being rendered.
+    pub(crate) fn of(state: &State<'_, '_>) -> Self {
+        if matches!(state.auto_escape(), AutoEscape::None) { Self::None } else { Self::Html }
+    }
 }
 
 /// Names of one set's templates in the environment.
@@ -81,7 +100,9 @@ impl TemplateSets {
         let table = |name: &str| files.get(name).ok_or_else(|| TemplateError::Missing(name.to_owned()));
         let texts = FixedTexts::read(STRINGS_NAME, table(STRINGS_NAME)?, bundle.identity())?;
         let codes = Codes::read(CODES_NAME, table(CODES_NAME)?)?;
-        let mut environment = empty_environment(texts.required(STRINGS_NAME, "not_stated")?);
+        let not_stated = texts.required(STRINGS_NAME, "not_stated")?;
+        let mut environment = empty_environment(not_stated.clone());
+        let mut runs = Vec::new();
         for (name, source) in files.iter().filter(|(name, _)| !name.ends_with(".toml")) {
             let is_html = name.ends_with(".html");
             let filled = texts.fill_in(name, source, is_html)?;
@@ -89,8 +110,12 @@ impl TemplateSets {
             if is_html {
                 lint::check_html(name, &source)?;
             }
+            let source = fuse::fuse(&source, &mut runs);
             environment.add_template_owned(name.clone(), source).map_err(|error| syntax(name, &error))?;
         }
+        environment.add_filter("fused", move |state: &State<'_, '_>, object: &Value, run: usize| {
+            fuse::filter(&runs, state, object, run, &not_stated)
+        });
         let sets = sets(files.keys().map(String::as_str))?;
         let words = Words::new(STRINGS_NAME, &texts, codes)?;
         Ok(Self { environment, sets, words })
@@ -177,19 +202,73 @@ fn empty_environment(not_stated: String) -> Environment<'static> {
         minijinja::syntax::SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build().expect("the default marks are valid"),
     );
     environment.add_test("none", Value::is_none);
-    let column_not_stated = right_aligned(&not_stated);
-    let not_stated = Value::from(not_stated);
-    let text_not_stated = not_stated.clone();
-    environment.add_filter("stated", move |text: &Value| if text.is_none() { text_not_stated.clone() } else { text.clone() });
-    environment.add_filter("money", move |amount: &Value| match cents_of(amount)? {
-        Some(cents) => Ok(Value::from(format::money(cents))),
-        None => Ok(not_stated.clone()),
+    environment.add_filter("money", {
+        let not_stated = Value::from(not_stated.as_str());
+        move |amount: &Value| match cents_of(amount)? {
+            Some(cents) => Ok(Value::from(format::money(cents).as_str())),
+            None => Ok(not_stated.clone()),
+        }
     });
-    environment.add_filter("column", move |amount: &Value| match cents_of(amount)? {
-        Some(cents) => Ok(right_aligned(&format::money(cents))),
-        None => Ok(column_not_stated.clone()),
+    environment.add_filter("stated", {
+        let not_stated = Value::from(not_stated.as_str());
+        move |text: &Value| if text.is_none() { not_stated.clone() } else { text.clone() }
     });
+    environment.set_formatter(move |output, state, value| write_value(output, state, value, &not_stated));
     environment
+}
+
+/// Writes what `{{ }}` gives. A number is an amount in cents, and `none` one that is not stated: no template can print
+/// bare cents, or an unknown amount as nothing. In the text part both stand right-aligned in their column.
+fn write_value(output: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value, not_stated: &str) -> Result<(), Error> {
+    if value.is_safe() || !(value.is_none() || value.is_integer()) {
+        return minijinja::escape_formatter(output, state, value);
+    }
+    let mut text = String::new();
+    push_value(&mut text, value, Escape::of(state), not_stated);
+    Ok(output.write_str(&text)?)
+}
+
+/// As [`write_value`], for a value of a view: text, cents or none.
+pub(crate) fn push_value(out: &mut String, value: &Value, escape: Escape, not_stated: &str) {
+    if let Some(text) = value.as_str() {
+        return match escape {
+            Escape::Html => push_escaped(out, text),
+            Escape::None => out.push_str(text),
+        };
+    }
+    let money;
+    let text = match value.as_i64() {
+        Some(cents) => {
+            money = format::money(cents);
+            money.as_str()
+        }
+        None => not_stated,
+    };
+    if escape == Escape::None {
+        let columns = text.chars().count();
+        out.push_str(&BLANKS[columns.min(AMOUNT_COLUMNS)..]);
+    }
+    out.push_str(text);
+}
+
+/// Escapes as the template engine does.
+fn push_escaped(out: &mut String, text: &str) {
+    let mut plain = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        let escaped = match byte {
+            b'<' => "&lt;",
+            b'>' => "&gt;",
+            b'&' => "&amp;",
+            b'"' => "&quot;",
+            b'\'' => "&#x27;",
+            b'/' => "&#x2f;",
+            _ => continue,
+        };
+        out.push_str(&text[plain..at]);
+        out.push_str(escaped);
+        plain = at + 1;
+    }
+    out.push_str(&text[plain..]);
 }
 
 /// Cents, or none. Anything else in an amount's place is a fault of the template.
@@ -198,10 +277,6 @@ fn cents_of(amount: &Value) -> Result<Option<i64>, Error> {
         return Ok(None);
     }
     amount.as_i64().map(Some).ok_or_else(|| Error::new(ErrorKind::InvalidOperation, "expected an amount in cents, or none"))
-}
-
-fn right_aligned(text: &str) -> Value {
-    Value::from(format!("{text:>AMOUNT_COLUMNS$}"))
 }
 
 /// Indentation is for the author; in a page it is weight. Line numbers stay.

@@ -9,9 +9,11 @@ const COLUMNS_MAX: usize = 76;
 /// Folds lines, drops blanks at line ends, keeps everything else. Line ends are `\n`.
 pub(crate) fn fold(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + text.len() / 16);
-    for line in text.split('\n') {
-        fold_line(line.trim_end(), &mut out);
+    let mut start = 0;
+    for end in memchr::memchr_iter(b'\n', text.as_bytes()).chain([text.len()]) {
+        fold_line(text[start..end].trim_end_matches(' '), &mut out);
         out.push('\n');
+        start = (end + 1).min(text.len());
     }
     out.truncate(out.trim_end().len());
     out.push('\n');

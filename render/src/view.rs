@@ -1,6 +1,7 @@
 //! What the body templates see: a statement as values, without a detour over JSON.
 //!
-//! Amounts stay integer cents (or `none`) and become text in a filter. Texts are cleaned here, once, for both parts.
+//! Amounts stay integer cents (or `none`); every number a template prints is one, so counts and positions are texts.
+//! Texts are cleaned here, once, for both parts.
 //!
 //! **The one surprise.** Gmail cuts a page off at 102 KB. So the page shows at most so many services and notes as fit
 //! ([`PAGE_BYTES_MAX`]) and then one sum over the rest; the text part always has all of them.
@@ -13,7 +14,7 @@ use minijinja::Value;
 use minijinja::value::{Enumerator, Object};
 use model::statement::{Amounts, ClaimStatus, LiabilityRule, Note, ServiceLine};
 use model::{Cents, Private, Statement};
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
 /// Bytes that services and notes may take of the page. With the fixed part, the whole page stays under 90 KB.
@@ -78,9 +79,9 @@ view!(
     }
 );
 view!(
-    /// One service. `notes` is their numbers as text, `1, 2`.
+    /// One service. `details` is day, code and notes in one line.
     LineView {
-        number, title, days, code, notes, several_notes, billed, allowed, discount, plan_paid, deductible, coinsurance, copay, not_covered,
+        number, title, details, billed, allowed, discount, plan_paid, deductible, coinsurance, copay, not_covered,
         other_insurance, member_owes
     }
 );
@@ -100,7 +101,7 @@ pub(crate) fn eob(statements: &[Statement], words: &Words, recipient: &str, date
         date: Value::from(format::date(date)),
         recipient: text(recipient),
         statements: Value::from(views),
-        count: Value::from(statements.len()),
+        count: position(statements.len()),
         several: Value::from(statements.len() > 1),
         total_headline: Value::from(headline(total)),
         total_owes: cents(total),
@@ -129,10 +130,10 @@ fn statement_view(number: usize, statement: &Statement, words: &Words, page_byte
     let line_bytes =
         |line: &ServiceLine| SERVICE_BYTES + line.description.as_ref().map_or(0, |text| text.reveal().len().min(TITLE_CHARS_MAX));
     let shown = fitting(statement.lines.iter().map(line_bytes), page_bytes);
-    let lines: Vec<Value> = statement.lines.iter().enumerate().map(|(at, line)| line_view(at + 1, line)).collect();
+    let lines: Vec<Value> = statement.lines.iter().enumerate().map(|(at, line)| line_view(at + 1, line, words)).collect();
     let rest = &statement.lines[shown..];
     Value::from_object(StatementView {
-        number: Value::from(number),
+        number: position(number),
         claim_number: private(&statement.claim_number),
         member_name: private(&statement.member.name),
         member_id: private(&statement.member.id),
@@ -146,22 +147,19 @@ fn statement_view(number: usize, statement: &Statement, words: &Words, page_byte
         lines_shown: Value::from(lines[..shown].to_vec()),
         lines: Value::from(lines),
         rest: if rest.is_empty() { none() } else { amounts_view(&sum_of_lines(rest)) },
-        rest_count: Value::from(rest.len()),
+        rest_count: position(rest.len()),
         notes_shown: Value::from(notes[..notes_shown].to_vec()),
-        notes_rest_count: Value::from(notes.len() - notes_shown),
+        notes_rest_count: if notes_shown < notes.len() { position(notes.len() - notes_shown) } else { none() },
         notes: Value::from(notes),
     })
 }
 
-fn line_view(number: usize, line: &ServiceLine) -> Value {
+fn line_view(number: usize, line: &ServiceLine, words: &Words) -> Value {
     let amounts = &line.amounts;
     Value::from_object(LineView {
-        number: Value::from(number),
-        title: line.description.as_ref().map_or(none(), |title| short_text(title.reveal())),
-        days: days(line.service_from, line.service_to),
-        code: line.code.as_ref().map_or(none(), |code| code_text(code, &line.modifiers)),
-        notes: note_numbers(&line.notes),
-        several_notes: Value::from(line.notes.len() > 1),
+        number: position(number),
+        title: title(line, words),
+        details: Value::from(details(line, words)),
         billed: cents(amounts.billed),
         allowed: cents(amounts.allowed),
         discount: cents(amounts.discount),
@@ -176,7 +174,7 @@ fn line_view(number: usize, line: &ServiceLine) -> Value {
 }
 
 fn note_view(number: usize, note: &Note, words: &Words) -> Value {
-    Value::from_object(NoteView { number: Value::from(number), text: text(words.codes.words(note)), code: private(&note.code) })
+    Value::from_object(NoteView { number: position(number), text: text(words.codes.words(note)), code: private(&note.code) })
 }
 
 fn amounts_view(amounts: &Amounts) -> Value {
@@ -241,33 +239,50 @@ fn fitting(parts: impl Iterator<Item = usize>, bytes_left: &mut usize) -> usize 
     count
 }
 
-/// `HC:99213` with modifier `25` is `99213-25`: the qualifier says something to machines only.
-fn code_text(code: &Private, modifiers: &[Private]) -> Value {
-    let plain = code.reveal().rsplit_once(':').map_or(code.reveal(), |(_, plain)| plain);
-    if modifiers.is_empty() {
-        return text(plain);
-    }
-    let mut out = plain.to_owned();
-    for modifier in modifiers {
-        out.push('-');
-        out.push_str(modifier.reveal());
-    }
-    text(&out)
+/// What a service is, in the source's words.
+fn title(line: &ServiceLine, words: &Words) -> Value {
+    let described = line.description.as_ref().map_or(none(), |title| short_text(title.reveal()));
+    if described.is_none() { Value::from(words.service.as_str()) } else { described }
 }
 
-fn note_numbers(notes: &[u16]) -> Value {
-    match notes {
-        [] => none(),
-        [one] => Value::from((u32::from(*one) + 1).to_string()),
-        several => {
-            let numbers: Vec<String> = several.iter().map(|note| (u32::from(*note) + 1).to_string()).collect();
-            Value::from(numbers.join(", "))
-        }
+/// `March 4, 2026, code 99213-25, notes 1, 2`.
+fn details(line: &ServiceLine, words: &Words) -> String {
+    let mut out = format::days(line.service_from, line.service_to).unwrap_or_else(|| words.date_not_stated.clone());
+    if let Some(code) = &line.code {
+        out.push_str(", ");
+        out.push_str(&words.code);
+        out.push(' ');
+        push_code(&mut out, code, &line.modifiers);
+    }
+    let mut before = if line.notes.len() > 1 { &words.notes } else { &words.note }.as_str();
+    for note in &line.notes {
+        out.push_str(", ");
+        out.push_str(before);
+        out.push_str(if before.is_empty() { "" } else { " " });
+        // Writing to a String cannot fail.
+        let _ = write!(out, "{}", u32::from(*note) + 1);
+        before = "";
+    }
+    out
+}
+
+/// `HC:99213` with modifier `25` is `99213-25`: the qualifier says something to machines only.
+fn push_code(out: &mut String, code: &Private, modifiers: &[Private]) {
+    let plain = code.reveal().rsplit_once(':').map_or(code.reveal(), |(_, plain)| plain);
+    out.push_str(&clean(plain));
+    for modifier in modifiers {
+        out.push('-');
+        out.push_str(&clean(modifier.reveal()));
     }
 }
 
 fn days(from: Option<Date>, to: Option<Date>) -> Value {
     format::days(from, to).map_or(none(), Value::from)
+}
+
+/// A count or a position as text: a number would be money.
+fn position(number: usize) -> Value {
+    Value::from(number.to_string())
 }
 
 fn cents(amount: Option<Cents>) -> Value {
@@ -312,7 +327,9 @@ mod tests {
     fn codes_show_what_a_person_can_quote() {
         let show = |code: &str, modifiers: &[&str]| {
             let modifiers: Vec<Private> = modifiers.iter().map(|modifier| (*modifier).into()).collect();
-            code_text(&code.into(), &modifiers).to_string()
+            let mut out = String::new();
+            push_code(&mut out, &code.into(), &modifiers);
+            out
         };
         assert_eq!(show("HC:99213", &["25", "LT"]), "99213-25-LT");
         assert_eq!(show("0450", &[]), "0450");

@@ -29,6 +29,16 @@ pub(crate) struct Words {
     pub(crate) kind_eob: String,
     /// What kind of mail a templated message is.
     pub(crate) kind_templated: String,
+    /// A service without a description.
+    pub(crate) service: String,
+    /// A service without a day.
+    pub(crate) date_not_stated: String,
+    /// Before a service's code.
+    pub(crate) code: String,
+    /// Before the number of one note.
+    pub(crate) note: String,
+    /// Before the numbers of several notes.
+    pub(crate) notes: String,
     statuses: Vec<(ClaimStatus, Value)>,
 }
 
@@ -40,7 +50,17 @@ impl Words {
     pub(crate) fn new(name: &str, texts: &FixedTexts<'_>, codes: Codes) -> Result<Self, TemplateError> {
         let required = |key| texts.required(name, key);
         let statuses = STATUS_KEYS.iter().map(|(status, key)| Ok((*status, Value::from(required(key)?)))).collect::<Result<_, _>>()?;
-        Ok(Self { codes, kind_eob: required("kind_eob")?, kind_templated: required("kind_templated")?, statuses })
+        Ok(Self {
+            codes,
+            kind_eob: required("kind_eob")?,
+            kind_templated: required("kind_templated")?,
+            service: required("service")?,
+            date_not_stated: required("date_not_stated")?,
+            code: required("code")?,
+            note: required("note_short")?,
+            notes: required("notes_short")?,
+            statuses,
+        })
     }
 
     /// A claim's status.

@@ -1,5 +1,5 @@
 //! Invented people, providers and claims for tests, the preview and measurements.
-#![allow(dead_code, unreachable_pub, reason = "each test file takes what it needs")]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each test file takes what it needs")]
 
 use model::stage::{DueDelivery, JobData, Locator, Payload, Permit, PermittedDelivery};
 use model::statement::{Amounts, ClaimStatus, LiabilityRule, Member, Note, NoteKind, ServiceLine, StatementKind};

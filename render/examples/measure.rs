@@ -1,0 +1,28 @@
+//! Microseconds of one render with MIME and hash: `cargo run --release -p render --example measure`.
+#![allow(clippy::disallowed_methods, clippy::print_stdout, reason = "a measurement reads the clock and prints")]
+
+#[path = "../tests/invented/mod.rs"]
+mod invented;
+
+use model::{Protection, Transactional};
+use std::time::Instant;
+
+const ROUNDS: usize = 5_000;
+const REPEATS: usize = 7;
+
+fn main() {
+    let renderer = invented::renderer();
+    let data = invented::job(vec![invented::statement(15)]);
+    let mut best = f64::MAX;
+    let mut bytes = 0;
+    for _ in 0..REPEATS {
+        let start = Instant::now();
+        for job in 0..ROUNDS {
+            let delivery = invented::delivery::<Transactional>(job as u64);
+            let message = renderer.render(delivery, &data, Protection::TlsVerified, invented::DATE).expect("it renders");
+            bytes = message.bytes.len();
+        }
+        best = best.min(start.elapsed().as_secs_f64() * 1e6 / ROUNDS as f64);
+    }
+    println!("{best:.1} µs a message of {bytes} bytes, best of {REPEATS} × {ROUNDS}");
+}
