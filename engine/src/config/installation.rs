@@ -1,0 +1,177 @@
+//! What belongs to this machine: whom it may reach, its number, its folders, its key.
+
+use super::document::Section;
+use super::place::Resolver;
+use crate::environment::Environment;
+use model::{Destination, Mailbox};
+use std::path::PathBuf;
+
+/// sockaddr_un of Linux: bytes of a socket's path, the final zero not counted; and our longest socket name in it.
+const SOCKET_PATH_BYTES_MAX: usize = 107;
+const SOCKET_NAME_BYTES_MAX: usize = 24;
+/// Journal segments: as `journal` accepts them, but for sizes that only tests need.
+const SEGMENT_BYTES: std::ops::RangeInclusive<u64> = (1 << 20)..=(1 << 30);
+const SEGMENT_BYTES_DEFAULT: u64 = 64 << 20;
+/// The name that `keys new` gives the key-encryption key.
+const KEY_FILE_DEFAULT: &str = "keys/key-encryption.key";
+/// RFC 5321 section 4.1.4 wants a name that resolves; `test` reaches nobody who would check it.
+const HOST_NAME_DEFAULT: &str = "localhost.localdomain";
+
+/// `[node]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    /// This machine's number: the upper 16 bits of its ids.
+    pub id: u16,
+    /// The name it greets receivers with, where a pool does not say otherwise.
+    pub host_name: Destination,
+}
+
+/// `[paths]`, resolved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paths {
+    /// Journals, one folder a stream.
+    pub journal: PathBuf,
+    /// The key ring; never inside the journal.
+    pub key_ring: PathBuf,
+    /// Ledger files, one a stream.
+    pub ledger: PathBuf,
+    /// Reject files and receipts.
+    pub results: PathBuf,
+    /// Sockets of `run`.
+    pub sockets: PathBuf,
+}
+
+/// `[keys] source`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyOrigin {
+    /// A file of mode 0600 with 32 bytes as base64.
+    File(PathBuf),
+    /// The name of an environment variable with the same.
+    Environment(String),
+}
+
+/// When a job counts as accepted. Another machine's disk is not part of this version, so there is one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AcceptAfter {
+    /// After the sync of this machine's disk.
+    Local,
+}
+
+pub(super) fn environment(top: &Section<'_>) -> Environment {
+    let is_live = top.word("environment", &[("test", false), ("live", true)]).unwrap_or(false);
+    let expected = "expected destinations such as \"ours.example\" or addresses such as \"qa@ours.example\"";
+    let allowed = top.list("allow_list", expected, allowed).unwrap_or_default();
+    if is_live {
+        if !allowed.is_empty() {
+            top.wrong(
+                "allow_list",
+                "has no meaning in `live`, where every recipient is reached; remove it, or write environment = \"test\"",
+            );
+        }
+        return Environment::Live;
+    }
+    let (mut destinations, mut mailboxes) = Default::default();
+    for one in allowed {
+        one.add_to(&mut destinations, &mut mailboxes);
+    }
+    Environment::Test { destinations, mailboxes }
+}
+
+pub(super) fn node(section: Section<'_>, environment: &Environment) -> Node {
+    let id = section.number("id", 0..=u64::from(u16::MAX)).and_then(|id| u16::try_from(id).ok()).unwrap_or(1);
+    if *environment == Environment::Live {
+        section.require("host_name", "receivers check the name in EHLO; write the name that this machine's address resolves to");
+    }
+    let host_name = section.explained("host_name", Destination::parse);
+    section.finish();
+    let host_name = host_name.unwrap_or_else(|| Destination::parse(HOST_NAME_DEFAULT).expect("it is a host name"));
+    Node { id, host_name }
+}
+
+pub(super) fn paths(section: Section<'_>, places: &Resolver<'_>) -> Paths {
+    let state = places.state_folder();
+    let path = |key, default: PathBuf| section.explained(key, |typed| places.resolve(typed)).unwrap_or(default);
+    let paths = Paths {
+        journal: path("journal", state.join("journal")),
+        key_ring: path("key_ring", state.join("key_ring")),
+        ledger: path("ledger", state.join("ledger")),
+        results: path("results", state.join("results")),
+        sockets: path("sockets", places.socket_folder()),
+    };
+    if paths.key_ring.starts_with(&paths.journal) {
+        section.wrong("key_ring", "lies inside the journal; destroying a key must not depend on segments, give it a folder of its own");
+    }
+    if paths.sockets.as_os_str().len() + SOCKET_NAME_BYTES_MAX > SOCKET_PATH_BYTES_MAX {
+        section.wrong(
+            "sockets",
+            "is too long for a Unix socket (107 bytes with the socket's name); write a shorter path, such as /run/sealpost",
+        );
+    }
+    section.finish();
+    paths
+}
+
+pub(super) fn keys(section: Section<'_>, places: &Resolver<'_>) -> KeyOrigin {
+    let source = section.section("source");
+    let file = source.explained("file", |typed| places.resolve(typed));
+    let environment = source.text("environment");
+    if source.has("file") && source.has("environment") {
+        source.wrong("environment", "there is one key-encryption key: write `file` or `environment`, not both");
+    }
+    source.finish();
+    section.finish();
+    match (file, environment) {
+        (_, Some(name)) => KeyOrigin::Environment(name),
+        (Some(file), None) => KeyOrigin::File(file),
+        (None, None) => KeyOrigin::File(places.folder().join(KEY_FILE_DEFAULT)),
+    }
+}
+
+pub(super) fn segment_bytes(section: Section<'_>) -> u64 {
+    let bytes = section.bytes("segment", SEGMENT_BYTES).unwrap_or(SEGMENT_BYTES_DEFAULT);
+    section.finish();
+    bytes
+}
+
+pub(super) fn accept(section: Section<'_>) -> AcceptAfter {
+    if section.word("after", &[("local", false), ("local+standby", true)]) == Some(true) {
+        section.wrong("after", "\"local+standby\" is not in this version: there is no standby to wait for; write \"local\"");
+    }
+    section.finish();
+    AcceptAfter::Local
+}
+
+pub(super) fn shards(section: Section<'_>) -> u16 {
+    if section.number("count", 1..=1024).is_some_and(|count| count > 1) {
+        section.wrong("count", "this version runs one shard a stream; write 1 or remove it");
+    }
+    section.finish();
+    1
+}
+
+/// One entry of the allow list.
+enum Allowed {
+    Destination(Destination),
+    Mailbox(String),
+}
+
+fn allowed(text: &str) -> Option<Allowed> {
+    if text.contains('@') {
+        let mailbox = Mailbox::parse(text).ok()?;
+        return Some(Allowed::Mailbox(mailbox.reveal().to_ascii_lowercase()));
+    }
+    Destination::parse(text).ok().map(Allowed::Destination)
+}
+
+impl Allowed {
+    fn add_to(self, destinations: &mut std::collections::BTreeSet<Destination>, mailboxes: &mut std::collections::BTreeSet<String>) {
+        match self {
+            Self::Destination(destination) => {
+                destinations.insert(destination);
+            }
+            Self::Mailbox(mailbox) => {
+                mailboxes.insert(mailbox);
+            }
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! `[tenants.NAME]`: who sends, with which templates, under which signatures.
+
+use super::document::Section;
+use super::place::Resolver;
+use model::{Destination, Mailbox};
+use render::Identity;
+use seal::config::{DkimConfig, KeyFile};
+use std::path::PathBuf;
+
+/// Characters of a tenant's name.
+const NAME_CHARACTERS_MAX: usize = 64;
+/// RFC 6376 section 3.1: octets of a selector we accept.
+const SELECTOR_BYTES_MAX: usize = 63;
+/// The number of the relay service in the United States.
+const TTY_DEFAULT: &str = "711";
+
+/// One tenant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tenant {
+    /// Its name: lower-case letters, digits, `-`, `_`.
+    pub name: String,
+    /// What recipients see of it.
+    pub identity: Identity,
+    /// Its templates.
+    pub templates: PathBuf,
+    /// Its contact file, for jobs that bring no recipient.
+    pub members: Option<PathBuf>,
+    /// Its signing keys.
+    pub dkim: DkimConfig,
+}
+
+/// All tenants, in the order of their names.
+pub(super) fn tenants(top: &Section<'_>, places: &Resolver<'_>) -> Vec<Tenant> {
+    let sections = top.named_sections("tenants");
+    if sections.is_empty() {
+        top.wrong("tenants", "there is none; add a table such as [tenants.lakeside] that says who sends");
+    }
+    sections.into_iter().filter_map(|(name, section)| tenant(name, section, places)).collect()
+}
+
+fn tenant(name: String, section: Section<'_>, places: &Resolver<'_>) -> Option<Tenant> {
+    let name_fits = (1..=NAME_CHARACTERS_MAX).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte));
+    if !name_fits {
+        section.wrong_here("a tenant's name has up to 64 lower-case letters, digits, '-' and '_'; it stays the same for good");
+    }
+    let identity = identity(&name, &section);
+    let templates = section.explained("templates", |typed| places.resolve(typed)).unwrap_or_else(|| places.folder().join("templates"));
+    let members = section.explained("members", |typed| places.resolve(typed));
+    let dkim = dkim(&section, places, identity.as_ref().map(|identity| identity.from.destination()));
+    section.finish();
+    Some(Tenant { name, identity: identity?, templates, members, dkim: dkim? })
+}
+
+fn identity(name: &str, section: &Section<'_>) -> Option<Identity> {
+    for (key, why) in [
+        ("brand", "the name that members know; it stands in From and on the page"),
+        ("from", "the address in From"),
+        ("phone", "the number of member services; every message shows it"),
+        ("hours", "when the phone is answered"),
+        ("portal_url", "where a member signs in; an https URL"),
+        ("postal_address", "where letters and appeals go, on one line"),
+        ("consumer_assistance", "the office that helps consumers, with its contact, on one line"),
+    ] {
+        section.require(key, why);
+    }
+    let mailbox = |key| section.explained(key, Mailbox::parse);
+    let (from, reply_to, bounce) = (mailbox("from"), mailbox("reply_to"), mailbox("bounce"));
+    let message_id_domain = section.explained("message_id_domain", Destination::parse);
+    let (brand, phone, hours) = (section.text("brand"), section.text("phone"), section.text("hours"));
+    let (portal_url, unsubscribe_url) = (section.text("portal_url"), section.text("unsubscribe_url"));
+    let (postal_address, consumer_assistance) = (section.text("postal_address"), section.text("consumer_assistance"));
+    let tty = section.text("tty").unwrap_or_else(|| TTY_DEFAULT.to_owned());
+    let from = from?;
+    let identity = Identity {
+        tenant: name.to_owned(),
+        brand: brand?,
+        reply_to: reply_to.unwrap_or_else(|| from.clone()),
+        bounce: bounce.unwrap_or_else(|| from.clone()),
+        message_id_domain: message_id_domain.unwrap_or_else(|| from.destination().clone()),
+        from,
+        phone: phone?,
+        tty,
+        hours: hours?,
+        portal_url: portal_url?,
+        postal_address: postal_address?,
+        consumer_assistance: consumer_assistance?,
+        unsubscribe_url,
+    };
+    if let Err(error) = identity.check() {
+        section.wrong_here(&error.to_string());
+    }
+    Some(identity)
+}
+
+/// `dkim = [{ selector, algorithm, key_file, domain }]`: one RSA key, and perhaps one Ed25519 key, for one domain.
+fn dkim(section: &Section<'_>, places: &Resolver<'_>, from: Option<&Destination>) -> Option<DkimConfig> {
+    section.require("dkim", "every message is signed; make keys with `sealpost keys new --dir keys --domain DOMAIN`");
+    let mut domains = Vec::new();
+    let (mut rsa, mut ed25519) = (Vec::new(), Vec::new());
+    for key in section.tables("dkim") {
+        key.require("selector", "the name under which the key's record is published");
+        key.require("key_file", "a PEM file");
+        let algorithm = key.word("algorithm", &[("rsa", false), ("ed25519", true)]).unwrap_or(false);
+        let selector = key.parsed("selector", "expected a DNS name such as \"r2026\"", |text| is_selector(text).then(|| text.to_owned()));
+        let key_file = key.explained("key_file", |typed| places.resolve(typed));
+        let domain = key.explained("domain", Destination::parse).or_else(|| from.cloned());
+        if let (Some(domain), Some(from)) = (&domain, from)
+            && !covers(domain, from)
+        {
+            key.wrong("domain", &format!("signs for {domain}, which is neither {from} nor a parent of it: DMARC would not count it"));
+        }
+        key.finish();
+        domains.extend(domain);
+        if let (Some(selector), Some(key_file)) = (selector, key_file) {
+            if algorithm { &mut ed25519 } else { &mut rsa }.push(KeyFile { selector, key_file });
+        }
+    }
+    let refuse = |message: &str| section.wrong("dkim", message);
+    if section.has("dkim") && rsa.len() != 1 {
+        refuse("expected exactly one key with algorithm = \"rsa\": receivers that know no Ed25519 need it");
+    }
+    if ed25519.len() > 1 {
+        refuse("expected at most one key with algorithm = \"ed25519\"");
+    }
+    domains.dedup();
+    if domains.len() > 1 {
+        refuse("expected one signing domain for all keys");
+    }
+    Some(DkimConfig { domain: domains.first()?.as_str().to_owned(), rsa: rsa.pop()?, ed25519: ed25519.pop() })
+}
+
+/// DMARC's relaxed alignment, without asking for the organizational domain: the same name or a parent of it.
+fn covers(domain: &Destination, from: &Destination) -> bool {
+    from == domain || from.as_str().strip_suffix(domain.as_str()).is_some_and(|rest| rest.ends_with('.'))
+}
+
+fn is_selector(text: &str) -> bool {
+    let label = |label: &str| !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    text.len() <= SELECTOR_BYTES_MAX && text.split('.').all(label)
+}
