@@ -1,1 +1,28 @@
-//! The delivery engine for Explanations of Benefits and billing statements
+//! The engine of sealpost: wiring only.
+//!
+//! The stages are crates beside this one and never import each other; [`pipeline`] alone knows their order. `engine/README.md`
+//! tells promises, acknowledgement point, crash story, backpressure and shutdown order; the map of the crates is in `README.md`.
+//!
+//! ```text
+//! cli ─► config ─► assembly ─► engine ─► pipeline<S> ─► shard, prepare, projection
+//!                               ▲  ▲
+//!                    control ───┘  └─── files, door
+//! ```
+
+pub mod accounts;
+pub mod assembly;
+pub mod cli;
+pub mod config;
+pub mod control;
+pub mod door;
+pub mod engine;
+pub mod environment;
+pub mod files;
+pub mod pipeline;
+mod prepare;
+pub mod projection;
+mod rejects;
+pub mod settings;
+mod shard;
+pub mod shipped;
+pub mod stages;

@@ -1,0 +1,158 @@
+//! From a checked configuration to what the engine runs with: keys, templates and knowledge files are read here.
+//!
+//! What is shipped (templates, limits of receivers, meanings of replies) is compiled in, so that the binary alone is a working
+//! installation; a folder in the configuration takes its place, files are read after it and win.
+
+use crate::config::{Config, KeyOrigin, KnowledgeFiles, Stream, Tenant, Uncertain};
+use crate::settings::{DeliverySettings, EngineSettings, Places, SourceAddress, TenantSettings};
+use crate::shipped::{BOUNCES, DESTINATIONS, TEMPLATES};
+use egress::{EhloName, Routes, SiteResolver, TlsContext};
+use journal::KeySource;
+use outcome::{RetrySchedule, Rules, UncertainRule};
+use render::{Bundle, Renderer};
+use seal::Signer;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use throttle::Shaping;
+use world::World;
+use zeroize::Zeroizing;
+
+/// Why a configuration that reads well cannot be used: one sentence with the place and what to do.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct AssemblyError(String);
+
+fn because(error: impl std::fmt::Display) -> AssemblyError {
+    AssemblyError(error.to_string())
+}
+
+impl Config {
+    /// Reads keys, templates and knowledge files; everything the engine runs with.
+    ///
+    /// # Errors
+    /// The first thing that cannot be used, with its place.
+    pub fn into_settings(self, world: &World) -> Result<EngineSettings, AssemblyError> {
+        let tenants = self.tenants.iter().map(tenant).collect::<Result<Vec<_>, _>>()?;
+        let routes = Routes::from_config(&self.egress.routes).map_err(because)?;
+        let resolver = SiteResolver::from_config(world.clone(), &self.egress, routes).map_err(because)?;
+        let tls = TlsContext::new(world, self.egress.ca_file.as_deref()).map_err(because)?;
+        Ok(EngineSettings {
+            node: self.node.id,
+            shaping: Arc::new(self.shaping()?),
+            rules: Arc::new(self.rules()?),
+            key_source: key_source(&self.keys),
+            segment_bytes: self.segment_bytes,
+            tenants,
+            transactional: self.delivery(&self.transactional)?,
+            marketing: self.marketing.as_ref().map(|stream| self.delivery(stream)).transpose()?,
+            resolver: Arc::new(resolver),
+            tls: Arc::new(tls),
+            places: Places {
+                journal: self.paths.journal,
+                key_ring: self.paths.key_ring,
+                ledger: Some(self.paths.ledger),
+                results: Some(self.paths.results),
+                sockets: self.paths.sockets,
+            },
+            environment: self.environment,
+        })
+    }
+
+    /// What receivers accept.
+    ///
+    /// # Errors
+    /// The first rule that is wrong, with file and line.
+    pub fn shaping(&self) -> Result<Shaping, AssemblyError> {
+        Shaping::from_files(&knowledge(&self.destinations, &DESTINATIONS)?).map_err(because)
+    }
+
+    /// What replies mean.
+    ///
+    /// # Errors
+    /// The first rule that is wrong, with file and line.
+    pub fn rules(&self) -> Result<Rules, AssemblyError> {
+        Rules::from_files(&knowledge(&self.bounces, &BOUNCES)?).map_err(because)
+    }
+
+    fn delivery(&self, stream: &Stream) -> Result<DeliverySettings, AssemblyError> {
+        let retry: Vec<String> = stream.retry.iter().map(|span| format!("{}s", span.as_secs().max(1))).collect();
+        Ok(DeliverySettings {
+            workers: stream.workers,
+            protection: stream.protection,
+            lifetime: stream.deadline,
+            retry: retry.join(", ").parse::<RetrySchedule>().map_err(because)?,
+            uncertain: match stream.uncertain {
+                Uncertain::Resend => UncertainRule::Resend,
+                Uncertain::Hold => UncertainRule::Hold,
+            },
+            timeouts: self.egress.timeouts,
+            sources: self.sources(stream)?,
+            drain: stream.drain,
+        })
+    }
+}
+
+impl Config {
+    /// The addresses of a stream's pool.
+    fn sources(&self, stream: &Stream) -> Result<Vec<SourceAddress>, AssemblyError> {
+        let pool = stream.pool.as_ref().and_then(|name| self.pools.iter().find(|pool| pool.name == *name));
+        let name = pool.map_or(&self.node.host_name, |pool| &pool.ehlo_name);
+        let ehlo_name = EhloName::parse(name.as_str()).map_err(because)?;
+        let addresses = pool.map(|pool| pool.addresses.as_slice()).unwrap_or_default();
+        if addresses.is_empty() {
+            return Ok(vec![SourceAddress { ip: None, ehlo_name }]);
+        }
+        Ok(addresses.iter().map(|ip| SourceAddress { ip: Some(*ip), ehlo_name: ehlo_name.clone() }).collect())
+    }
+}
+
+fn key_source(origin: &KeyOrigin) -> KeySource {
+    match origin {
+        KeyOrigin::File(path) => KeySource::File(path.clone()),
+        KeyOrigin::Environment(name) => KeySource::Environment(name.clone()),
+    }
+}
+
+fn tenant(tenant: &Tenant) -> Result<TenantSettings, AssemblyError> {
+    let at = |error: &dyn std::fmt::Display| AssemblyError(format!("tenants.{}: {error}", tenant.name));
+    let bundle = bundle(tenant)?;
+    // Compiled once here, so that a broken template is found before anything is accepted.
+    Renderer::new(&bundle).map_err(|error| at(&error))?;
+    let keys = tenant.dkim.load(|path| std::fs::read_to_string(path).map(Zeroizing::new)).map_err(|error| at(&error))?;
+    let signer = Signer::new(vec![keys]).map_err(|error| at(&error))?;
+    Ok(TenantSettings { name: tenant.name.clone(), bundle: Arc::new(bundle), signer: Arc::new(signer), members: tenant.members.clone() })
+}
+
+/// The templates of a tenant: its folder, or what is shipped.
+pub(crate) fn bundle(tenant: &Tenant) -> Result<Bundle, AssemblyError> {
+    let bundle = match tenant.templates.exists() {
+        true => Bundle::from_dir(&tenant.templates, &tenant.identity),
+        false => Bundle::from_files(TEMPLATES.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())), &tenant.identity),
+    };
+    bundle.map_err(|error| AssemblyError(format!("tenants.{}: {error}", tenant.name)))
+}
+
+/// Shipped files, or a folder's in the order of their names; then the operator's own, which win.
+fn knowledge(files: &KnowledgeFiles, shipped: &[(&str, &str)]) -> Result<Vec<(String, String)>, AssemblyError> {
+    let mut texts: Vec<(String, String)> = match &files.dir {
+        None => shipped.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect(),
+        Some(folder) => toml_files(folder)?.iter().map(|path| read(path)).collect::<Result<_, _>>()?,
+    };
+    for path in &files.files {
+        texts.push(read(path)?);
+    }
+    Ok(texts)
+}
+
+fn toml_files(folder: &Path) -> Result<Vec<PathBuf>, AssemblyError> {
+    let entries = std::fs::read_dir(folder).map_err(|error| AssemblyError(format!("{}: {error}", folder.display())))?;
+    let mut paths: Vec<PathBuf> = entries.filter_map(Result::ok).map(|entry| entry.path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    paths.sort();
+    Ok(paths)
+}
+
+fn read(path: &Path) -> Result<(String, String), AssemblyError> {
+    let text = std::fs::read_to_string(path).map_err(|error| AssemblyError(format!("{}: {error}", path.display())))?;
+    Ok((path.display().to_string(), text))
+}

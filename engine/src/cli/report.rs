@@ -1,0 +1,260 @@
+//! How reports look: JSON for programs; tables with aligned money and bars for people.
+//!
+//! Colours only on a terminal, and never alone: every mark is a word too.
+
+use serde_json::Value;
+use std::fmt::Write;
+use std::io::IsTerminal;
+
+const BAR_CELLS: u64 = 30;
+const PARTS: [&str; 7] = ["accepted", "rejected", "duplicate", "merged", "not_mailable", "no_address", "no_consent"];
+const MONEY: [&str; 3] = ["billed", "plan_paid", "member_owes"];
+
+/// The books of a batch.
+#[allow(clippy::print_stdout, reason = "the command line speaks to its user")]
+pub(super) fn print(report: &Value, environment: &str, elapsed_ms: u64, json: bool) {
+    if json {
+        let mut report = report.clone();
+        report["elapsed_ms"] = elapsed_ms.into();
+        report["environment"] = environment.into();
+        println!("{report}");
+    } else {
+        print!("{}", render(report, environment, elapsed_ms, std::io::stdout().is_terminal()));
+    }
+}
+
+/// The books of the demo, the latencies, and where to look.
+#[allow(clippy::print_stdout, reason = "the command line speaks to its user")]
+pub(super) fn print_demo(summary: &Value, reports: &[(Value, u64)], json: bool) {
+    if json {
+        println!("{summary}");
+        return;
+    }
+    for (report, elapsed_ms) in reports {
+        print(report, "test", *elapsed_ms, false);
+    }
+    let mut page = String::new();
+    let _ = writeln!(page, "\n{:<14} {:>10} {:>12} {:>12} {:>12} {:>12}", "step", "count", "p50", "p90", "p99", "longest");
+    for step in summary["latencies"].as_array().into_iter().flatten() {
+        let name = step["stage"].as_str().unwrap_or("-");
+        let _ = write!(page, "{name:<14} {:>10}", step["count"].as_u64().unwrap_or(0));
+        for figure in ["p50_ns", "p90_ns", "p99_ns", "max_ns"] {
+            let _ = write!(page, " {:>12}", span(step[figure].as_u64().unwrap_or(0)));
+        }
+        page.push('\n');
+    }
+    let receivers = &summary["receivers"];
+    let _ = writeln!(
+        page,
+        "\nreceivers counted {} different messages, {} twice (announced as uncertain: {}), {} beyond a limit, {} without TLS, {} at a wrong site",
+        receivers["distinct"],
+        receivers["surplus"],
+        summary["uncertain"],
+        receivers["violations"],
+        receivers["accepted_without_tls"],
+        receivers["misrouted"]
+    );
+    let elapsed_ms = summary["elapsed_ms"].as_u64().unwrap_or(0);
+    let delivered = summary["delivered"].as_u64().unwrap_or(0);
+    let _ = writeln!(
+        page,
+        "{delivered} delivered in {}.{:03} s · {} µs of CPU and {} bytes of journal a message",
+        elapsed_ms / 1000,
+        elapsed_ms % 1000,
+        summary["cpu_us_per_message"],
+        summary["journal_bytes_per_message"]
+    );
+    let dir = summary["dir"].as_str().unwrap_or("-");
+    let _ = writeln!(
+        page,
+        "\nwhere to look\n  {dir}/sealpost.toml            the configuration used\n  {dir}/sample/               the first statement as its member sees it (.html, .txt, .eml)\n  {dir}/state/results/        the reject files\n  {dir}/remittance.835 and statements.ndjson   the invented batches"
+    );
+    print!("{page}");
+}
+
+/// Nanoseconds in the unit a person would take.
+fn span(ns: u64) -> String {
+    match ns {
+        0..1_000 => format!("{ns} ns"),
+        1_000..1_000_000 => format!("{}.{} µs", ns / 1_000, ns % 1_000 / 100),
+        1_000_000..1_000_000_000 => format!("{}.{:02} ms", ns / 1_000_000, ns % 1_000_000 / 10_000),
+        _ => format!("{}.{:02} s", ns / 1_000_000_000, ns % 1_000_000_000 / 10_000_000),
+    }
+}
+
+/// What intake would say about a file.
+#[allow(clippy::print_stdout, reason = "the command line speaks to its user")]
+pub(super) fn print_check(check: &Value, json: bool) {
+    if json {
+        println!("{check}");
+        return;
+    }
+    let mut page = String::new();
+    let read = check["statements"]["read"].as_u64().unwrap_or(0);
+    let _ = writeln!(page, "\n{} records as {}", check["source_records"], check["format"].as_str().unwrap_or("-"));
+    heading(&mut page, "at the door");
+    line(&mut page, "read", read, read, check, "read");
+    for part in PARTS {
+        line(&mut page, part, check["statements"][part].as_u64().unwrap_or(0), read, check, part);
+    }
+    reasons(&mut page, check);
+    print!("{page}");
+}
+
+/// All batches.
+#[allow(clippy::print_stdout, reason = "the command line speaks to its user")]
+pub(super) fn print_batches(batches: &Value, json: bool) {
+    if json {
+        println!("{batches}");
+        return;
+    }
+    println!("{:<12} {:<14} {:<9} {:>10} {:>10} {:>10}  state", "batch", "stream", "format", "records", "jobs", "active");
+    for batch in batches.as_array().into_iter().flatten() {
+        println!(
+            "{:<12} {:<14} {:<9} {:>10} {:>10} {:>10}  {}",
+            batch["batch_id"].as_str().unwrap_or("-"),
+            batch["stream"].as_str().unwrap_or("-"),
+            batch["format"].as_str().unwrap_or("-"),
+            batch["source_records"],
+            batch["jobs"],
+            batch["active"],
+            state_word(batch)
+        );
+    }
+}
+
+/// How many jobs an order touched.
+#[allow(clippy::print_stdout, reason = "the command line speaks to its user")]
+pub(super) fn print_ordered(jobs: u64, json: bool) {
+    if json {
+        println!("{}", serde_json::json!({ "jobs": jobs }));
+    } else {
+        println!("done: {jobs} waiting jobs touched; what already has an intent on disk goes on");
+    }
+}
+
+fn state_word(batch: &Value) -> &'static str {
+    if batch["discarded_at_ms"].is_u64() {
+        "discarded"
+    } else if batch["cancelled"].as_bool() == Some(true) {
+        "cancelled"
+    } else if batch["held"].as_bool() == Some(true) {
+        "held"
+    } else if batch["closed_at_ms"].is_u64() {
+        "closed"
+    } else if batch["rolling"].as_bool() == Some(true) {
+        "rolling"
+    } else if batch["committed_at_ms"].is_u64() {
+        "open"
+    } else {
+        "arriving"
+    }
+}
+
+/// The books as a page of text.
+pub(super) fn render(report: &Value, environment: &str, elapsed_ms: u64, colours: bool) -> String {
+    let mut page = String::new();
+    let ink = Ink { colours };
+    let read = report["statements"]["read"].as_u64().unwrap_or(0);
+    let balanced = report["balanced"].as_bool() == Some(true);
+    let verdict = if balanced { ink.green("balanced to the row and to the cent") } else { ink.red("NOT BALANCED") };
+    let closed = if report["closed"].as_bool() == Some(true) { "closed" } else { "open" };
+    let id = report["batch_id"].as_str().unwrap_or("-");
+    let _ = writeln!(page, "\nbatch {id}  ·  environment {environment}  ·  {closed}  ·  {verdict}");
+    if elapsed_ms > 0 {
+        let _ = writeln!(page, "{} source records in {}.{:03} s", report["source_records"], elapsed_ms / 1000, elapsed_ms % 1000);
+    }
+    heading(&mut page, "at the door");
+    line(&mut page, "read", read, read, report, "read");
+    for part in PARTS {
+        line(&mut page, part, report["statements"][part].as_u64().unwrap_or(0), read, report, part);
+    }
+    heading(&mut page, "accepted, by state");
+    let accepted = report["statements"]["accepted"].as_u64().unwrap_or(0);
+    for (state, count) in report["states"].as_object().into_iter().flatten() {
+        let count = count.as_u64().unwrap_or(0);
+        if count > 0 {
+            line(&mut page, state, count, accepted, report, state);
+        }
+    }
+    reasons(&mut page, report);
+    page
+}
+
+fn heading(page: &mut String, title: &str) {
+    let _ = writeln!(page, "\n{title:<14} {:>9}  {:<30}  {:>16} {:>16} {:>16}", "statements", "", "billed", "plan paid", "member owes");
+}
+
+fn line(page: &mut String, name: &str, count: u64, of: u64, report: &Value, key: &str) {
+    let _ = write!(page, "{name:<14} {count:>10}  {}", bar(count, of));
+    for money in MONEY {
+        let _ = write!(page, " {:>16}", dollars(report["money_cents"][money][key].as_i64().unwrap_or(0)));
+    }
+    page.push('\n');
+}
+
+fn reasons(page: &mut String, report: &Value) {
+    let Some(reasons) = report["reasons"].as_object().filter(|reasons| !reasons.is_empty()) else { return };
+    let _ = writeln!(page, "\nreasons");
+    for (reason, count) in reasons {
+        let _ = writeln!(page, "  {:>10}  {reason}", count.as_u64().unwrap_or(0));
+    }
+    let uncertain = report["uncertain"].as_u64().unwrap_or(0);
+    if uncertain > 0 {
+        let _ = writeln!(page, "\n{uncertain} may have been sent twice (uncertain); `sealpost batch show` keeps the number");
+    }
+}
+
+fn bar(count: u64, of: u64) -> String {
+    let cells = if of == 0 { 0 } else { (count * BAR_CELLS).div_ceil(of).min(BAR_CELLS) };
+    let filled: String = "█".repeat(usize::try_from(cells).unwrap_or(0));
+    let empty: String = "░".repeat(usize::try_from(BAR_CELLS - cells).unwrap_or(0));
+    filled + &empty
+}
+
+/// `1,234.56` out of cents.
+fn dollars(cents: i64) -> String {
+    let whole = (cents.unsigned_abs() / 100).to_string();
+    let mut grouped = String::new();
+    for (position, digit) in whole.chars().enumerate() {
+        if position > 0 && (whole.len() - position).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    let sign = if cents < 0 { "-" } else { "" };
+    format!("{sign}{grouped}.{:02}", cents.unsigned_abs() % 100)
+}
+
+struct Ink {
+    colours: bool,
+}
+
+impl Ink {
+    fn green(&self, text: &str) -> String {
+        if self.colours { format!("\x1b[32m{text}\x1b[0m") } else { text.to_owned() }
+    }
+
+    fn red(&self, text: &str) -> String {
+        if self.colours { format!("\x1b[1;31m{text}\x1b[0m") } else { text.to_owned() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dollars_are_grouped_and_exact() {
+        assert_eq!(dollars(-123_456_789), "-1,234,567.89");
+        assert_eq!(dollars(5), "0.05");
+        assert_eq!(dollars(100_000), "1,000.00");
+    }
+
+    #[test]
+    fn a_bar_is_never_empty_for_something_nor_too_long() {
+        assert!(bar(1, 1_000_000).starts_with('█'));
+        assert_eq!(bar(7, 7).chars().count(), 30);
+        assert!(!bar(0, 7).contains('█'));
+    }
+}

@@ -1,0 +1,65 @@
+//! `sealpost statements`: the typed statements of a file, exactly as the members would be told.
+
+use super::{Exit, Outcome, Trouble};
+use clap::Args;
+use intake::{Format, Row, Rows, StatementView};
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+/// Print the typed statements of a file exactly as the members would be told.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "One line of JSON for each statement on standard output, one for each reject on standard error. Amounts are cents; null says that \
+                        the source does not state it. `mailable` is false, with a reason, where the statement would never be sent.\n\n\
+                        Exit codes: 0 every record became a statement · 5 there are rejects · 4 the file is no batch.\n\n\
+                        Example:\n  sealpost statements remittance.835 | jq -c '[.claim_number, .totals.member_owes]'"
+)]
+pub(super) struct Arguments {
+    /// The batch: an X12 835 or NDJSON.
+    file: PathBuf,
+    /// How to read it; without it the file itself tells: x12_835 or ndjson.
+    #[arg(long)]
+    format: Option<Format>,
+}
+
+pub(super) fn run(arguments: Arguments, _json: bool) -> Outcome {
+    let name = crate::files::file_name(&arguments.file);
+    let mut rows = open(&arguments.file, arguments.format)?;
+    let mut output = BufWriter::new(std::io::stdout().lock());
+    let mut errors = BufWriter::new(std::io::stderr().lock());
+    let mut rejected = 0u64;
+    for row in rows.by_ref() {
+        match row.map_err(refused)? {
+            Row::Statement(read) => write_line(&mut output, &StatementView::of(&read, &name))?,
+            Row::Templated(_) => {}
+            Row::Rejected { reject, .. } => {
+                rejected += 1;
+                write_line(&mut errors, &reject)?;
+            }
+        }
+    }
+    for finding in rows.findings() {
+        rejected += 1;
+        write_line(&mut errors, finding)?;
+    }
+    output.flush().and_then(|()| errors.flush()).map_err(Trouble::failed)?;
+    Ok(if rejected == 0 { Exit::Done } else { Exit::NeedsPerson })
+}
+
+/// Opens a batch file.
+pub(super) fn open(path: &Path, format: Option<Format>) -> Result<Rows<'static>, Trouble> {
+    let file = File::open(path).map_err(|error| Trouble::usage(format!("{}: {error}", path.display())))?;
+    let reader = Box::new(BufReader::with_capacity(256 * 1024, file));
+    intake::open(format, &crate::files::file_name(path), reader).map_err(refused)
+}
+
+/// A file that is refused as a whole.
+pub(super) fn refused(refusal: model::reject::Refusal) -> Trouble {
+    Trouble::new(Exit::Refused, refusal)
+}
+
+fn write_line(into: &mut impl Write, value: &impl serde::Serialize) -> Result<(), Trouble> {
+    serde_json::to_writer(&mut *into, value).map_err(Trouble::failed)?;
+    into.write_all(b"\n").map_err(Trouble::failed)
+}

@@ -1,0 +1,305 @@
+//! The control door: what an operator asks of the engine, the same whether it runs as a service or for one verb.
+//!
+//! Over the control socket each request is one line of JSON and each answer is one line of JSON; the last
+//! answer ends the exchange. The socket's folder is 0700: who may open it is decided by the file system.
+
+use crate::engine::{AcceptError, Engine};
+use crate::files::FileRequest;
+use model::record::BatchVerb;
+use model::{BatchId, StreamName};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use world::World;
+use world::channel::{Receiver, Sender, Signal};
+
+/// A request may name two paths and a reason; nothing sensible is longer.
+const REQUEST_BYTES_MAX: usize = 64 * 1024;
+/// Progress is told this often.
+const PROGRESS_EVERY: Duration = Duration::from_millis(100);
+
+/// What an operator asks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "verb", rename_all = "snake_case")]
+pub enum Request {
+    /// Accept a file and follow its batch until it is closed, or until `deadline_ms` has passed.
+    Send {
+        /// The file and how to read it.
+        file: FileRequest,
+        /// How long to follow, in milliseconds; `None` follows to the end.
+        deadline_ms: Option<u64>,
+    },
+    /// All batches.
+    List,
+    /// One batch.
+    Show {
+        /// Which.
+        batch: String,
+    },
+    /// Hold, release or cancel a batch.
+    Order {
+        /// Which.
+        batch: String,
+        /// What.
+        order: BatchVerb,
+        /// Why.
+        reason: String,
+        /// Who.
+        by: String,
+    },
+}
+
+/// What the engine answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "answer", rename_all = "snake_case")]
+pub enum Answer {
+    /// The batch is committed (or was before): it is on disk.
+    Accepted {
+        /// Its id.
+        batch: String,
+        /// The same file was accepted before and its batch goes on.
+        resumed: bool,
+    },
+    /// How far it is.
+    Progress(Progress),
+    /// The books of a batch.
+    Report {
+        /// Its stream.
+        stream: StreamName,
+        /// The books, as `ledger::BatchReport` serializes them.
+        report: serde_json::Value,
+        /// Statements that a person must look at.
+        needs_a_person: u64,
+        /// `test` or `live`.
+        environment: String,
+        /// Since the request, in milliseconds.
+        elapsed_ms: u64,
+    },
+    /// All batches.
+    Batches {
+        /// As `ledger::BatchLine` serializes them.
+        batches: serde_json::Value,
+    },
+    /// An order was carried out on so many waiting jobs.
+    Ordered {
+        /// How many.
+        jobs: u64,
+    },
+    /// The batch was refused as a whole: exit code 4.
+    Refused {
+        /// Why, and what to do.
+        message: String,
+    },
+    /// The request cannot be understood or names nothing we know: exit code 2.
+    Unknown {
+        /// What was expected.
+        message: String,
+    },
+    /// Something of ours failed: exit code 1.
+    Failed {
+        /// What, and what to do.
+        message: String,
+    },
+}
+
+/// How far a batch is, in jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Progress {
+    /// Jobs the engine knows of the batch in this life.
+    pub total: i64,
+    /// Waiting.
+    pub queued: i64,
+    /// Under way.
+    pub in_flight: i64,
+    /// Delivered.
+    pub delivered: i64,
+    /// Ended otherwise, or with a person.
+    pub other: i64,
+}
+
+impl Progress {
+    /// Jobs the engine still works on.
+    pub fn active(&self) -> i64 {
+        self.queued + self.in_flight
+    }
+}
+
+/// Carries a request out; answers go into `answers`, the last one ends it.
+pub(crate) async fn obey(engine: &Engine, request: Request, answers: &Sender<Answer>) {
+    let last = match request {
+        Request::Send { file, deadline_ms } => send(engine, file, deadline_ms.map(Duration::from_millis), answers).await,
+        Request::List => match engine.batches().await {
+            Ok(batches) => Answer::Batches { batches },
+            Err(error) => failed(error),
+        },
+        Request::Show { batch } => match known(engine, &batch).await {
+            Ok((batch, stream)) => report(engine, batch, stream, 0).await,
+            Err(answer) => answer,
+        },
+        Request::Order { batch, order, reason, by } => match known(engine, &batch).await {
+            Ok((batch, stream)) => match engine.order(stream, batch, order, by, reason).await {
+                Ok(jobs) => Answer::Ordered { jobs },
+                Err(error) => failed(error),
+            },
+            Err(answer) => answer,
+        },
+    };
+    // Whoever asked may have gone; what was accepted stays accepted.
+    let _ = answers.send(last).await;
+}
+
+async fn send(engine: &Engine, file: FileRequest, deadline: Option<Duration>, answers: &Sender<Answer>) -> Answer {
+    let world = engine.world().clone();
+    let started = world.monotonic();
+    let stream = file.stream;
+    let accepted = match engine.accept_file(file).await {
+        Ok(accepted) => accepted,
+        Err(AcceptError::Refused(refusal)) => return Answer::Refused { message: refusal.to_string() },
+        Err(AcceptError::Unknown(message)) => return Answer::Unknown { message },
+        Err(error) => return failed(error),
+    };
+    let batch = accepted.batch;
+    let _ = answers.send(Answer::Accepted { batch: batch.to_string(), resumed: accepted.resumed }).await;
+    loop {
+        let progress = engine.progress(batch);
+        let is_over = progress.active() == 0;
+        let is_late = deadline.is_some_and(|deadline| world.monotonic() - started >= deadline);
+        if is_over || is_late || engine.is_stopping() {
+            break;
+        }
+        let _ = answers.try_send(Answer::Progress(progress));
+        world.sleep(PROGRESS_EVERY).await;
+    }
+    let _ = answers.send(Answer::Progress(engine.progress(batch))).await;
+    let elapsed_ms = u64::try_from((world.monotonic() - started).as_millis()).unwrap_or(u64::MAX);
+    report(engine, batch, stream, elapsed_ms).await
+}
+
+async fn report(engine: &Engine, batch: BatchId, stream: StreamName, elapsed_ms: u64) -> Answer {
+    match engine.report(stream, batch).await {
+        Ok(report) => {
+            let needs_a_person = report.needs_a_person();
+            match serde_json::to_value(&report) {
+                Ok(mut report) => {
+                    // `closed` in the ledger is the closing frame, which follows this report; here it says that nothing is active.
+                    report["closed"] = (engine.progress(batch).active() == 0).into();
+                    Answer::Report { stream, report, needs_a_person, environment: engine.environment().to_owned(), elapsed_ms }
+                }
+                Err(error) => failed(error),
+            }
+        }
+        Err(error) => failed(error),
+    }
+}
+
+/// The batch with this id, and its stream.
+async fn known(engine: &Engine, text: &str) -> Result<(BatchId, StreamName), Answer> {
+    let batch: BatchId =
+        text.parse().map_err(|error: model::ids::IdError| Answer::Unknown { message: format!("'{text}' is no batch: {error}") })?;
+    match engine.stream_of(batch).await {
+        Ok(Some(stream)) => Ok((batch, stream)),
+        Ok(None) => Err(Answer::Unknown { message: format!("there is no batch {batch}; `sealpost batch list` names all") }),
+        Err(error) => Err(failed(error)),
+    }
+}
+
+fn failed(error: impl std::fmt::Display) -> Answer {
+    Answer::Failed { message: error.to_string() }
+}
+
+/// Where the control socket lies.
+pub fn socket_path(folder: &Path) -> PathBuf {
+    folder.join("control.sock")
+}
+
+/// Serves the control socket until `stop`.
+pub(crate) async fn serve(engine: std::rc::Rc<Engine>, path: PathBuf, stop: Signal) -> std::io::Result<()> {
+    let world = engine.world().clone();
+    let mut door = world.net().listen_unix(&path)?;
+    let accepting = {
+        let world = world.clone();
+        async move {
+            while let Ok(stream) = door.accept().await {
+                let engine = std::rc::Rc::clone(&engine);
+                world.spawn_local(async move {
+                    if let Err(error) = exchange(&engine, stream).await {
+                        tracing::info!(target: "sealpost::control", %error, "an operator's connection ended early");
+                    }
+                });
+            }
+        }
+    };
+    futures_util::future::select(std::pin::pin!(accepting), std::pin::pin!(stop.wait())).await;
+    Ok(())
+}
+
+async fn exchange(engine: &Engine, stream: world::BoxStream) -> std::io::Result<()> {
+    let (read, mut write) = tokio::io::split(stream);
+    let Some(line) = read_line(&mut BufReader::new(read), REQUEST_BYTES_MAX).await? else { return Ok(()) };
+    let (answers, told) = world::channel::bounded(16);
+    let working = async {
+        match serde_json::from_str::<Request>(&line) {
+            Ok(request) => obey(engine, request, &answers).await,
+            Err(error) => {
+                let _ = answers.send(Answer::Unknown { message: format!("the request is not understood: {error}") }).await;
+            }
+        }
+        drop(answers);
+    };
+    let telling = async {
+        while let Some(answer) = told.recv().await {
+            write_line(&mut write, &answer).await?;
+        }
+        write.shutdown().await
+    };
+    futures_util::future::join(working, telling).await.1
+}
+
+/// Asks a running engine; answers go to `each`, the last one is returned.
+///
+/// # Errors
+/// Where nobody listens at `path`, or the connection breaks.
+pub async fn ask(world: &World, path: &Path, request: &Request, mut each: impl FnMut(&Answer)) -> std::io::Result<Answer> {
+    let stream = world.net().connect_unix(path).await?;
+    let (read, mut write) = tokio::io::split(stream);
+    write_line(&mut write, request).await?;
+    let mut reader = BufReader::new(read);
+    let mut last = None;
+    while let Some(line) = read_line(&mut reader, 64 * REQUEST_BYTES_MAX).await? {
+        let answer: Answer = serde_json::from_str(&line).map_err(std::io::Error::other)?;
+        each(&answer);
+        last = Some(answer);
+    }
+    last.ok_or_else(|| std::io::Error::other("the engine ended the exchange without an answer"))
+}
+
+async fn write_line(write: &mut (impl tokio::io::AsyncWrite + Unpin), value: &impl Serialize) -> std::io::Result<()> {
+    let mut line = serde_json::to_vec(value).map_err(std::io::Error::other)?;
+    line.push(b'\n');
+    write.write_all(&line).await?;
+    write.flush().await
+}
+
+async fn read_line(reader: &mut (impl tokio::io::AsyncBufRead + Unpin), bytes_max: usize) -> std::io::Result<Option<String>> {
+    let mut line = Vec::new();
+    let mut limited = tokio::io::AsyncReadExt::take(reader, bytes_max as u64 + 1);
+    limited.read_until(b'\n', &mut line).await?;
+    if line.is_empty() {
+        return Ok(None);
+    }
+    if line.len() > bytes_max {
+        return Err(std::io::Error::other(format!("a line is longer than {bytes_max} bytes")));
+    }
+    String::from_utf8(line).map(Some).map_err(std::io::Error::other)
+}
+
+/// Tells answers of a verb that runs in this process.
+pub(crate) async fn tell(told: Receiver<Answer>, mut each: impl FnMut(&Answer)) -> Option<Answer> {
+    let mut last = None;
+    while let Some(answer) = told.recv().await {
+        each(&answer);
+        last = Some(answer);
+    }
+    last
+}

@@ -1,0 +1,446 @@
+//! The engine: both streams at work, and what doors and verbs may ask of it.
+//!
+//! Composition only. It promises that a batch is accepted by one path whatever door it came through, that
+//! reports cover everything durable when they were asked for, and that stopping follows the
+//! order of `engine/README.md`.
+
+use crate::accounts::Accounts;
+use crate::control::Progress;
+use crate::door::RollingBatch;
+use crate::files::{self, FileRequest};
+use crate::pipeline::{self, Common, Past, Pipeline, StartError};
+use crate::projection::ProjectionError;
+use crate::settings::{EngineSettings, TenantSettings};
+use crate::stages::StageTimes;
+use intake::{Contacts, KeyIndex};
+use journal::{JournalError, KeyError, KeyRing};
+use ledger::BatchReport;
+use model::record::{BatchVerb, FrameKey, OperatorAction, Record};
+use model::reject::Refusal;
+use model::{BatchId, Marketing, MessageVersion, State, Stream, StreamName, TenantId, Transactional};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use world::World;
+use world::channel::Signal;
+
+/// Why the engine cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The key ring cannot be opened.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+    /// A stream cannot start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// A tenant's bundle cannot be stored.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// A folder cannot be made.
+    #[error("{path}: {error}")]
+    Folder {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
+}
+
+impl EngineError {
+    /// Whether another process owns the journal.
+    pub fn is_locked(&self) -> bool {
+        matches!(self, Self::Keys(KeyError::Locked(_)) | Self::Start(StartError::Journal(JournalError::Locked(_))))
+    }
+}
+
+/// Why a batch was not accepted. Nothing of it binds.
+#[derive(Debug, thiserror::Error)]
+pub enum AcceptError {
+    /// The file cannot be a batch.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The request names something this installation does not have.
+    #[error("{0}")]
+    Unknown(String),
+    /// A file cannot be read.
+    #[error("{path}: {error}")]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// The journal said no; the batch was not accepted.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// A key cannot be had.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+    /// The intake thread ended.
+    #[error("the intake of this file stopped; the log says why; the batch was not accepted")]
+    Stopped,
+}
+
+/// A batch that is on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Accepted {
+    /// Its id.
+    pub batch: BatchId,
+    /// The same file was accepted before, and its batch goes on.
+    pub resumed: bool,
+}
+
+/// A tenant as the doors use it.
+#[derive(Clone)]
+pub(crate) struct Tenant {
+    pub(crate) id: TenantId,
+    pub(crate) settings: TenantSettings,
+    /// One owner orders keys: whoever holds this lock (invariant: no key is accepted twice).
+    pub(crate) index: Arc<Mutex<KeyIndex>>,
+}
+
+/// A batch of this installation, as far as doors must know it.
+#[derive(Debug, Clone)]
+pub(crate) struct KnownBatch {
+    pub(crate) stream: StreamName,
+    pub(crate) tenant: TenantId,
+    pub(crate) file_sha256: Option<[u8; 32]>,
+    pub(crate) closed: bool,
+}
+
+/// Batches by id.
+pub(crate) type KnownBatches = Arc<Mutex<BTreeMap<BatchId, KnownBatch>>>;
+
+/// Both streams at work.
+pub struct Engine {
+    world: World,
+    keys: KeyRing,
+    tenants: BTreeMap<String, Tenant>,
+    known: KnownBatches,
+    accounts: Accounts,
+    times: Arc<StageTimes>,
+    results: Option<PathBuf>,
+    sockets: PathBuf,
+    environment: &'static str,
+    stopping: Signal,
+    /// The rolling batch of the hour, by tenant.
+    rolling: tokio::sync::Mutex<BTreeMap<TenantId, RollingBatch>>,
+    /// Contact files of tenants, read when the job door first needs them.
+    contacts: Mutex<BTreeMap<TenantId, Option<Arc<Contacts>>>>,
+    transactional: Pipeline<Transactional>,
+    marketing: Option<Pipeline<Marketing>>,
+}
+
+impl Engine {
+    /// Opens keys and journals, recovers, and starts to deliver what is due.
+    ///
+    /// # Errors
+    /// [`EngineError`]; nothing was sent.
+    pub async fn start(world: World, settings: EngineSettings) -> Result<Self, EngineError> {
+        make_folders(&world, &settings)?;
+        let keys = KeyRing::open(&world, &settings.places.key_ring, &settings.key_source)?;
+        let mut tenants = BTreeMap::new();
+        let mut signers = BTreeMap::new();
+        for tenant in &settings.tenants {
+            let id = keys.tenant(&tenant.name)?;
+            signers.insert(id, Arc::clone(&tenant.signer));
+            let index = Arc::new(Mutex::new(KeyIndex::default()));
+            tenants.insert(tenant.name.clone(), Tenant { id, settings: tenant.clone(), index });
+        }
+        let environment = settings.environment.name();
+        let common = Common {
+            keys: keys.clone(),
+            signers: Arc::new(signers),
+            environment: Arc::new(settings.environment.clone()),
+            accounts: Accounts::default(),
+            times: Arc::new(StageTimes::default()),
+        };
+        let known = KnownBatches::default();
+        let (transactional, past) = pipeline::start::<Transactional>(&world, &settings, settings.transactional.clone(), &common).await?;
+        remember(&known, &tenants, StreamName::Transactional, past);
+        let marketing = match &settings.marketing {
+            Some(delivery) => {
+                let (pipeline, past) = pipeline::start::<Marketing>(&world, &settings, delivery.clone(), &common).await?;
+                remember(&known, &tenants, StreamName::Marketing, past);
+                Some(pipeline)
+            }
+            None => None,
+        };
+        for tenant in &settings.tenants {
+            let archive = tenant.bundle.to_archive();
+            transactional.journal.store_bundle(tenant.bundle.id(), &archive).await?;
+            if let Some(marketing) = &marketing {
+                marketing.journal.store_bundle(tenant.bundle.id(), &archive).await?;
+            }
+        }
+        Ok(Self {
+            world,
+            keys,
+            tenants,
+            known,
+            accounts: common.accounts,
+            times: common.times,
+            results: settings.places.results,
+            sockets: settings.places.sockets,
+            environment,
+            stopping: Signal::new(),
+            rolling: tokio::sync::Mutex::default(),
+            contacts: Mutex::default(),
+            transactional,
+            marketing,
+        })
+    }
+
+    /// The world it lives in.
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// `test` or `live`.
+    pub fn environment(&self) -> &'static str {
+        self.environment
+    }
+
+    /// How long each step took so far.
+    pub fn times(&self) -> &StageTimes {
+        &self.times
+    }
+
+    /// Bytes the journals wrote in this life.
+    pub fn journal_bytes(&self) -> u64 {
+        self.transactional.journal.bytes_written() + self.marketing.as_ref().map_or(0, |pipeline| pipeline.journal.bytes_written())
+    }
+
+    /// Folder of the sockets.
+    pub fn sockets(&self) -> &std::path::Path {
+        &self.sockets
+    }
+
+    /// Whether it is stopping, or a journal refuses.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.is_set()
+            || self.transactional.journal.is_poisoned()
+            || self.marketing.as_ref().is_some_and(|pipeline| pipeline.journal.is_poisoned())
+    }
+
+    /// Accepts a file: when this returns, the batch is on disk and its jobs are on their way.
+    ///
+    /// # Errors
+    /// [`AcceptError`]; then nothing of the file was accepted.
+    pub async fn accept_file(&self, request: FileRequest) -> Result<Accepted, AcceptError> {
+        match (request.stream, &self.marketing) {
+            (StreamName::Transactional, _) => self.accept_into(&self.transactional, request).await,
+            (StreamName::Marketing, Some(pipeline)) => self.accept_into(pipeline, request).await,
+            (StreamName::Marketing, None) => Err(no_marketing()),
+        }
+    }
+
+    async fn accept_into<S: Stream>(&self, pipeline: &Pipeline<S>, request: FileRequest) -> Result<Accepted, AcceptError> {
+        let tenant = self.tenant(&request.tenant)?.clone();
+        let context = files::FileContext {
+            world: self.world.clone(),
+            journal: pipeline.journal.clone(),
+            keys: self.keys.clone(),
+            tenant,
+            known: Arc::clone(&self.known),
+            settings: Arc::clone(&pipeline.settings),
+            shard: pipeline.shard.clone(),
+            accounts: self.accounts.clone(),
+            results: self.results.clone(),
+        };
+        let (reply, answer) = world::channel::oneshot();
+        let thread = self.world.spawn_thread(&format!("intake-{}", S::NAME), move || async move {
+            let _ = reply.send(files::accept(context, request).await);
+        });
+        let accepted = answer.await.ok_or(AcceptError::Stopped)?;
+        let _ = thread.join().await;
+        accepted
+    }
+
+    /// The tenant of a request; where only one is configured it need not be named.
+    pub(crate) fn tenant(&self, name: &Option<String>) -> Result<&Tenant, AcceptError> {
+        let names = || self.tenants.keys().cloned().collect::<Vec<_>>().join(", ");
+        match name {
+            Some(name) => self
+                .tenants
+                .get(name)
+                .ok_or_else(|| AcceptError::Unknown(format!("there is no tenant '{name}'; configured are: {}", names()))),
+            None if self.tenants.len() == 1 => self.tenants.values().next().ok_or(AcceptError::Stopped),
+            None => Err(AcceptError::Unknown(format!("name the tenant with --tenant; configured are: {}", names()))),
+        }
+    }
+
+    /// Live counts of a batch.
+    pub fn progress(&self, batch: BatchId) -> Progress {
+        let jobs = self.accounts.batch(batch);
+        let (queued, in_flight, delivered) = (jobs.jobs(State::Queued), jobs.jobs(State::InFlight), jobs.jobs(State::Delivered));
+        let total = jobs.total();
+        Progress { total, queued, in_flight, delivered, other: total - queued - in_flight - delivered }
+    }
+
+    /// The books of a batch. `closed` says whether it is through: no job of it is active.
+    ///
+    /// # Errors
+    /// Where the ledger does not answer.
+    pub async fn report(&self, stream: StreamName, batch: BatchId) -> Result<BatchReport, ProjectionError> {
+        match (stream, &self.marketing) {
+            (StreamName::Marketing, Some(pipeline)) => report_of(pipeline, batch).await,
+            _ => report_of(&self.transactional, batch).await,
+        }
+    }
+
+    /// All batches, newest last.
+    ///
+    /// # Errors
+    /// Where the ledger does not answer.
+    pub async fn batches(&self) -> Result<serde_json::Value, ProjectionError> {
+        let mut all = batches_of(&self.transactional).await?;
+        if let Some(marketing) = &self.marketing {
+            all.extend(batches_of(marketing).await?);
+        }
+        Ok(serde_json::Value::Array(all))
+    }
+
+    /// The stream a batch belongs to.
+    ///
+    /// # Errors
+    /// None now; the answer may have to ask the ledger later.
+    pub async fn stream_of(&self, batch: BatchId) -> Result<Option<StreamName>, ProjectionError> {
+        Ok(lock(&self.known).get(&batch).map(|known| known.stream))
+    }
+
+    /// Carries out an operator's order and records it; the number of waiting jobs it touched.
+    ///
+    /// # Errors
+    /// Where the journal refuses; then nothing was done.
+    pub async fn order(
+        &self,
+        stream: StreamName,
+        batch: BatchId,
+        verb: BatchVerb,
+        by: String,
+        reason: String,
+    ) -> Result<u64, JournalError> {
+        match (stream, &self.marketing) {
+            (StreamName::Marketing, Some(pipeline)) => self.order_in(pipeline, batch, verb, by, reason).await,
+            _ => self.order_in(&self.transactional, batch, verb, by, reason).await,
+        }
+    }
+
+    async fn order_in<S: Stream>(
+        &self,
+        pipeline: &Pipeline<S>,
+        batch: BatchId,
+        verb: BatchVerb,
+        by: String,
+        reason: String,
+    ) -> Result<u64, JournalError> {
+        let action = OperatorAction { batch, verb, at: self.world.wall(), by, reason };
+        let key = FrameKey { job: None, message: MessageVersion(0), attempt: 0 };
+        pipeline.journal.record(key, Record::Operator(action)).await?.await?;
+        Ok(pipeline.order(batch, verb).await)
+    }
+
+    /// Records that a batch's report was given and no job of it is active.
+    ///
+    /// # Errors
+    /// Where the journal refuses; the next start closes it then.
+    pub async fn close_batch(&self, batch: BatchId) -> Result<(), JournalError> {
+        let Some(stream) = lock(&self.known).get(&batch).map(|known| known.stream) else { return Ok(()) };
+        let key = FrameKey { job: None, message: MessageVersion(0), attempt: 0 };
+        let record = Record::BatchClose { batch, at: self.world.wall() };
+        match (stream, &self.marketing) {
+            (StreamName::Marketing, Some(pipeline)) => pipeline.journal.record(key, record).await?.await?,
+            _ => self.transactional.journal.record(key, record).await?.await?,
+        }
+        if let Some(known) = lock(&self.known).get_mut(&batch) {
+            known.closed = true;
+        }
+        Ok(())
+    }
+
+    /// Stops: no new work, what is under way is finished or left, the journals are closed.
+    pub async fn stop(self) {
+        self.stopping.set();
+        self.transactional.stop().await;
+        if let Some(marketing) = self.marketing {
+            marketing.stop().await;
+        }
+    }
+
+    pub(crate) fn rolling(&self) -> &tokio::sync::Mutex<BTreeMap<TenantId, RollingBatch>> {
+        &self.rolling
+    }
+
+    pub(crate) fn know(&self, batch: BatchId, known: KnownBatch) {
+        lock(&self.known).insert(batch, known);
+    }
+
+    /// The tenant's contact file; read once in the life of the engine.
+    pub(crate) fn contacts(&self, tenant: &Tenant) -> Result<Option<Arc<Contacts>>, AcceptError> {
+        let mut contacts = lock(&self.contacts);
+        if let Some(read) = contacts.get(&tenant.id) {
+            return Ok(read.clone());
+        }
+        let read = match &tenant.settings.members {
+            Some(path) => Some(Arc::new(files::read_contacts(path)?)),
+            None => None,
+        };
+        contacts.insert(tenant.id, read.clone());
+        Ok(read)
+    }
+
+    pub(crate) fn transactional(&self) -> &Pipeline<Transactional> {
+        &self.transactional
+    }
+
+    pub(crate) fn keys(&self) -> &KeyRing {
+        &self.keys
+    }
+
+    pub(crate) fn accounts(&self) -> &Accounts {
+        &self.accounts
+    }
+}
+
+/// A marketing request where this installation has no such stream.
+pub(crate) fn no_marketing() -> AcceptError {
+    AcceptError::Unknown("this configuration has no marketing stream; add [streams.marketing] enabled = true".to_owned())
+}
+
+/// The lock of a map that cannot be left half-written: a panic while it was held changes nothing about what it holds.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+async fn report_of<S: Stream>(pipeline: &Pipeline<S>, batch: BatchId) -> Result<BatchReport, ProjectionError> {
+    let found = pipeline.projection.ask(pipeline.journal.durable(), move |ledger| ledger.batch_report(batch)).await?;
+    found.ok_or(ProjectionError::NoSuchBatch(batch))
+}
+
+async fn batches_of<S: Stream>(pipeline: &Pipeline<S>) -> Result<Vec<serde_json::Value>, ProjectionError> {
+    let lines = pipeline.projection.ask(pipeline.journal.durable(), |ledger| ledger.batches()).await?;
+    Ok(lines.iter().filter_map(|line| serde_json::to_value(line).ok()).collect())
+}
+
+fn make_folders(world: &World, settings: &EngineSettings) -> Result<(), EngineError> {
+    let places = &settings.places;
+    let folders = [Some(&places.journal), Some(&places.key_ring), places.ledger.as_ref(), places.results.as_ref()];
+    for path in folders.into_iter().flatten() {
+        world.disk().create_dir_all(path).map_err(|error| EngineError::Folder { path: path.clone(), error })?;
+    }
+    Ok(())
+}
+
+fn remember(known: &KnownBatches, tenants: &BTreeMap<String, Tenant>, stream: StreamName, past: Past) {
+    for batch in past.batches {
+        let open = batch.open;
+        let entry = KnownBatch { stream, tenant: open.tenant, file_sha256: open.file_sha256, closed: batch.closed };
+        lock(known).insert(open.batch, entry);
+    }
+    for key in past.keys {
+        if let Some(tenant) = tenants.values().find(|tenant| tenant.id == key.tenant) {
+            lock(&tenant.index).remember(key.key, key.content, key.batch);
+        }
+    }
+}

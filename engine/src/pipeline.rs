@@ -1,0 +1,250 @@
+//! The order of the stages, for one stream: the only place that knows it.
+//!
+//! ```text
+//! doors ─► journal thread ─► shard thread ◄─► prepare workers
+//!              │                 └─ connection tasks ─► journal (intent, outcome)
+//!              └─► ledger thread (follows the durable record)
+//! ```
+//!
+//! Every arrow is a bounded channel: full means wait, back to the door. What a crash left behind comes back
+//! in [`recover`]: nothing is lost, and what may have been sent is marked before anything moves.
+
+use crate::accounts::Accounts;
+use crate::environment::Environment;
+use crate::prepare::{self, Preparer};
+use crate::projection::Projection;
+use crate::settings::{DeliverySettings, EngineSettings};
+use crate::shard::{self, Arrival, Order, ShardContext, ToShard};
+use crate::stages::StageTimes;
+use journal::{Journal, JournalConfig, JournalError, KeyRing, Opened, Reader, Recovered, RecoveredBatch, RecoveredJob, RecoveredKey};
+use ledger::{Ledger, LedgerError};
+use model::record::{BatchVerb, FrameKey, Record, StateChange};
+use model::state::HoldReason;
+use model::{BatchId, State, Stream, TenantId};
+use outcome::UncertainRule;
+use seal::Signer;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use world::channel::Sender;
+use world::{ThreadHandle, World};
+
+/// Messages that may be with the workers at once, for each worker.
+const PREPARING_PER_WORKER: usize = 64;
+/// Jobs that travel to the shard at once.
+const ARRIVALS_CHUNK: usize = 1024;
+/// Largest time a group waits for company before its commit.
+const COMMIT_DELAY_MAX: Duration = Duration::from_micros(200);
+
+/// Why a pipeline cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The journal cannot be opened.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The ledger cannot be opened.
+    #[error("the ledger cannot be opened: {0}; it can be deleted, the next start rebuilds it from the record")]
+    Ledger(#[from] LedgerError),
+}
+
+/// One stream at work.
+pub(crate) struct Pipeline<S: Stream> {
+    pub(crate) journal: Journal<S>,
+    pub(crate) projection: Projection,
+    pub(crate) shard: Sender<ToShard<S>>,
+    pub(crate) settings: Arc<DeliverySettings>,
+    world: World,
+    shard_thread: ThreadHandle,
+    workers: Vec<ThreadHandle>,
+    writer: ThreadHandle,
+    ledger_thread: ThreadHandle,
+}
+
+/// What the doors need of a past life.
+pub(crate) struct Past {
+    pub(crate) batches: Vec<RecoveredBatch>,
+    pub(crate) keys: Vec<RecoveredKey>,
+}
+
+/// What all pipelines share without sharing work.
+pub(crate) struct Common {
+    pub(crate) keys: KeyRing,
+    pub(crate) signers: Arc<BTreeMap<TenantId, Arc<Signer>>>,
+    pub(crate) environment: Arc<Environment>,
+    pub(crate) accounts: Accounts,
+    pub(crate) times: Arc<StageTimes>,
+}
+
+/// Opens the journal of a stream, starts its threads and puts back what was under way.
+pub(crate) async fn start<S: Stream>(
+    world: &World,
+    settings: &EngineSettings,
+    delivery: DeliverySettings,
+    common: &Common,
+) -> Result<(Pipeline<S>, Past), StartError> {
+    let config = JournalConfig {
+        dir: settings.places.journal.join(S::NAME.as_str()),
+        node: settings.node,
+        segment_bytes: settings.segment_bytes,
+        commit_delay_max: COMMIT_DELAY_MAX,
+        channel_capacity: 8192,
+    };
+    let Opened { journal, reader, tail, recovered, writer } = journal::open::<S>(world.clone(), config, common.keys.clone()).await?;
+    let ledger = match &settings.places.ledger {
+        Some(folder) => Ledger::open(&folder.join(format!("{}.sqlite", S::NAME)))?,
+        None => Ledger::open_in_memory()?,
+    };
+    let (projection, ledger_thread) = Projection::start(world, &format!("ledger-{}", S::NAME), ledger, tail);
+    let delivery = Arc::new(delivery);
+    let (shard, shard_thread, workers) = start_shard(world, settings, &delivery, common, &journal, &reader);
+    let pipeline =
+        Pipeline { journal, projection, shard, settings: delivery, world: world.clone(), shard_thread, workers, writer, ledger_thread };
+    let past = recover(&pipeline, recovered, &common.accounts).await?;
+    Ok((pipeline, past))
+}
+
+fn start_shard<S: Stream>(
+    world: &World,
+    settings: &EngineSettings,
+    delivery: &Arc<DeliverySettings>,
+    common: &Common,
+    journal: &Journal<S>,
+    reader: &Reader,
+) -> (Sender<ToShard<S>>, ThreadHandle, Vec<ThreadHandle>) {
+    let preparing_max = PREPARING_PER_WORKER * delivery.workers;
+    let (shard, inbox) = world::channel::bounded(preparing_max + 64);
+    let (slices, work) = world::channel::bounded(preparing_max);
+    let workers = (0..delivery.workers)
+        .map(|number| {
+            let preparer = Preparer {
+                world: world.clone(),
+                reader: reader.clone(),
+                signers: Arc::clone(&common.signers),
+                environment: Arc::clone(&common.environment),
+                times: Arc::clone(&common.times),
+                renderers: BTreeMap::new(),
+            };
+            let (work, shard) = (work.clone(), shard.clone());
+            world.spawn_thread(&format!("prepare-{}-{number}", S::NAME), move || prepare::run(preparer, work, shard))
+        })
+        .collect();
+    let context = ShardContext {
+        world: world.clone(),
+        journal: journal.clone(),
+        resolver: Arc::clone(&settings.resolver),
+        tls: Arc::clone(&settings.tls),
+        shaping: Arc::clone(&settings.shaping),
+        rules: Arc::clone(&settings.rules),
+        settings: Arc::clone(delivery),
+        accounts: common.accounts.clone(),
+        times: Arc::clone(&common.times),
+        workers: slices,
+        preparing_max,
+    };
+    let thread = world.spawn_thread(&format!("shard-{}", S::NAME), move || shard::run(context, inbox));
+    (shard, thread, workers)
+}
+
+/// Puts back what a past life left: uncertain ones marked first, held batches suspended before their jobs arrive.
+async fn recover<S: Stream>(pipeline: &Pipeline<S>, recovered: Recovered<S>, accounts: &Accounts) -> Result<Past, StartError> {
+    let Recovered { batches, jobs, keys, discarded, findings } = recovered;
+    for finding in &findings {
+        tracing::warn!(target: "sealpost::journal", %finding, "found while recovering");
+    }
+    if !discarded.is_empty() {
+        tracing::info!(target: "sealpost::journal", batches = discarded.len(), "batches without a commit were discarded; hand their files in again");
+    }
+    for batch in batches.iter().filter(|batch| batch.held) {
+        pipeline.order(batch.open.batch, BatchVerb::Hold).await;
+    }
+    let mut arrivals = Vec::new();
+    for job in jobs {
+        if let Some(arrival) = readmit(pipeline, job, accounts).await? {
+            arrivals.push(arrival);
+        }
+        if arrivals.len() == ARRIVALS_CHUNK {
+            pipeline.arrive(std::mem::take(&mut arrivals)).await;
+        }
+    }
+    pipeline.arrive(arrivals).await;
+    Ok(Past { batches, keys })
+}
+
+/// Decides about one recovered job (invariant 10).
+async fn readmit<S: Stream>(
+    pipeline: &Pipeline<S>,
+    recovered: RecoveredJob<S>,
+    accounts: &Accounts,
+) -> Result<Option<Arrival<S>>, StartError> {
+    let RecoveredJob { job, state, attempts, message, due, frozen, .. } = recovered;
+    let key = FrameKey { job: Some(job.id), message, attempt: attempts };
+    let at = pipeline.world.wall();
+    let queued = Arrival { attempts, due: due.max(at), message, frozen, job };
+    match state {
+        State::Queued => Ok(Some(queued)),
+        State::InFlight | State::Uncertain => {
+            pipeline.note(key, State::Uncertain, None, "engine_stopped").await?;
+            match pipeline.settings.uncertain {
+                UncertainRule::Resend => {
+                    pipeline.note(key, State::Queued, None, "resend").await?;
+                    Ok(Some(queued))
+                }
+                UncertainRule::Hold => {
+                    accounts.batch(queued.job.head.batch).enter(State::Uncertain);
+                    Ok(None)
+                }
+            }
+        }
+        other => {
+            accounts.batch(queued.job.head.batch).enter(other);
+            Ok(None)
+        }
+    }
+}
+
+impl<S: Stream> Pipeline<S> {
+    /// Sends jobs to the shard, in chunks.
+    pub(crate) async fn arrive(&self, arrivals: Vec<Arrival<S>>) {
+        let mut rest = arrivals;
+        while !rest.is_empty() {
+            let tail = rest.split_off(rest.len().min(ARRIVALS_CHUNK));
+            // A shard that is gone is stopping; the jobs are durable and come back at the next start.
+            let _ = self.shard.send(ToShard::Jobs(rest)).await;
+            rest = tail;
+        }
+    }
+
+    /// Gives an order to the shard; the number of jobs it touched.
+    pub(crate) async fn order(&self, batch: BatchId, verb: BatchVerb) -> u64 {
+        let (done, answer) = world::channel::oneshot();
+        if self.shard.send(ToShard::Order(Order { batch, verb, done })).await.is_err() {
+            return 0;
+        }
+        answer.await.unwrap_or(0)
+    }
+
+    async fn note(&self, key: FrameKey, state: State, held: Option<HoldReason>, cause: &str) -> Result<(), JournalError> {
+        let at = self.world.wall();
+        let due = (state == State::Queued).then_some(at);
+        let change = StateChange { at, state, held, due, cause: cause.to_owned() };
+        self.journal.record(key, Record::Change(change)).await.map(drop)
+    }
+
+    /// Stops in the order of `engine/README.md`: shard, workers, journal, ledger.
+    pub(crate) async fn stop(self) {
+        let Self { journal, projection, shard, settings, world, shard_thread, workers, writer, ledger_thread } = self;
+        let _ = shard.send(ToShard::Drain).await;
+        drop(shard);
+        if world.timeout(settings.drain, shard_thread.join()).await.is_err() {
+            tracing::warn!(target: "sealpost", stream = %S::NAME, "draining took too long; what is under way becomes uncertain");
+        }
+        for worker in workers {
+            let _ = world.timeout(Duration::from_secs(5), worker.join()).await;
+        }
+        journal.close().await;
+        drop(journal);
+        let _ = writer.join().await;
+        drop(projection);
+        let _ = ledger_thread.join().await;
+    }
+}

@@ -1,0 +1,102 @@
+//! What the engine runs with, after the configuration was read and checked: nothing here can be invalid.
+//!
+//! Built by `config` from files, or by the simulator directly.
+
+use crate::environment::Environment;
+use egress::{EhloName, SiteResolver, Timeouts, TlsContext};
+use journal::KeySource;
+use model::Protection;
+use outcome::{RetrySchedule, Rules, UncertainRule};
+use render::Bundle;
+use seal::Signer;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use throttle::Shaping;
+
+/// Everything the engine needs to start.
+pub struct EngineSettings {
+    /// This machine's number in ids.
+    pub node: u16,
+    /// Whom the engine may reach.
+    pub environment: Environment,
+    /// Folders and files.
+    pub places: Places,
+    /// Where the key-encryption key comes from.
+    pub key_source: KeySource,
+    /// Size of a journal segment, in bytes.
+    pub segment_bytes: u64,
+    /// Who sends.
+    pub tenants: Vec<TenantSettings>,
+    /// How statements are delivered.
+    pub transactional: DeliverySettings,
+    /// How marketing is delivered, where this installation has it.
+    pub marketing: Option<DeliverySettings>,
+    /// Destination → site.
+    pub resolver: Arc<SiteResolver>,
+    /// TLS towards receivers.
+    pub tls: Arc<TlsContext>,
+    /// What receivers accept.
+    pub shaping: Arc<Shaping>,
+    /// What replies mean.
+    pub rules: Arc<Rules>,
+}
+
+/// Where things lie on disk.
+#[derive(Debug, Clone)]
+pub struct Places {
+    /// Journals, one folder a stream.
+    pub journal: PathBuf,
+    /// The key ring; outside the journal.
+    pub key_ring: PathBuf,
+    /// Ledger files, one a stream; `None` keeps them in memory.
+    pub ledger: Option<PathBuf>,
+    /// Reject files and receipts; `None` writes none.
+    pub results: Option<PathBuf>,
+    /// Sockets of `run`.
+    pub sockets: PathBuf,
+}
+
+/// One tenant.
+#[derive(Clone)]
+pub struct TenantSettings {
+    /// Its name in the configuration.
+    pub name: String,
+    /// What decides the bytes of its messages.
+    pub bundle: Arc<Bundle>,
+    /// Its DKIM keys.
+    pub signer: Arc<Signer>,
+    /// Its contact file, for jobs that bring no recipient.
+    pub members: Option<PathBuf>,
+}
+
+/// One of our addresses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceAddress {
+    /// The address; `None` lets the kernel choose.
+    pub ip: Option<IpAddr>,
+    /// The name it greets with.
+    pub ehlo_name: EhloName,
+}
+
+/// How a stream delivers.
+#[derive(Debug, Clone)]
+pub struct DeliverySettings {
+    /// Prepare workers.
+    pub workers: usize,
+    /// What its messages require on their way.
+    pub protection: Protection,
+    /// How long a job lives.
+    pub lifetime: Duration,
+    /// When a deferred message is tried again.
+    pub retry: RetrySchedule,
+    /// What is done with a message that may have been sent.
+    pub uncertain: UncertainRule,
+    /// RFC 5321 section 4.5.3.2.
+    pub timeouts: Timeouts,
+    /// Our addresses; one without `ip` lets the kernel choose. Never empty.
+    pub sources: Vec<SourceAddress>,
+    /// How long draining may take before what is under way is left `uncertain`.
+    pub drain: Duration,
+}

@@ -1,0 +1,164 @@
+//! A connection of a lane: opened, used for message after message, closed.
+//!
+//! It promises the order of invariant 10: the intent is appended when a sealed message is bound to the
+//! live connection, its commit overlaps MAIL, RCPT and DATA, and the final dot waits for both the
+//! commit and the lane's limit (invariant 8: spent as the receiver counts it).
+
+use super::lane::{Sealed, freed};
+use super::{Shared, settle};
+use crate::prepare::Frozen;
+use crate::stages;
+use egress::{Connection, Delivery, NoConnection};
+use futures_util::future::{Either, select};
+use model::Stream;
+use model::record::{FrameKey, Intent, Record};
+use model::stage::{Attempt, SealedMessage};
+use std::cell::Cell;
+use std::net::IpAddr;
+use std::pin::pin;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// How long an unused connection stays open: RFC 5321 section 4.5.3.2.7 lets a server wait five minutes;
+/// receivers like it shorter.
+const IDLE_SPAN: Duration = Duration::from_secs(2);
+
+/// Opens a further connection where messages wait and the lane may.
+pub(super) fn ensure<S: Stream>(shard: &Shared<S>, lane: usize, site: usize) {
+    let world = {
+        let mut state = shard.borrow_mut();
+        let now = state.context.world.monotonic();
+        let lane_state = &mut state.lanes[lane];
+        let Some(outlet) = lane_state.outlets.get_mut(&site) else { return };
+        if outlet.served.len() <= outlet.idle {
+            return;
+        }
+        if let Err(wait) = lane_state.throttle.may_connect(now) {
+            if let Some(at) = wait.until() {
+                let group = lane_state.group;
+                state.wakes.push(std::cmp::Reverse((at, group)));
+            }
+            return;
+        }
+        lane_state.throttle.connected(now);
+        outlet.connections += 1;
+        outlet.idle += 1;
+        state.context.world.clone()
+    };
+    let shard = Rc::clone(shard);
+    world.spawn_local(async move { serve(shard, lane, site).await });
+}
+
+async fn serve<S: Stream>(shard: Shared<S>, lane: usize, site: usize) {
+    match open(&shard, lane, site).await {
+        Ok(connection) => work(&shard, lane, site, connection).await,
+        Err(none) => settle::unreachable(&shard, lane, site, &none).await,
+    }
+    {
+        let mut state = shard.borrow_mut();
+        let lane_state = &mut state.lanes[lane];
+        lane_state.throttle.disconnected();
+        if let Some(outlet) = lane_state.outlets.get_mut(&site) {
+            outlet.connections -= 1;
+            outlet.idle -= 1;
+        }
+    }
+    ensure(&shard, lane, site);
+    freed(&shard, lane);
+}
+
+/// Opens a connection to the first host of the site that gives one.
+async fn open<S: Stream>(shard: &Shared<S>, lane: usize, site: usize) -> Result<Connection, NoConnection> {
+    let (world, tls, settings, times, source, place) = {
+        let state = shard.borrow();
+        let context = &state.context;
+        let site = &state.sites[site];
+        let shared = (context.world.clone(), context.tls.clone(), context.settings.clone(), context.times.clone());
+        (shared.0, shared.1, shared.2, shared.3, state.lanes[lane].source.clone(), Rc::clone(&site.site))
+    };
+    let started = world.monotonic();
+    let opened = egress::open_first(&world, &place, source.ip, &source.ehlo_name, settings.protection, &tls, &settings.timeouts).await;
+    times.record(stages::CONNECT, world.monotonic() - started);
+    opened
+}
+
+async fn work<S: Stream>(shard: &Shared<S>, lane: usize, site: usize, mut connection: Connection) {
+    let (world, line) = {
+        let state = shard.borrow();
+        (state.context.world.clone(), state.lanes[lane].outlets[&site].served.clone())
+    };
+    while connection.is_usable() && !shard.borrow().lanes[lane].throttle.connection_is_used_up(connection.messages()) {
+        let next = match select(pin!(line.recv()), world.sleep(IDLE_SPAN)).await {
+            Either::Left((next, _)) => next,
+            Either::Right(_) => None,
+        };
+        let Some(sealed) = next else { break };
+        set_idle(shard, lane, site, -1);
+        attempt(shard, lane, site, &mut connection, sealed).await;
+        set_idle(shard, lane, site, 1);
+        freed(shard, lane);
+    }
+    connection.quit().await;
+}
+
+fn set_idle<S: Stream>(shard: &Shared<S>, lane: usize, site: usize, change: isize) {
+    if let Some(outlet) = shard.borrow_mut().lanes[lane].outlets.get_mut(&site) {
+        outlet.idle = outlet.idle.saturating_add_signed(change);
+    }
+}
+
+async fn attempt<S: Stream>(shard: &Shared<S>, lane: usize, site: usize, connection: &mut Connection, sealed: Sealed<S>) {
+    let (world, journal) = {
+        let state = shard.borrow();
+        (state.context.world.clone(), state.context.journal.clone())
+    };
+    let Sealed { message, taken } = sealed;
+    let attempt = Attempt { number: message.rendered.delivery.due.attempts + 1, source: connection.source(), message };
+    let rendered = &attempt.message.rendered;
+    let due = rendered.delivery.due.clone();
+    let key = FrameKey { job: Some(due.job), message: due.message, attempt: attempt.number };
+    shard.borrow_mut().frozen.insert(due.job, Frozen { date: rendered.date, sha256: rendered.sha256 });
+    let appended = world.monotonic();
+    let Ok(ticket) = journal.record(key, Record::Intent(intent(&attempt.message, attempt.source, connection.peer().ip()))).await else {
+        return settle::journal_gone(shard, lane, due);
+    };
+    let times = shard.borrow().context.times.clone();
+    let spent = Cell::new(false);
+    let gate = async {
+        if ticket.await.is_err() {
+            return false;
+        }
+        times.record(stages::COMMIT, world.monotonic() - appended);
+        loop {
+            let now = world.monotonic();
+            let granted = shard.borrow_mut().lanes[lane].throttle.spend(now);
+            match granted {
+                Ok(()) => {
+                    spent.set(true);
+                    return true;
+                }
+                Err(at) => world.sleep_until(at).await,
+            }
+        }
+    };
+    let delivery: Delivery = connection.deliver(&attempt.message, gate).await;
+    let ended = world.monotonic();
+    times.record(stages::CONVERSATION, ended - appended);
+    times.record(stages::DELIVERY, ended - taken);
+    if !spent.get() {
+        shard.borrow_mut().lanes[lane].throttle.give_back();
+    }
+    settle::attempted(shard, lane, site, &attempt, delivery, connection).await;
+}
+
+fn intent<S: Stream>(message: &SealedMessage<S>, source: Option<IpAddr>, peer: IpAddr) -> Intent {
+    let rendered = &message.rendered;
+    Intent {
+        bundle: rendered.bundle,
+        address_version: rendered.address_version,
+        date: rendered.date,
+        sha256: rendered.sha256,
+        source,
+        peer,
+    }
+}

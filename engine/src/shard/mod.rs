@@ -1,0 +1,296 @@
+//! A shard: one thread that owns the queue and the lanes of its limit groups.
+//!
+//! It promises that nothing on the per-message path takes a lock or waits for another shard: jobs come
+//! in by a channel, messages go to the prepare workers and come back by channels, connections are tasks of
+//! this thread. A message leaves only through [`connection`], which writes the intent before the
+//! final dot. What an attempt led to is settled in [`settle`]; destinations are resolved in [`resolve`].
+//!
+//! The state is behind a `RefCell` because connection tasks and the loop share one thread; no borrow is
+//! held across an await.
+
+mod connection;
+mod lane;
+mod resolve;
+mod settle;
+
+use crate::accounts::Accounts;
+use crate::prepare::{Frozen, Prepare, Prepared};
+use crate::settings::DeliverySettings;
+use crate::stages::StageTimes;
+use egress::{SiteResolver, TlsContext};
+use futures_util::future::{Either, select};
+use journal::Journal;
+use lane::{Group, LaneState, SiteState};
+use model::record::Intent;
+use model::stage::{DueDelivery, JournaledJob};
+use model::{BatchId, JobId, MessageVersion, Monotonic, State, Stream, Timestamp};
+use outcome::Rules;
+use queue::{Queue, QueueState, Scope};
+use std::cell::RefCell;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use throttle::Shaping;
+use world::channel::{OneSender, Receiver, Sender};
+use world::{Sleep, World};
+
+/// Messages a slice carries to a worker at most.
+const SLICE_MESSAGES_MAX: usize = 16;
+/// Events taken in one step.
+const EVENTS_MAX: usize = 64;
+/// How long the loop sleeps when nothing is due.
+const IDLE: Duration = Duration::from_secs(5);
+
+/// A job on its way into the queue, fresh or recovered.
+pub(crate) struct Arrival<S: Stream> {
+    pub(crate) job: JournaledJob<S>,
+    pub(crate) attempts: u16,
+    pub(crate) due: Timestamp,
+    pub(crate) message: MessageVersion,
+    pub(crate) frozen: Option<Intent>,
+}
+
+impl<S: Stream> Arrival<S> {
+    /// A job that was just accepted.
+    pub(crate) fn fresh(job: JournaledJob<S>) -> Self {
+        Self { attempts: 0, due: job.head.due, message: MessageVersion(0), frozen: None, job }
+    }
+}
+
+/// An operator's order to a shard; the answer is the number of jobs it touched.
+pub(crate) struct Order {
+    pub(crate) batch: BatchId,
+    pub(crate) verb: model::record::BatchVerb,
+    pub(crate) done: OneSender<u64>,
+}
+
+/// What reaches a shard from outside.
+pub(crate) enum ToShard<S: Stream> {
+    Jobs(Vec<Arrival<S>>),
+    Prepared(Vec<Prepared<S>>),
+    Order(Order),
+    Drain,
+}
+
+/// What a shard works with. Cheap to clone; built once in `pipeline`.
+pub(crate) struct ShardContext<S: Stream> {
+    pub(crate) world: World,
+    pub(crate) journal: Journal<S>,
+    pub(crate) resolver: Arc<SiteResolver>,
+    pub(crate) tls: Arc<TlsContext>,
+    pub(crate) shaping: Arc<Shaping>,
+    pub(crate) rules: Arc<Rules>,
+    pub(crate) settings: Arc<DeliverySettings>,
+    pub(crate) accounts: Accounts,
+    pub(crate) times: Arc<StageTimes>,
+    pub(crate) workers: Sender<Vec<Prepare<S>>>,
+    /// Messages that may be with the workers at once; the worker channel has room for all of them.
+    pub(crate) preparing_max: usize,
+}
+
+/// The shard's state. Shared by its loop and its connection tasks, all on one thread.
+pub(crate) struct Shard<S: Stream> {
+    context: ShardContext<S>,
+    /// Lanes are kept from here on: before it, nothing was sent.
+    started: Monotonic,
+    queue: Queue<S>,
+    /// The site of a destination, by the queue's number.
+    site_of: BTreeMap<u32, usize>,
+    sites: Vec<SiteState>,
+    groups: Vec<Group>,
+    lanes: Vec<LaneState<S>>,
+    /// Bytes frozen by a first intent, until the job is finished.
+    frozen: BTreeMap<JobId, Frozen>,
+    /// Groups that may be able to go on.
+    dirty: VecDeque<usize>,
+    wakes: BinaryHeap<Reverse<(Monotonic, usize)>>,
+    /// By site name, by group name: how an answer finds what is known already.
+    site_index: BTreeMap<String, usize>,
+    group_index: BTreeMap<String, usize>,
+    /// Failed look-ups in a row, by destination number.
+    failures: BTreeMap<u32, u32>,
+    resolving: usize,
+    /// Sites that rest, and when they are tried again.
+    rests: BinaryHeap<Reverse<(Timestamp, usize)>>,
+    /// Messages with the workers.
+    preparing: usize,
+    /// Messages taken from the queue and not settled.
+    under_way: usize,
+    draining: bool,
+    nudge: Sender<()>,
+}
+
+/// The shard as its tasks hold it.
+pub(crate) type Shared<S> = Rc<RefCell<Shard<S>>>;
+
+/// Runs a shard until it is told to drain and nothing is under way.
+pub(crate) async fn run<S: Stream>(context: ShardContext<S>, inbox: Receiver<ToShard<S>>) {
+    let world = context.world.clone();
+    let (nudge, nudged) = world::channel::bounded(1);
+    let shard = Rc::new(RefCell::new(Shard::new(context, nudge)));
+    let mut batch = Vec::new();
+    loop {
+        step(&shard).await;
+        if shard.borrow().is_drained() {
+            return;
+        }
+        let wait = shard.borrow().next_wait();
+        if next(&inbox, &mut batch, &nudged, world.sleep(wait)).await {
+            lane::drain(&shard);
+        }
+        for event in batch.drain(..) {
+            receive(&shard, event).await;
+        }
+    }
+}
+
+/// Waits for events, a nudge or the next moment; true where the inbox is closed.
+async fn next<S: Stream>(inbox: &Receiver<ToShard<S>>, into: &mut Vec<ToShard<S>>, nudged: &Receiver<()>, pause: Sleep) -> bool {
+    let events = pin!(inbox.recv_many(into, EVENTS_MAX));
+    let nudge = pin!(nudged.recv());
+    matches!(select(select(events, nudge), pause).await, Either::Left((Either::Left((0, _)), _)))
+}
+
+async fn receive<S: Stream>(shard: &Shared<S>, event: ToShard<S>) {
+    match event {
+        ToShard::Jobs(arrivals) => arrivals.into_iter().for_each(|arrival| shard.borrow_mut().enqueue(arrival)),
+        ToShard::Prepared(messages) => {
+            for prepared in messages {
+                lane::receive_prepared(shard, prepared).await;
+            }
+        }
+        ToShard::Order(order) => settle::obey(shard, order).await,
+        ToShard::Drain => lane::drain(shard),
+    }
+}
+
+/// Lets time pass in the queue, resolves what is new, and lets every lane take what it may.
+async fn step<S: Stream>(shard: &Shared<S>) {
+    let expired = shard.borrow_mut().advance();
+    for due in expired {
+        settle::expire(shard, due).await;
+    }
+    resolve::start(shard);
+    pump(shard);
+}
+
+/// Hands permitted deliveries to the workers, as long as lanes and workers have room.
+pub(crate) fn pump<S: Stream>(shard: &Shared<S>) {
+    let slices = shard.borrow_mut().collect();
+    let workers = shard.borrow().context.workers.clone();
+    for slice in slices {
+        // `preparing_max` bounds what is under way, and the channel has room for all of it.
+        if let Err(refused) = workers.try_send(slice) {
+            take_back(shard, refused.into_inner());
+        }
+    }
+}
+
+/// The workers are gone: the deliveries wait in the queue.
+fn take_back<S: Stream>(shard: &Shared<S>, slice: Vec<Prepare<S>>) {
+    for message in slice {
+        {
+            let mut state = shard.borrow_mut();
+            state.preparing -= 1;
+            state.lanes[message.lane].throttle.give_back();
+        }
+        settle::requeue(shard, message.delivery.due, None);
+    }
+}
+
+impl<S: Stream> Shard<S> {
+    fn new(context: ShardContext<S>, nudge: Sender<()>) -> Self {
+        let queue = Queue::new(context.world.wall());
+        Self {
+            started: context.world.monotonic(),
+            context,
+            queue,
+            site_of: BTreeMap::new(),
+            sites: Vec::new(),
+            groups: Vec::new(),
+            lanes: Vec::new(),
+            frozen: BTreeMap::new(),
+            dirty: VecDeque::new(),
+            wakes: BinaryHeap::new(),
+            site_index: BTreeMap::new(),
+            group_index: BTreeMap::new(),
+            failures: BTreeMap::new(),
+            resolving: 0,
+            rests: BinaryHeap::new(),
+            preparing: 0,
+            under_way: 0,
+            draining: false,
+            nudge,
+        }
+    }
+
+    fn enqueue(&mut self, arrival: Arrival<S>) {
+        let Arrival { job, attempts, due, message, frozen } = arrival;
+        if let Err(error) = self.queue.push(&job, QueueState { attempts, due, message, frozen: frozen.is_some() }) {
+            tracing::error!(target: "sealpost::queue", %error, "a job did not enter the queue; the next start brings it back");
+            return;
+        }
+        self.context.accounts.batch(job.head.batch).enter(State::Queued);
+        if let Some(intent) = &frozen {
+            self.frozen.insert(job.id, Frozen::from(intent));
+        }
+    }
+
+    /// Lets the queue's clock run; gives back what expired, and marks the groups that have something due.
+    fn advance(&mut self) -> Vec<DueDelivery<S>> {
+        let now = self.context.world.wall();
+        while self.rests.peek().is_some_and(|Reverse((at, _))| *at <= now) {
+            if let Some(Reverse((_, site))) = self.rests.pop() {
+                self.end_rest(site);
+            }
+        }
+        let expired = self.queue.advance(now);
+        for group in self.queue.newly_ready() {
+            self.mark(group.0 as usize);
+        }
+        expired
+    }
+
+    /// Lets a site rest: its destinations hand out nothing until then.
+    fn rest(&mut self, site: usize, until: Timestamp) {
+        self.sites[site].not_before = Some(until);
+        for destination in self.sites[site].destinations.clone() {
+            self.queue.suspend(Scope::Destination(destination));
+        }
+        self.rests.push(Reverse((until, site)));
+    }
+
+    fn end_rest(&mut self, site: usize) {
+        self.sites[site].not_before = None;
+        for destination in self.sites[site].destinations.clone() {
+            self.queue.resume(Scope::Destination(destination));
+        }
+        let group = self.sites[site].group;
+        self.mark(group);
+    }
+
+    fn next_wait(&self) -> Duration {
+        let (now, wall) = (self.context.world.monotonic(), self.context.world.wall());
+        let lane = self.wakes.peek().map(|Reverse((at, _))| at.since(now));
+        let rest = self.rests.peek().map(|Reverse((at, _))| at.since(wall));
+        let queue = self.queue.next_wake().map(|at| at.since(wall));
+        [lane, rest, queue].into_iter().flatten().fold(IDLE, Duration::min)
+    }
+
+    fn is_drained(&self) -> bool {
+        self.draining && self.under_way == 0 && self.lanes.iter().all(|lane| lane.outlets.values().all(|outlet| outlet.connections == 0))
+    }
+
+    fn step_progress(&self, batch: BatchId, from: State, to: State) {
+        self.context.accounts.batch(batch).step(from, to);
+    }
+
+    /// Wakes the loop, so that it sees new times and new orders.
+    fn wake(&self) {
+        // A full channel means that a nudge waits already.
+        let _ = self.nudge.try_send(());
+    }
+}
