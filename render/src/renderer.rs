@@ -156,26 +156,29 @@ impl Renderer {
         Ok((bytes, body_offset))
     }
 
-    /// Renders invented statements that reach every branch: a denied and a zero one, stated and unstated amounts, a long one.
+    /// Renders the header templates of all sets, and invented statements that reach every branch: a denied and a zero one,
+    /// stated and unstated amounts, a long one. What a templated message is made of is not known here.
     fn try_out(&self) -> Result<(), TemplateError> {
-        let Some(set) = self.sets.set(EOB_SET) else {
-            return Err(TemplateError::Missing(EOB_SET.to_owned()));
-        };
         let date = Timestamp::from_seconds(1_767_225_600);
         let header = HeaderContext { brand: &self.brand, kind: &self.sets.words.kind_eob, sent: date }.to_value();
-        let subject = self.sets.try_out(set, Part::Subject, header.clone())?;
-        if one_line(&subject).is_empty() {
-            return Err(TemplateError::Trial { name: format!("{EOB_SET}/subject.txt"), line: 1, detail: "the subject is empty".into() });
+        for set in self.sets.all() {
+            for part in [Part::Subject, Part::Preheader] {
+                self.sets.try_out(set, part, header.clone())?;
+            }
         }
-        let preheader = self.sets.try_out(set, Part::Preheader, header)?;
+        let set = self.sets.set(EOB_SET).ok_or_else(|| TemplateError::Missing(EOB_SET.to_owned()))?;
         for statements in trial_jobs() {
-            let context = view::eob(&statements, &self.sets.words, "Trial Recipient", civil_date(date), &preheader);
+            let context = view::eob(&statements, &self.sets.words, "Trial Recipient", civil_date(date), "trial");
             self.sets.try_out(set, Part::Html, context.clone())?;
             self.sets.try_out(set, Part::Text, context)?;
         }
         Ok(())
     }
 }
+
+// Workers share one renderer.
+const fn is_shared<T: Send + Sync>() {}
+const _: () = is_shared::<Renderer>();
 
 fn civil_date(moment: Timestamp) -> Date {
     moment.to_jiff().to_zoned(jiff::tz::TimeZone::UTC).date()

@@ -15,8 +15,8 @@ use std::io;
 const STRINGS_NAME: &str = "strings.en.toml";
 const CODES_NAME: &str = "codes.toml";
 const SHARED: &str = "shared";
-/// Steps of one render. The largest statement (999 services) takes about 200,000.
-const FUEL_MAX: u64 = 8_000_000;
+/// Steps of one render. A service takes some ten, so the largest statement (999 services) about 10,000.
+const FUEL_MAX: u64 = 2_000_000;
 /// Columns of an amount in the text part: `$9,999,999.99` and `— not stated` fit.
 const AMOUNT_COLUMNS: usize = 13;
 /// As many blanks as an amount has columns.
@@ -126,6 +126,11 @@ impl TemplateSets {
         self.sets.iter().find(|set| set.set == name)
     }
 
+    /// All sets.
+    pub(crate) fn all(&self) -> &[SetNames] {
+        &self.sets
+    }
+
     /// Renders one part.
     ///
     /// # Errors
@@ -140,9 +145,14 @@ impl TemplateSets {
     /// As [`TemplateSets::render`], for the trial job: its error may say what the template engine said.
     pub(crate) fn try_out(&self, set: &SetNames, part: Part, context: Value) -> Result<String, TemplateError> {
         let trial = |line, detail| TemplateError::Trial { name: set.of(part).to_owned(), line, detail };
-        self.render_raw(set, part, context).map_err(|failed| match failed {
+        let rendered = self.render_raw(set, part, context);
+        if rendered.as_ref().is_ok_and(|text| text.trim().is_empty()) {
+            return Err(trial(1, "it is empty".to_owned()));
+        }
+        rendered.map_err(|failed| match failed {
             Failed::TooLarge => trial(0, "the message is too large".to_owned()),
             Failed::Template(error) => {
+                // Of an invented job: nothing in it is anybody's.
                 let detail = format!("{}: {}", error.kind(), error.detail().unwrap_or("no detail"));
                 TemplateError::Trial { name: error.name().unwrap_or(set.of(part)).to_owned(), line: error.line().unwrap_or(0), detail }
             }

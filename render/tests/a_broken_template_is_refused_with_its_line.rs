@@ -47,6 +47,7 @@ fn what_it_says_names_file_and_line() {
         ("eob/subject.txt", "{{ brand }}: {{ statements }}", 1),
         ("eob/subject.txt", "{{ claim_number }}", 1),
         ("eob/preheader.txt", "{{ total_owes }}", 1),
+        ("announcement/subject.txt", "{{ vars.headline }}", 1),
         ("eob/eob.html", "\n\n{% if %}", 3),
         ("eob/eob.html", "a\n[[t.no_such_text]]", 2),
         ("eob/eob.html", "a\n<img src=\"https://a.example/{{ claim }}\">", 2),
