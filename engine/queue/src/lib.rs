@@ -23,6 +23,8 @@
 //! It leaves to others: durability (`journal`), the receiver's limits (`throttle`), what follows an attempt
 //! (`outcome`), DNS (`egress`). It has no clock; the caller hands in the time.
 
+mod batch;
+mod destination;
 mod entry;
 pub mod error;
 pub mod fairness;
