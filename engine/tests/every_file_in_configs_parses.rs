@@ -8,7 +8,8 @@ fn configs() -> PathBuf {
 }
 
 fn files_under(folder: &Path, into: &mut Vec<PathBuf>) {
-    let mut entries: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let entries = std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let mut entries: Vec<PathBuf> = entries.map(|entry| entry.expect("a folder lists its entries").path()).collect();
     entries.sort();
     for path in entries {
         if path.is_dir() { files_under(&path, into) } else { into.push(path) }
@@ -22,7 +23,7 @@ fn all_files() -> Vec<PathBuf> {
 }
 
 fn is_configuration(path: &Path, text: &str) -> bool {
-    let relative = path.strip_prefix(configs()).unwrap();
+    let relative = path.strip_prefix(configs()).expect("it was found below");
     let is_at_top = relative.components().count() == 1;
     path.extension().is_some_and(|extension| extension == "toml")
         && (is_at_top || relative.starts_with("examples"))
@@ -64,13 +65,16 @@ fn configurations_pass_every_check() {
 
 #[test]
 fn knowledge_about_receivers_reads_without_dead_entries() {
-    let mut files = Vec::new();
-    files_under(&configs().join("destinations"), &mut files);
-    let texts: Vec<(String, String)> = files
-        .iter()
-        .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
-        .map(|path| (path.display().to_string(), std::fs::read_to_string(path).unwrap()))
-        .collect();
-    let shaping = throttle::Shaping::from_files(&texts).unwrap_or_else(|error| panic!("{error}"));
+    let shaping = throttle::Shaping::from_files(&texts_of("destinations")).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(shaping.validate(), []);
+    let rules = outcome::Rules::from_files(&texts_of("bounces")).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(rules.validate(), []);
+}
+
+fn texts_of(folder: &str) -> Vec<(String, String)> {
+    let mut files = Vec::new();
+    files_under(&configs().join(folder), &mut files);
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    let text = |path: &PathBuf| std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    files.iter().map(|path| (path.display().to_string(), text(path))).collect()
 }
