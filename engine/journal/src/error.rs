@@ -175,7 +175,7 @@ pub enum KeyError {
 /// What a start found on disk that was not as a clean stop leaves it. It went on; the operator should know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Finding {
-    /// The log ended in bytes that are no frame: a write that a crash cut short. Nothing in it was ever acknowledged.
+    /// The last group has a hole or a cut end: a write that a crash tore. Nothing that is missing in it was ever acknowledged.
     TornTail {
         /// Which log.
         log: LogKind,
@@ -235,7 +235,9 @@ pub enum Finding {
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TornTail { log, segment, offset } => write!(f, "{log} segment {segment} ended in a torn write at {offset}; cut off"),
+            Self::TornTail { log, segment, offset } => {
+                write!(f, "{log} segment {segment} ended in a torn write at {offset}; nothing acknowledged is missing")
+            }
             Self::Damage { log, segment, offset, bytes } => {
                 write!(f, "{log} segment {segment}: {bytes} bytes at {offset} are damaged; what they said is lost")
             }

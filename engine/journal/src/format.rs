@@ -5,10 +5,10 @@
 //!
 //! ```text
 //! segment header, 64 bytes
-//!  0        8   10  11  12      16      20      24              40              48         56      60    64
-//! ┌────────┬────┬───┬───┬───────┬───────┬───────┬───────────────┬───────────────┬──────────┬───────┬─────┐
-//! │ magic  │ver │str│log│number │ epoch │ salt  │  journal id   │first sequence │ reserved │ resv. │ crc │
-//! └────────┴────┴───┴───┴───────┴───────┴───────┴───────────────┴───────────────┴──────────┴───────┴─────┘
+//!  0        8   10  11  12      16      20      24              40              48     49         60    64
+//! ┌────────┬────┬───┬───┬───────┬───────┬───────┬───────────────┬───────────────┬──────┬──────────┬─────┐
+//! │ magic  │ver │str│log│number │ epoch │ salt  │  journal id   │first sequence │begun │ reserved │ crc │
+//! └────────┴────┴───┴───┴───────┴───────┴───────┴───────────────┴───────────────┴──────┴──────────┴─────┘
 //! magic           "sealpost": the file is ours
 //! ver             format version, 1
 //! str, log        stream (1 transactional, 2 marketing) and log (1 work, 2 record): a file in the wrong folder is noticed
@@ -18,6 +18,7 @@
 //!                 another segment is no frame here. It can be computed again: a damaged header costs no frame
 //! journal id      random, made with the journal
 //! first sequence  of its first frame: a tail finds its place by the headers alone
+//! begun           1 by a start, after a crash perhaps; 2 because the segment before it was full, and then that one was durable as a whole
 //! reserved        zero
 //! crc             CRC-32C of bytes 0..60
 //!
@@ -30,7 +31,9 @@
 //! length          of the frame without padding: a reader hops by it; 0 is the unwritten end
 //! sequence        counts the frames of one start over both logs, from 0
 //! epoch           the start. (epoch, sequence) is the nonce, and in that order the position
-//! kind            statement, templated, or the kind of record: a reader can pass over what it does not want
+//! kind            statement, templated, or the kind of record: a reader can pass over what it does not want. The top bit says *fresh*:
+//!                 all frames before this one in the log were durable when it was made. It tells a hole that a power failure tore into the
+//!                 last group (nothing of it was acknowledged) from damage to what was durable (a fresh frame follows it)
 //! enc.            version of the encoding under the cipher
 //! attempt         from 1; 0 where the frame is about no attempt
 //! job             id of the job; 0, which is no id, where the frame is about none
@@ -50,6 +53,8 @@ use serde::{Deserialize, Serialize};
 
 const MAGIC: [u8; 8] = *b"sealpost";
 const VERSION: u16 = 1;
+/// The top bit of a frame's kind.
+const FRESH: u8 = 0x80;
 
 /// Names a journal directory for good: 16 random bytes, made with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -131,12 +136,22 @@ impl SegmentName {
     }
 }
 
+/// Why a segment was begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Begun {
+    /// By a start.
+    Start = 1,
+    /// The one before it was full, and durable as a whole.
+    Roll = 2,
+}
+
 /// The first 64 bytes of a segment file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SegmentHeader {
     pub(crate) name: SegmentName,
     pub(crate) epoch: u32,
     pub(crate) first_sequence: u64,
+    pub(crate) begun: Begun,
 }
 
 /// What the first bytes of a file say.
@@ -166,6 +181,7 @@ impl SegmentHeader {
         bytes[20..24].copy_from_slice(&self.name.salt().to_le_bytes());
         bytes[24..40].copy_from_slice(&self.name.journal.0);
         bytes[40..48].copy_from_slice(&self.first_sequence.to_le_bytes());
+        bytes[48] = self.begun as u8;
         let crc = crc32c(&bytes[..60]);
         bytes[60..64].copy_from_slice(&crc.to_le_bytes());
         bytes
@@ -185,10 +201,15 @@ impl SegmentHeader {
             2 => LogKind::Record,
             _ => return HeaderRead::Damaged,
         };
+        let begun = match bytes[48] {
+            1 => Begun::Start,
+            2 => Begun::Roll,
+            _ => return HeaderRead::Damaged,
+        };
         let mut journal = [0u8; 16];
         journal.copy_from_slice(&bytes[24..40]);
         let name = SegmentName { journal: JournalId(journal), stream, log, number: u32_at(bytes, 12) };
-        let header = Self { name, epoch: u32_at(bytes, 16), first_sequence: u64_at(bytes, 40) };
+        let header = Self { name, epoch: u32_at(bytes, 16), first_sequence: u64_at(bytes, 40), begun };
         // Everything else follows from these fields: the same header must come out again.
         if header.encode() == *bytes { HeaderRead::Valid(header) } else { HeaderRead::Damaged }
     }
@@ -234,6 +255,13 @@ impl FrameKind {
         Self::ALL.into_iter().find(|kind| *kind as u8 == code)
     }
 
+    pub(crate) fn log(self) -> LogKind {
+        match self {
+            Self::Statement | Self::Templated => LogKind::Work,
+            _ => LogKind::Record,
+        }
+    }
+
     pub(crate) fn of(record: &Record) -> Self {
         match record {
             Record::BatchOpen(_) => Self::BatchOpen,
@@ -256,6 +284,7 @@ pub(crate) struct FrameHeader {
     pub(crate) sequence: u64,
     pub(crate) epoch: u32,
     pub(crate) kind: FrameKind,
+    pub(crate) fresh: bool,
     pub(crate) encoding: u8,
     pub(crate) key: FrameKey,
     pub(crate) tenant: TenantId,
@@ -272,7 +301,7 @@ impl FrameHeader {
         let mut bytes = [0u8; FRAME_HEADER_BYTES];
         bytes[8..16].copy_from_slice(&self.sequence.to_le_bytes());
         bytes[16..20].copy_from_slice(&self.epoch.to_le_bytes());
-        bytes[20] = self.kind as u8;
+        bytes[20] = self.kind as u8 | if self.fresh { FRESH } else { 0 };
         bytes[21] = self.encoding;
         bytes[22..24].copy_from_slice(&self.key.attempt.to_le_bytes());
         bytes[24..32].copy_from_slice(&self.key.job.map_or(0, JobId::to_bits).to_le_bytes());
@@ -293,7 +322,8 @@ impl FrameHeader {
         Some(Self {
             sequence,
             epoch,
-            kind: FrameKind::from_code(bytes[20])?,
+            kind: FrameKind::from_code(bytes[20] & !FRESH)?,
+            fresh: bytes[20] & FRESH != 0,
             encoding: bytes[21],
             key: FrameKey {
                 job: (job != 0).then(|| JobId::from_bits(job)),
@@ -335,7 +365,7 @@ mod tests {
     /// Holds the first drawing to the bytes.
     #[test]
     fn a_segment_header_is_as_it_is_drawn() {
-        let header = SegmentHeader { name: name(), epoch: 0x0a0b_0c0d, first_sequence: 0x1122_3344_5566_7788 };
+        let header = SegmentHeader { name: name(), epoch: 0x0a0b_0c0d, first_sequence: 0x1122_3344_5566_7788, begun: Begun::Roll };
         let bytes = header.encode();
         assert_eq!(bytes.len(), 64);
         assert_eq!(&bytes[0..8], b"sealpost");
@@ -347,7 +377,8 @@ mod tests {
         assert_eq!(&bytes[20..24], name().salt().to_le_bytes());
         assert_eq!(&bytes[24..40], b"0123456789abcdef");
         assert_eq!(&bytes[40..48], [0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11]);
-        assert_eq!(&bytes[48..60], [0; 12]);
+        assert_eq!(bytes[48], 2, "begun because the one before was full");
+        assert_eq!(&bytes[49..60], [0; 11]);
         assert_eq!(&bytes[60..64], crc32c(&bytes[..60]).to_le_bytes());
         assert_eq!(SegmentHeader::decode(&bytes), HeaderRead::Valid(header));
     }
@@ -359,6 +390,7 @@ mod tests {
             sequence: 0x00_0000_5566_7788,
             epoch: 0x0b_0c0d,
             kind: FrameKind::Outcome,
+            fresh: true,
             encoding: 1,
             key: FrameKey { job: Some(JobId::new(0x1234, 0x5678)), message: MessageVersion(3), attempt: 2 },
             tenant: TenantId(0x0506),
@@ -369,7 +401,7 @@ mod tests {
         assert_eq!(&bytes[0..8], [0; 8], "checksum and length come last");
         assert_eq!(&bytes[8..16], [0x88, 0x77, 0x66, 0x55, 0, 0, 0, 0]);
         assert_eq!(&bytes[16..20], [0x0d, 0x0c, 0x0b, 0]);
-        assert_eq!(bytes[20], 23);
+        assert_eq!(bytes[20], 0x80 | 23);
         assert_eq!(bytes[21], 1);
         assert_eq!(&bytes[22..24], [2, 0]);
         assert_eq!(&bytes[24..32], [0x78, 0x56, 0, 0, 0, 0, 0x34, 0x12]);
@@ -387,7 +419,7 @@ mod tests {
 
     #[test]
     fn any_flipped_bit_of_a_segment_header_is_noticed() {
-        let bytes = SegmentHeader { name: name(), epoch: 7, first_sequence: 9 }.encode();
+        let bytes = SegmentHeader { name: name(), epoch: 7, first_sequence: 9, begun: Begun::Start }.encode();
         for bit in 0..bytes.len() * 8 {
             let mut flipped = bytes;
             flipped[bit / 8] ^= 1 << (bit % 8);

@@ -136,6 +136,7 @@ mod tests {
             sequence in 0..SEQUENCE_END,
             epoch in 1..=EPOCH_MAX,
             kind in prop::sample::select(FrameKind::ALL.to_vec()),
+            fresh in any::<bool>(),
             encoding in any::<u8>(),
             job in prop::option::of((any::<u16>(), 1u64..1 << 48)),
             message in any::<u16>(),
@@ -144,7 +145,7 @@ mod tests {
             key_id in any::<u32>(),
         ) -> FrameHeader {
             let key = FrameKey { job: job.map(|(node, sequence)| JobId::new(node, sequence)), message: MessageVersion(message), attempt };
-            FrameHeader { sequence, epoch, kind, encoding, key, tenant: TenantId(tenant), key_id }
+            FrameHeader { sequence, epoch, kind, fresh, encoding, key, tenant: TenantId(tenant), key_id }
         }
     }
 
@@ -189,6 +190,7 @@ mod tests {
             sequence: 3,
             epoch: 2,
             kind: FrameKind::Statement,
+            fresh: false,
             encoding: 1,
             key: FrameKey { job: Some(JobId::new(1, 5)), message: MessageVersion(0), attempt: 0 },
             tenant: TenantId(1),
@@ -223,6 +225,7 @@ mod tests {
         assert!(!forge(&|header| header.sequence += 1));
         assert!(!forge(&|header| header.epoch += 1));
         assert!(!forge(&|header| header.kind = FrameKind::Templated));
+        assert!(!forge(&|header| header.fresh = true));
         assert!(!forge(&|header| header.encoding += 1));
         assert!(!forge(&|header| header.key.job = Some(JobId::new(1, 6))));
         assert!(!forge(&|header| header.key.message = MessageVersion(1)));

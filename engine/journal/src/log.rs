@@ -5,7 +5,7 @@
 
 use crate::bounds::SEGMENT_HEADER_BYTES;
 use crate::error::{DiskError, JournalError};
-use crate::format::{SegmentHeader, SegmentName};
+use crate::format::{Begun, SegmentHeader, SegmentName};
 use crate::frame;
 use crate::keeper::Errand;
 use crate::segment;
@@ -58,6 +58,11 @@ impl LogWriter {
         usize::try_from(self.segment_bytes).unwrap_or(usize::MAX) - SEGMENT_HEADER_BYTES
     }
 
+    /// Whether everything before the next frame is durable.
+    pub(crate) fn is_durable(&self) -> bool {
+        self.buffer.is_empty() && self.unsynced == 0
+    }
+
     /// Whether the frames in the buffer end behind the segment.
     pub(crate) fn overflows(&self) -> bool {
         self.segment.written + self.buffer.len() as u64 > self.segment.capacity
@@ -107,7 +112,7 @@ impl LogWriter {
         };
         let file = prepared.await.ok_or(JournalError::Closed)??;
         let capacity = file.len().map_err(self.error("measure"))?;
-        write_header(&*file, name, epoch, first_sequence).map_err(self.error("write"))?;
+        write_header(&*file, SegmentHeader { name, epoch, first_sequence, begun: Begun::Roll }).map_err(self.error("write"))?;
         let full = std::mem::replace(&mut self.segment, OpenSegment { name, file, capacity, written: SEGMENT_HEADER_BYTES as u64 });
         self.send(Errand::Cut { file: full.file, bytes: full.written }).await?;
         let salt = name.salt();
@@ -144,6 +149,6 @@ impl LogWriter {
 }
 
 /// Puts a prepared segment in use.
-pub(crate) fn write_header(file: &dyn DiskFile, name: SegmentName, epoch: u32, first_sequence: u64) -> std::io::Result<()> {
-    file.write_all_at(&SegmentHeader { name, epoch, first_sequence }.encode(), 0)
+pub(crate) fn write_header(file: &dyn DiskFile, header: SegmentHeader) -> std::io::Result<()> {
+    file.write_all_at(&header.encode(), 0)
 }

@@ -247,8 +247,9 @@ fn next_number(segments: &[UsedSegment], at_least: Option<u32>) -> u32 {
 fn tell_of_work(segment: u32, end: &survey::SegmentEnd, findings: &mut Vec<Finding>) {
     let log = LogKind::Work;
     findings.extend(end.damage.iter().map(|(offset, bytes)| Finding::Damage { log, segment, offset: *offset, bytes: *bytes }));
-    if end.torn {
-        findings.push(Finding::TornTail { log, segment, offset: end.offset });
+    if end.torn || !end.holes.is_empty() {
+        let offset = end.holes.first().map_or(end.offset, |hole| hole.0);
+        findings.push(Finding::TornTail { log, segment, offset });
     }
 }
 

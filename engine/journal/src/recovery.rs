@@ -16,7 +16,7 @@ pub(crate) use replay::Replay;
 
 use crate::bounds::SEGMENT_HEADER_BYTES;
 use crate::error::{DiskError, Finding, JournalError};
-use crate::format::RecordPosition;
+use crate::format::{Begun, RecordPosition};
 use crate::frame;
 use crate::key_ring::KeyRing;
 use crate::record::{self, Decoded};
@@ -124,8 +124,9 @@ pub(crate) fn read_record(
             expected += 1;
         }
         expected = used.number.saturating_add(1);
-        let is_last = index + 1 == segments.len();
-        end.read_segment(dir, keys, used, is_last, findings, &mut visit)?;
+        let next = segments.get(index + 1);
+        end.read_segment(dir, keys, used, findings, &mut visit)?;
+        end.leave_segment(dir, used, next, findings)?;
     }
     Ok(end)
 }
@@ -141,7 +142,6 @@ impl RecordEnd {
         dir: &LogDir<'_>,
         keys: &KeyRing,
         used: &UsedSegment,
-        is_last: bool,
         findings: &mut Vec<Finding>,
         visit: &mut impl FnMut(Seen),
     ) -> Result<(), JournalError> {
@@ -159,6 +159,9 @@ impl RecordEnd {
                         findings.push(Finding::OutOfOrder { segment, offset });
                         continue;
                     }
+                    if header.fresh {
+                        self.tell_holes(dir, segment, findings);
+                    }
                     self.last.epoch = self.last.epoch.max(header.epoch);
                     match decode(dir, keys, scanner.frame_mut(offset, length)) {
                         Some(decoded) => visit(Seen { position: header.position(), key: header.key, decoded }),
@@ -169,25 +172,56 @@ impl RecordEnd {
                     }
                     self.last.position = header.position();
                 }
-                Step::Damage { offset, bytes } => {
-                    findings.push(Finding::Damage { log: dir.log, segment, offset, bytes });
-                    self.last.damage.push((offset, bytes));
-                    self.note_damage();
-                }
+                Step::Damage { offset, bytes } => self.last.holes.push((offset, bytes)),
                 Step::End { offset, torn } => {
                     (self.last.offset, self.last.torn) = (offset, torn);
-                    if torn && is_last {
-                        findings.push(Finding::TornTail { log: dir.log, segment, offset });
-                    } else if torn {
-                        // A segment is durable as a whole before the next one begins.
-                        let bytes = used.file.len().map_err(error())?.saturating_sub(offset);
-                        findings.push(Finding::Damage { log: dir.log, segment, offset, bytes });
-                        self.note_damage();
-                    }
                     return Ok(());
                 }
             }
         }
+    }
+
+    /// What the holes held was durable: they are damage.
+    fn tell_holes(&mut self, dir: &LogDir<'_>, segment: u32, findings: &mut Vec<Finding>) {
+        if self.last.holes.is_empty() {
+            return;
+        }
+        let log = dir.log;
+        findings.extend(self.last.holes.iter().map(|(offset, bytes)| Finding::Damage { log, segment, offset: *offset, bytes: *bytes }));
+        self.last.damage.append(&mut self.last.holes);
+        self.note_damage();
+    }
+
+    /// Judges what the segment's last group lacks, by what follows it.
+    fn leave_segment(
+        &mut self,
+        dir: &LogDir<'_>,
+        used: &UsedSegment,
+        next: Option<&UsedSegment>,
+        findings: &mut Vec<Finding>,
+    ) -> Result<(), JournalError> {
+        let (log, segment) = (dir.log, used.number);
+        match next.map(|next| next.header.map(|header| header.begun)) {
+            // The log ends here.
+            None if self.last.torn || !self.last.holes.is_empty() => {
+                let offset = self.last.holes.first().map_or(self.last.offset, |hole| hole.0);
+                findings.push(Finding::TornTail { log, segment, offset });
+            }
+            None => {}
+            // A crash ended it, which the start after that crash has told, and it cut the end off.
+            Some(Some(Begun::Start)) if !self.last.torn => {}
+            Some(_) => {
+                self.tell_holes(dir, segment, findings);
+                if self.last.torn {
+                    let path = segment::path_of(&dir.path, segment);
+                    let length = used.file.len().map_err(DiskError::new("measure", &path))?;
+                    let offset = self.last.offset;
+                    findings.push(Finding::Damage { log, segment, offset, bytes: length.saturating_sub(offset) });
+                    self.note_damage();
+                }
+            }
+        }
+        Ok(())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::bounds::SEGMENT_HEADER_BYTES;
 use crate::error::{DiskError, Finding, JournalError};
-use crate::format::{HeaderRead, JournalId, LogKind, RecordPosition, SegmentHeader, SegmentName};
+use crate::format::{Begun, HeaderRead, JournalId, LogKind, RecordPosition, SegmentHeader, SegmentName};
 use crate::log::{OpenSegment, write_header};
 use crate::segment::{self, Scanner, Step};
 use model::StreamName;
@@ -79,8 +79,13 @@ impl LogDir<'_> {
         let mut end = SegmentEnd::default();
         loop {
             match scanner.step().map_err(error())? {
-                Step::Frame { header, .. } => end.epoch = end.epoch.max(header.epoch),
-                Step::Damage { offset, bytes } => end.damage.push((offset, bytes)),
+                Step::Frame { header, .. } => {
+                    end.epoch = end.epoch.max(header.epoch);
+                    if header.fresh {
+                        end.damage.append(&mut end.holes);
+                    }
+                }
+                Step::Damage { offset, bytes } => end.holes.push((offset, bytes)),
                 Step::End { offset, torn } => {
                     (end.offset, end.torn) = (offset, torn);
                     return Ok(end);
@@ -101,7 +106,7 @@ impl LogDir<'_> {
         if let Some((used, end)) = last {
             let path = segment::path_of(&self.path, used.number);
             let capacity = used.file.len().map_err(DiskError::new("measure", &path))?;
-            let whole = !end.torn && end.damage.is_empty() && used.header.is_some();
+            let whole = !end.torn && end.holes.is_empty() && end.damage.is_empty() && used.header.is_some();
             if whole && end.offset + ROOM_MIN <= capacity {
                 // What the last process wrote and did not live to sync is built upon from here.
                 used.file.sync_data().map_err(DiskError::new("sync", &path))?;
@@ -113,7 +118,8 @@ impl LogDir<'_> {
         let path = segment::path_of(&self.path, next_number);
         let file = segment::prepare(self.disk, &self.path, next_number, segment_bytes)?;
         let name = self.name(next_number);
-        write_header(&*file, name, epoch, 0).map_err(DiskError::new("write", &path))?;
+        write_header(&*file, SegmentHeader { name, epoch, first_sequence: 0, begun: Begun::Start })
+            .map_err(DiskError::new("write", &path))?;
         file.sync_data().map_err(DiskError::new("sync", &path))?;
         let capacity = file.len().map_err(DiskError::new("measure", &path))?;
         Ok(OpenSegment { name, file, capacity, written: SEGMENT_HEADER_BYTES as u64 })
@@ -125,7 +131,10 @@ impl LogDir<'_> {
 pub(crate) struct SegmentEnd {
     pub(crate) offset: u64,
     pub(crate) torn: bool,
+    /// Damage before a fresh frame: what it held was durable. Offset and bytes.
     pub(crate) damage: Vec<(u64, u64)>,
+    /// Damage in the last group, which perhaps never was durable.
+    pub(crate) holes: Vec<(u64, u64)>,
     /// The highest epoch of its frames.
     pub(crate) epoch: u32,
     /// The highest position of its frames, where the caller looked.

@@ -296,6 +296,8 @@ impl<S: Stream> Writer<S> {
             return Err(error.clone().into());
         }
         let (tenant, key) = (batch.tenant, batch.record.clone());
+        // A write that a power failure tears may keep its end and lose its middle: a commit is written only when its heads are durable.
+        self.flush(true)?;
         self.put_record(FrameKey { job: None, message: MessageVersion(0), attempt: 0 }, tenant, &key, &commit).await?;
         let batch = self.parts.batches.get_mut(slot).expect("as above");
         batch.phase = Phase::Committed;
@@ -465,7 +467,8 @@ impl<S: Stream> Writer<S> {
             return Err(Fault::Fatal(JournalError::Internal("all frame numbers of this start are given: restart")));
         }
         self.next_sequence += 1;
-        Ok(FrameHeader { sequence, epoch: self.parts.epoch, kind, encoding, key, tenant, key_id })
+        let fresh = self.log(kind.log()).is_durable();
+        Ok(FrameHeader { sequence, epoch: self.parts.epoch, kind, fresh, encoding, key, tenant, key_id })
     }
 
     /// Payload and head. Gives the payload's locator and the head's place.

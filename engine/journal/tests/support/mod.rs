@@ -282,7 +282,10 @@ pub struct RawFrame {
 }
 
 pub fn raw_frames(path: &Path) -> Vec<RawFrame> {
-    let bytes = std::fs::read(path).unwrap();
+    frames_in(&std::fs::read(path).unwrap())
+}
+
+pub fn frames_in(bytes: &[u8]) -> Vec<RawFrame> {
     let u32_at = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
     let mut frames = Vec::new();
     let mut at = 64;
@@ -292,7 +295,7 @@ pub fn raw_frames(path: &Path) -> Vec<RawFrame> {
         let frame = RawFrame {
             offset: at,
             bytes: length.next_multiple_of(8),
-            kind: bytes[at + 20],
+            kind: bytes[at + 20] & 0x7f,
             sequence,
             epoch: u32_at(at + 16),
             key_id: u32_at(at + 36),

@@ -1,0 +1,73 @@
+//! After a write or sync that failed nobody is told "accepted" any more, and a restart knows what was.
+mod support;
+
+use journal::JournalError;
+use model::State;
+use support::{Place, commit, data};
+use world::simulated::Simulation;
+
+const HOST: &str = "engine";
+
+#[test]
+fn everybody_who_waits_and_everybody_who_comes_later_gets_the_error() {
+    let simulation = Simulation::new(3);
+    let place = Place::simulated(simulation.world());
+    simulation.run(async {
+        let open = place.open().await;
+        let kept = open.batch(2).await;
+        let (file, rolling) = (open.open_batch(false).await, open.open_batch(true).await);
+        open.journal().append(open.job(file, 1)).await.unwrap();
+        simulation.fail_syncs(HOST, 1);
+        // One group: all of it waits for the sync that fails.
+        let first = open.journal().append_rolling(open.job(rolling, 2)).await.unwrap();
+        let second = open.journal().record(support::key(kept[0].id, 1), model::record::Record::Intent(support::intent(1))).await.unwrap();
+        assert!(matches!(first.await, Err(JournalError::Poisoned(_))));
+        assert!(matches!(second.await, Err(JournalError::Poisoned(_))));
+        assert!(open.journal().is_poisoned());
+        assert!(matches!(open.journal().append(open.job(file, 3)).await, Err(JournalError::Poisoned(_))));
+        assert!(matches!(open.journal().commit_batch(commit(file, 1)).await, Err(JournalError::Poisoned(_))));
+        assert!(matches!(open.journal().destroy_batch_key(file).await, Err(JournalError::Poisoned(_))));
+        open.close().await;
+
+        let open = place.open().await;
+        let states = open.states();
+        assert_eq!(states.len() as u64, 2, "{states:?}");
+        assert!(states.iter().all(|(_, state)| matches!(state, State::Queued | State::Uncertain)));
+        for (job, row) in kept.iter().zip(1u64..) {
+            assert_eq!(open.opened.reader.payload(job.id, job.locator).unwrap(), data(row));
+        }
+        assert_eq!(open.batch(1).await.len(), 1);
+        open.close().await;
+    });
+}
+
+#[test]
+fn a_full_disk_refuses_and_loses_nothing() {
+    let simulation = Simulation::new(4);
+    let place = Place::simulated(simulation.world());
+    simulation.run(async {
+        let open = place.open().await;
+        let batch = open.open_batch(true).await;
+        simulation.set_disk_capacity(HOST, 120 * 1024);
+        let mut accepted = Vec::new();
+        let error = loop {
+            match open.journal().append_rolling(open.job(batch, accepted.len() as u64 + 1)).await.map(|ticket| async { ticket.await }) {
+                Ok(answer) => match answer.await {
+                    Ok(job) => accepted.push(job),
+                    Err(error) => break error,
+                },
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(error, JournalError::Poisoned(_)), "{error}");
+        assert!(accepted.len() > 10);
+        open.close().await;
+        simulation.set_disk_capacity(HOST, 1 << 30);
+        let open = place.open().await;
+        assert!(open.opened.recovered.jobs.len() >= accepted.len());
+        for (job, row) in accepted.iter().zip(1u64..) {
+            assert_eq!(open.opened.reader.payload(job.id, job.locator).unwrap(), data(row));
+        }
+        open.close().await;
+    });
+}
