@@ -263,7 +263,8 @@ impl Lane {
         self.cap = Some(Cap { rate, connections, until });
     }
 
-    /// Stops the lane until then. A longer suspension already in force stays.
+    /// Stops the lane until then: no permits, no connections. A longer suspension already in force stays. Messages that
+    /// have their permit may still write their dot: they are on the wire, and breaking them off helps nobody.
     pub fn suspend(&mut self, until: Monotonic, why: SuspendReason) {
         if self.suspended.as_ref().is_none_or(|(current, _)| *current < until) {
             self.suspended = Some((until, why));
