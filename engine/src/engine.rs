@@ -414,6 +414,8 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 async fn report_of<S: Stream>(pipeline: &Pipeline<S>, batch: BatchId) -> Result<BatchReport, ProjectionError> {
+    // Outcomes are appended without waiting; a report waits for them.
+    pipeline.journal.sync().await?;
     let found = pipeline.projection.ask(pipeline.journal.durable(), move |ledger| ledger.batch_report(batch)).await?;
     found.ok_or(ProjectionError::NoSuchBatch(batch))
 }

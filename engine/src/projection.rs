@@ -38,6 +38,9 @@ pub enum ProjectionError {
     /// The record has no such batch.
     #[error("the record has no batch {0}")]
     NoSuchBatch(model::BatchId),
+    /// The journal refuses.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     /// SQLite said no.
     #[error(transparent)]
     Ledger(#[from] LedgerError),

@@ -138,6 +138,16 @@ impl<S: Stream> Journal<S> {
         ticket.await
     }
 
+    /// Returns when everything that was handed in before is durable.
+    ///
+    /// # Errors
+    /// [`JournalError`]: poisoned, closed.
+    pub async fn sync(&self) -> Result<(), JournalError> {
+        let (answer, ticket) = Ticket::new();
+        self.send(Operation::Sync { answer }).await?;
+        ticket.await
+    }
+
     /// Syncs everything and ends the writer. Later operations get [`JournalError::Closed`].
     pub async fn close(&self) {
         let (answer, ticket) = Ticket::new();

@@ -235,7 +235,7 @@ impl<S: Stream> Writer<S> {
                 self.destroy_key(batch, answer);
                 Ok(())
             }
-            Operation::Close { answer } => self.answers.unit(Ok(()), answer),
+            Operation::Sync { answer } | Operation::Close { answer } => self.answers.unit(Ok(()), answer),
         };
         if let Err(error) = result {
             self.poison(&error);

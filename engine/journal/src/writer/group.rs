@@ -21,6 +21,7 @@ pub(crate) enum Operation<S: Stream> {
     Discard { batch: BatchId, at: Timestamp, reason: String, answer: Answer<()> },
     Record { key: FrameKey, record: Box<Record>, answer: Answer<()> },
     DestroyKey { batch: BatchId, answer: Answer<()> },
+    Sync { answer: Answer<()> },
     Close { answer: Answer<()> },
 }
 
@@ -46,6 +47,7 @@ impl<S: Stream> Operation<S> {
             | Self::Discard { answer, .. }
             | Self::Record { answer, .. }
             | Self::DestroyKey { answer, .. }
+            | Self::Sync { answer }
             | Self::Close { answer } => drop(answer.send(Err(error))),
             Self::AppendRolling { answer, .. } => drop(answer.send(Err(error))),
             Self::Commit { answer, .. } => drop(answer.send(Err(error))),
