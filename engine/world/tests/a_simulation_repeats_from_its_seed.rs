@@ -97,6 +97,20 @@ fn the_trace_tells_apart_what_code_adds_to_it() {
 }
 
 #[test]
+fn the_latest_events_say_when_and_what() {
+    let simulation = Simulation::new(1);
+    let world = simulation.world();
+    simulation.run_for(Duration::from_millis(1_500));
+    world.disk().create_dir_all(Path::new("/data")).unwrap();
+    world.trace(b"accepted 7\n");
+    simulation.crash();
+    assert_eq!(
+        simulation.latest_events(),
+        ["engine: create_dir_all", "accepted 7\\n", "engine: crash"].map(|event| format!("step 2, 1.5s: {event}"))
+    );
+}
+
+#[test]
 fn timers_ring_in_order_at_their_moment_and_take_no_real_time() {
     for seed in 0..20 {
         let simulation = Simulation::new(seed);

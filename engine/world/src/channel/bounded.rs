@@ -287,9 +287,9 @@ impl<T> Future for Sending<'_, T> {
 impl<T> Drop for Sending<'_, T> {
     fn drop(&mut self) {
         let waited = self.place.is_some();
-        let woken = self.shared.waiting_senders.leave(&mut self.place);
+        self.shared.waiting_senders.leave(&mut self.place);
         // Woken and unserved, or served with room to spare: the next one may go.
-        if waited && (woken || !self.shared.queue.is_full()) {
+        if waited && !self.shared.queue.is_full() {
             self.shared.waiting_senders.wake(1);
         }
     }
@@ -316,9 +316,9 @@ impl<T> Future for Receiving<'_, T> {
 impl<T> Drop for Receiving<'_, T> {
     fn drop(&mut self) {
         let waited = self.place.is_some();
-        let woken = self.shared.waiting_receivers.leave(&mut self.place);
+        self.shared.waiting_receivers.leave(&mut self.place);
         // Woken and unserved, or served with values left: the next one may go.
-        if waited && (woken || !self.shared.queue.is_empty()) {
+        if waited && !self.shared.queue.is_empty() {
             self.shared.waiting_receivers.wake(1);
         }
     }

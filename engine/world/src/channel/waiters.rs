@@ -2,7 +2,7 @@
 //!
 //! The rule that loses no wake-up has two halves. A waiter registers, *then* looks again. A notifier changes the state, *then*
 //! looks for waiters. A sequentially consistent fence stands between the two steps on both sides, so one of them sees the other.
-//! A waiter that was woken and goes away unserved passes the wake-up on ([`Waiters::leave`]).
+//! A waiter that goes away looks once more and wakes the next, in case the wake-up it had was not used ([`Waiters::leave`]).
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
@@ -37,16 +37,17 @@ impl Waiters {
         fence(Ordering::SeqCst);
     }
 
-    /// Gives the place up. True where it had been woken since it last registered: the wake-up is now the caller's.
-    pub(super) fn leave(&self, place: &mut Option<Place>) -> bool {
-        let Some(own) = place.take() else { return false };
+    /// Gives the place up. The caller then looks at the state and wakes the next where there is something left for it:
+    /// the wake-up that it may have had was for that.
+    pub(super) fn leave(&self, place: &mut Option<Place>) {
+        let Some(own) = place.take() else { return };
         let mut waiting = self.lock();
         let found = waiting.binary_search_by_key(&own, |(place, _)| *place);
         // The waker is dropped after the lock: it may be the last owner of a task.
         let waker = found.ok().and_then(|index| waiting.remove(index));
         self.count.store(waiting.len(), Ordering::SeqCst);
         drop(waiting);
-        waker.is_none()
+        drop(waker);
     }
 
     /// Wakes up to `most` of the longest waiting. The caller must have changed the state before.

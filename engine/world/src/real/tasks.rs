@@ -15,7 +15,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::ThreadId;
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 
-/// Runs a future on the calling thread until it is done: for `main` and for tests. Its tasks are dropped with it.
+/// Runs a future on the calling thread until it is done: for `main` and for tests. Its tasks are dropped with it; a panic in one of
+/// them is printed and ends that task alone.
 ///
 /// # Panics
 /// Where the system gives no event queue, or from inside another executor.

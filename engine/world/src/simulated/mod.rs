@@ -150,7 +150,7 @@ impl Simulation {
         self.universe.scheduler.drop_tasks_of(&host.name);
         host.disk().crash();
         host.come_up();
-        self.universe.scheduler.trace(b"crash");
+        self.universe.scheduler.trace(format!("{}: crash", host.name).as_bytes());
     }
 
     /// Lets a host crash in the middle of the `later`th change of its disk from now (1 is the next one): a write, sync, create, rename,
@@ -222,9 +222,14 @@ impl Simulation {
     }
 
     /// A running hash over every step (its number, its task, the virtual time), every change of a disk and every
-    /// [`World::trace`]. Two runs that did the same have the same; where they differ, halve the number of steps to find the first difference.
+    /// [`World::trace`]. Two runs that did the same have the same.
     pub fn trace_hash(&self) -> u64 {
         self.universe.scheduler.trace_hash()
+    }
+
+    /// The latest 200 events, oldest first: changes of disks, crashes, and what [`World::trace`] added. For whoever looks into a failed run.
+    pub fn latest_events(&self) -> Vec<String> {
+        self.universe.scheduler.latest_events()
     }
 
     /// Finishes the crash of hosts that went down in the last step.
@@ -236,7 +241,10 @@ impl Simulation {
     fn stand_still(&self) -> ! {
         let Universe { seed, scheduler, .. } = &*self.universe;
         let (steps, tasks) = (scheduler.steps(), scheduler.describe_tasks());
-        panic!("the simulation of seed {seed} stands still after {steps} steps: nothing is ready and no timer is set; {tasks}")
+        let last = scheduler.latest_events().pop().unwrap_or_default();
+        panic!(
+            "the simulation of seed {seed} stands still after {steps} steps: nothing is ready and no timer is set; {tasks}; last event: {last}"
+        )
     }
 
     fn hosts(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Host>>> {

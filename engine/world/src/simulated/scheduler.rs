@@ -15,15 +15,20 @@ use futures_util::future::LocalBoxFuture;
 use model::Monotonic;
 use send_wrapper::SendWrapper;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
 
 /// Steps after which a run is taken to be going in circles.
 const STEPS_MAX: u64 = 100_000_000;
+/// Events kept for whoever looks into a failed run.
+const LATEST_MAX: usize = 200;
+/// Bytes of an event that are kept as text.
+const EVENT_SHOWN_BYTES: usize = 120;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct TaskId(u64);
@@ -45,13 +50,23 @@ struct State {
     steps: u64,
     steps_max: u64,
     trace: u64,
+    latest: VecDeque<String>,
     random: Random,
-    /// Host and thread of the task that is being polled.
-    current: Option<(Arc<Host>, ThreadId)>,
+    /// Of the task that is being polled.
+    current: Option<Current>,
+}
+
+/// Where a task runs; what it spawns runs there too.
+#[derive(Clone)]
+struct Current {
+    name: Arc<str>,
+    host: Arc<Host>,
+    thread: ThreadId,
 }
 
 struct Task {
-    name: String,
+    /// Of its thread.
+    name: Arc<str>,
     host: Arc<Host>,
     thread: ThreadId,
     /// The thread ends with this task.
@@ -107,6 +122,7 @@ impl Scheduler {
             steps: 0,
             steps_max: STEPS_MAX,
             trace: seed,
+            latest: VecDeque::new(),
             random: Random::new(seed, Purpose::Schedule),
             current: None,
         };
@@ -129,15 +145,32 @@ impl Scheduler {
         self.lock().trace
     }
 
-    /// Adds an event to the trace.
+    /// Adds an event to the trace and to the latest events.
     pub(super) fn trace(&self, event: &[u8]) {
+        self.trace_bytes(event);
         let mut state = self.lock();
-        mix(&mut state.trace, event.len() as u64);
-        for chunk in event.chunks(8) {
+        if state.latest.len() == LATEST_MAX {
+            state.latest.pop_front();
+        }
+        let (step, seconds) = (state.steps, Duration::from_nanos(state.now.0));
+        let shown = &event[..event.len().min(EVENT_SHOWN_BYTES)];
+        state.latest.push_back(format!("step {step}, {seconds:?}: {}", shown.escape_ascii()));
+    }
+
+    /// Adds bytes to the trace.
+    pub(super) fn trace_bytes(&self, bytes: &[u8]) {
+        let mut state = self.lock();
+        mix(&mut state.trace, bytes.len() as u64);
+        for chunk in bytes.chunks(8) {
             let mut word = [0; 8];
             word[..chunk.len()].copy_from_slice(chunk);
             mix(&mut state.trace, u64::from_le_bytes(word));
         }
+    }
+
+    /// The latest events, oldest first.
+    pub(super) fn latest_events(&self) -> Vec<String> {
+        self.lock().latest.iter().cloned().collect()
     }
 
     /// A waker for a future that its caller polls.
@@ -181,7 +214,8 @@ impl Scheduler {
             let _ = ending.send(());
         };
         let thread = ThreadId(self.lock().number());
-        self.insert(Task { is_thread: true, ..self.task(name, host, thread, future.boxed_local()) });
+        let current = Current { name: name.into(), host: host.clone(), thread };
+        self.insert(Task { is_thread: true, ..self.task(current, future.boxed_local()) });
         let name = name.to_owned();
         ThreadHandle::new(&name.clone(), async move { ended.await.ok_or(ThreadPanicked { name }) }.boxed())
     }
@@ -194,11 +228,10 @@ impl Scheduler {
             future.await;
         };
         let current = self.lock().current.clone();
-        let thread = match current {
-            Some((current, thread)) if current.name == host.name => thread,
-            _ => ThreadId(self.lock().number()),
-        };
-        let task = self.task("task", host, thread, future.boxed_local());
+        let current = current.filter(|current| current.host.name == host.name);
+        // Spawned from outside, or from another host: on a thread of its own.
+        let apart = || Current { name: "task".into(), host: host.clone(), thread: ThreadId(self.lock().number()) };
+        let task = self.task(current.unwrap_or_else(apart), future.boxed_local());
         let handle = TaskHandle::new(task.waker.clone(), ended);
         self.insert(task);
         handle
@@ -238,11 +271,13 @@ impl Scheduler {
     fn poll(&self, drawn: &Arc<TaskWaker>) -> bool {
         let taken = self.tasks.borrow_mut().get_mut(&drawn.id).and_then(|task| {
             let future = task.future.take()?;
-            Some((future, task.host.clone(), task.thread, task.waker.clone()))
+            let current = Current { name: task.name.clone(), host: task.host.clone(), thread: task.thread };
+            Some((future, current, task.waker.clone()))
         });
-        let Some((mut future, host, thread, own)) = taken else { return false };
+        let Some((mut future, current, own)) = taken else { return false };
+        let thread = current.thread;
         let done = own.aborted.load(Ordering::SeqCst) || {
-            self.lock().current = Some((host, thread));
+            self.lock().current = Some(current);
             let poll = future.as_mut().poll(&mut Context::from_waker(&Waker::from(own)));
             self.lock().current = None;
             poll.is_ready()
@@ -273,9 +308,10 @@ impl Scheduler {
         drop(gone);
     }
 
-    fn task(&self, name: &str, host: &Arc<Host>, thread: ThreadId, future: LocalBoxFuture<'static, ()>) -> Task {
+    fn task(&self, current: Current, future: LocalBoxFuture<'static, ()>) -> Task {
         let waker = self.waker(TaskId(self.lock().number()));
-        Task { name: name.to_owned(), host: host.clone(), thread, is_thread: false, future: Some(future), waker }
+        let Current { name, host, thread } = current;
+        Task { name, host, thread, is_thread: false, future: Some(future), waker }
     }
 
     fn insert(&self, task: Task) {

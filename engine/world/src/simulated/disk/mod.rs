@@ -161,7 +161,7 @@ impl SimulatedDisk {
     /// An operation that changes the disk, and in which the host may crash: before it took effect, or after and before it returned.
     fn change<T>(&self, incarnation: u64, what: &str, operate: impl FnOnce(&mut DiskState) -> Result<T>) -> Result<T> {
         self.host.check(incarnation)?;
-        self.scheduler.trace(what.as_bytes());
+        self.scheduler.trace(format!("{}: {what}", self.host.name).as_bytes());
         let mut disk = self.host.disk();
         disk.operations += 1;
         if disk.crash_at.is_none_or(|at| disk.operations < at) {
@@ -273,7 +273,7 @@ impl DiskFile for SimulatedFile {
     }
 
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> Result<()> {
-        self.disk.scheduler.trace(bytes);
+        self.disk.scheduler.trace_bytes(bytes);
         self.change(&format!("write {} {offset}", self.file.0), |disk| {
             disk.reserve(self.file, offset + bytes.len() as u64)?;
             disk.content(self.file)?.write(bytes, offset);
