@@ -1,4 +1,4 @@
-//! Microseconds of one render with MIME and hash: `cargo run --release -p render --example measure`.
+//! Microseconds of one render with MIME and hash: `cargo run --release -p render --example measure -- [SERVICES]`.
 #![allow(clippy::disallowed_methods, clippy::print_stdout, reason = "a measurement reads the clock and prints")]
 
 #[path = "../tests/invented/mod.rs"]
@@ -12,7 +12,8 @@ const REPEATS: usize = 7;
 
 fn main() {
     let renderer = invented::renderer();
-    let data = invented::job(vec![invented::statement(15)]);
+    let lines = std::env::args().nth(1).map_or(15, |lines| lines.parse().expect("usage: measure [SERVICES]"));
+    let data = invented::job(vec![invented::statement(lines)]);
     let mut best = f64::MAX;
     let mut bytes = 0;
     for _ in 0..REPEATS {
