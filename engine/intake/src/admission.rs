@@ -14,6 +14,7 @@ use crate::duplicates::{KeyIndex, Repeat};
 use crate::members::{Contacts, Join};
 use crate::row::{InlineRecipient, ReadStatement, ReadTemplated};
 use crate::{Row, content, reason};
+use model::limits::PAYLOAD_BYTES_MAX;
 use model::record::{Head, Intake};
 use model::reject::{Place, Reject};
 use model::stage::{Job, JobData, Payload};
@@ -155,6 +156,7 @@ impl<S: Stream> Admission<S> {
         }
         self.bytes.clear();
         content::of_statement(&statement, &mut self.bytes);
+        check_size(&self.bytes)?;
         let content = fingerprints.fingerprint("content", &[&self.bytes]);
         let key = match &key {
             Some(key) => stated_key(key, fingerprints),
@@ -182,6 +184,7 @@ impl<S: Stream> Admission<S> {
         }
         self.bytes.clear();
         content::of_templated(&template, &variables, &authorization, &mut self.bytes);
+        check_size(&self.bytes)?;
         let content = fingerprints.fingerprint("content", &[&self.bytes]);
         let key = match &key {
             Some(key) => stated_key(key, fingerprints),
@@ -218,7 +221,7 @@ impl<S: Stream> Admission<S> {
             row: place.row,
             key: identity.key,
             content: identity.content,
-            recipient: recipient.as_ref().map(|found| fingerprints.fingerprint("address", &[found.mailbox.reveal().as_bytes()])),
+            recipient: recipient.as_ref().map(|found| address_fingerprint(&found.mailbox, fingerprints)),
             destination: recipient.as_ref().map(|found| found.mailbox.destination().clone()),
             bundle: settings.bundle,
             protection: settings.protection,
@@ -233,8 +236,22 @@ impl<S: Stream> Admission<S> {
     }
 }
 
+/// The canonical bytes stand for the payload, which is encoded about as tightly; half the limit leaves room for the difference.
+fn check_size(canonical: &[u8]) -> Result<(), Refused> {
+    let bytes_max = PAYLOAD_BYTES_MAX / 2;
+    if canonical.len() <= bytes_max {
+        return Ok(());
+    }
+    Err(Refused::new(Disposition::Rejected, reason::PAYLOAD_TOO_LARGE, format!("content of at most {bytes_max} bytes")))
+}
+
 fn stated_key(key: &Private, fingerprints: &dyn Fingerprints) -> Fingerprint {
     fingerprints.fingerprint("key.stated", &[key.reveal().as_bytes()])
+}
+
+/// Lower case: RFC 5321 section 2.4 lets local parts differ by case, but in practice no two people do.
+fn address_fingerprint(mailbox: &Mailbox, fingerprints: &dyn Fingerprints) -> Fingerprint {
+    fingerprints.fingerprint("address", &[mailbox.reveal().to_ascii_lowercase().as_bytes()])
 }
 
 fn check_repeat(identity: &Identity, keys: &KeyIndex) -> Result<(), Refused> {

@@ -1,8 +1,9 @@
 //! The content of a row as bytes: what its fingerprint is taken of.
 //!
 //! ```text
-//! field  = tag: u8 | length: u32 little endian | bytes        a field that is not stated leaves no bytes
-//! group  = a field whose bytes are fields                     member, totals, each line, each note
+//! field  = tag: u8 | length: LEB128 | bytes      a field that is not stated leaves no bytes
+//! group  = tag: u8 | fields | 0                  member, totals, each line, each note; no tag is 0
+//! amount = a field of cents, little endian, without the bytes that only extend the sign
 //! ```
 //! So a field that joins the statement later does not change the fingerprint of statements without it. Tags are never used again
 //! for something else. The address is not part of it: a corrected address does not make new content.
@@ -110,18 +111,19 @@ struct Writer<'v>(&'v mut Vec<u8>);
 impl Writer<'_> {
     fn bytes(&mut self, tag: u8, bytes: &[u8]) {
         self.0.push(tag);
-        let length = u32::try_from(bytes.len()).expect("fields are bounded by the limits of a row");
-        self.0.extend_from_slice(&length.to_le_bytes());
+        let mut length = bytes.len();
+        while length >= 0x80 {
+            self.0.push(length as u8 | 0x80);
+            length >>= 7;
+        }
+        self.0.push(length as u8);
         self.0.extend_from_slice(bytes);
     }
 
     fn group(&mut self, tag: u8, write: impl FnOnce(&mut Writer<'_>)) {
         self.0.push(tag);
-        let length_at = self.0.len();
-        self.0.extend_from_slice(&[0; 4]);
         write(&mut Writer(self.0));
-        let length = u32::try_from(self.0.len() - length_at - 4).expect("groups are bounded by the limits of a row");
-        self.0[length_at..length_at + 4].copy_from_slice(&length.to_le_bytes());
+        self.0.push(0);
     }
 
     fn text(&mut self, tag: u8, text: &Private) {
@@ -138,7 +140,9 @@ impl Writer<'_> {
 
     fn amount(&mut self, tag: u8, amount: Option<Cents>) {
         if let Some(amount) = amount {
-            self.bytes(tag, &amount.0.to_le_bytes());
+            let bytes = amount.0.to_le_bytes();
+            let bits = 64 - amount.0.unsigned_abs().leading_zeros() as usize + 1;
+            self.bytes(tag, &bytes[..bits.div_ceil(8).min(8)]);
         }
     }
 
@@ -188,9 +192,24 @@ mod tests {
     }
 
     #[test]
+    fn amounts_and_long_texts_are_told_apart_by_their_bytes() {
+        let encoded = |cents: i64| {
+            let mut bytes = Vec::new();
+            Writer(&mut bytes).amount(9, Some(Cents(cents)));
+            bytes
+        };
+        assert_eq!((encoded(0), encoded(1), encoded(-1)), (vec![9, 1, 0], vec![9, 1, 1], vec![9, 1, 0xff]));
+        assert_eq!((encoded(127), encoded(128), encoded(255)), (vec![9, 1, 127], vec![9, 2, 128, 0], vec![9, 2, 255, 0]));
+        assert_eq!((encoded(-128), encoded(i64::MIN)), (vec![9, 2, 0x80, 0xff], vec![9, 8, 0, 0, 0, 0, 0, 0, 0, 0x80]));
+        let mut bytes = Vec::new();
+        Writer(&mut bytes).bytes(9, &[b'x'; 300]);
+        assert_eq!((bytes.len(), &bytes[..3]), (303, &[9, 0xac, 0x02][..]));
+    }
+
+    #[test]
     fn the_bytes_are_the_drawn_ones() {
         let mut bytes = Vec::new();
         of_templated("t", &BTreeMap::from([("a".to_owned(), Private::from(""))]), &Private::from("R"), &mut bytes);
-        assert_eq!(bytes, [20, 1, 0, 0, 0, b't', 21, 1, 0, 0, 0, b'a', 22, 0, 0, 0, 0, 23, 1, 0, 0, 0, b'R']);
+        assert_eq!(bytes, [20, 1, b't', 21, 1, b'a', 22, 0, 23, 1, b'R']);
     }
 }

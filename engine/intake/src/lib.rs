@@ -21,6 +21,16 @@
 //!
 //! The one surprise: damage that belongs to no single record (a count in a trailer that does not fit, an interchange that is not
 //! closed) is not a row. It is a finding, see [`Rows::findings`]; a batch with findings deserves a person's look before it is committed.
+//!
+//! ```
+//! use intake::{Row, open};
+//! let file = b"ST*835*1~BPR*I*0~N1*PR*Example Plan~CLP*A*4*10*0*10*12*C1~NM1*QC*1*EXAMPLE*ADA****MI*M1~CAS*PR*96*10~SE*7*1~";
+//! let mut rows = open(None, "a.835", Box::new(&file[..]))?;
+//! let Some(Ok(Row::Statement(read))) = rows.next() else { panic!("one claim") };
+//! assert_eq!(read.statement.totals.member_owes, Some(model::Cents(1_000)));
+//! assert_eq!((rows.next(), rows.source_records(), rows.findings().len()), (None, 1, 0));
+//! # Ok::<(), model::reject::Refusal>(())
+//! ```
 
 pub mod admission;
 pub mod check;

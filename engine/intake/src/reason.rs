@@ -76,6 +76,8 @@ reasons! {
     /// The member's share is not what its parts add up to.
     MEMBER_SHARE_UNBALANCED = "member_share_unbalanced", "ask the sender to correct the member's share; it was not sent";
     // Rejected at admission
+    /// The statement is larger than a job may be.
+    PAYLOAD_TOO_LARGE = "payload_too_large", "ask the sender to split the statement";
     /// The key was used before for other content.
     KEY_CONFLICT = "key_conflict", "give a changed statement a new key; this one was accepted before with other content";
     /// A statement in the marketing stream, or a templated message in the transactional one.

@@ -262,6 +262,17 @@ fn counts_that_do_not_fit_are_findings() {
 }
 
 #[test]
+fn a_hole_of_nuls_shows() {
+    let plain = file(&format!("CLP*A*1*0*0*0*12*I~{QC}CLP*B*1*0*0*0*12*J~{QC}"));
+    let hole = plain.replacen("CLP*B", &format!("{}P*B", "\0".repeat(2)), 1);
+    let (rows, findings) = read(&hole);
+    assert!(matches!(&rows[..], [Row::Statement(_)] | [Row::Rejected { .. }]));
+    assert!(findings.iter().any(|finding| finding.reason == "segment_unknown"), "{findings:?}");
+    let (rows, findings) = read(&format!("{plain}{}", "\0".repeat(512)));
+    assert_eq!((rows.len(), findings.len()), (2, 1));
+}
+
+#[test]
 fn limits_reject_the_claim_and_not_the_file() {
     let whole = format!("CLP*A*1*0*0*0*12*I~{QC}");
     for (inner, reason) in [

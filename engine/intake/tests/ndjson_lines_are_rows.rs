@@ -42,6 +42,7 @@ fn a_bad_line_costs_one_row() {
     let mut bytes = format!("{LINE}\n{long}\n{LINE}\nnot json\n").into_bytes();
     bytes.extend_from_slice(b"{\"kind\":\"\xff\"}\n[1]\n");
     bytes.extend_from_slice(LINE.as_bytes());
+    bytes.extend_from_slice(b"\n\0\0\0");
     bytes.extend_from_slice(format!("\n{}", &LINE[..200]).as_bytes());
     let rows = read(&bytes);
     let reasons: Vec<_> = rows
@@ -62,6 +63,7 @@ fn a_bad_line_costs_one_row() {
             ("wrong_type", Some(6)),
             ("", Some(7)),
             ("json_invalid", Some(8)),
+            ("json_invalid", Some(9)),
         ]
     );
 }

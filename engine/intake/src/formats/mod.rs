@@ -181,12 +181,13 @@ impl Iterator for Rows<'_> {
     }
 }
 
-/// Passes over what may stand before the first byte that counts: a byte order mark, blanks, line ends, stray control bytes.
+/// Passes over what may stand before the first byte that counts: a byte order mark, blanks, line ends, the end mark of DOS files.
+/// Not NUL: a hole in a file must not look like nothing.
 pub(crate) fn without_blanks(mut bytes: &[u8]) -> &[u8] {
     loop {
         match bytes {
             [0xef, 0xbb, 0xbf, rest @ ..] => bytes = rest,
-            [0..=b' ', rest @ ..] => bytes = rest,
+            [b' ' | b'\t' | b'\r' | b'\n' | 0x0b | 0x0c | 0x1a, rest @ ..] => bytes = rest,
             _ => return bytes,
         }
     }

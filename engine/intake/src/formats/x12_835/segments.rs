@@ -244,28 +244,28 @@ impl<'r> Segments<'r> {
 impl<'a> Segment<'a> {
     /// The segment's id.
     pub(crate) fn id(&self) -> &'a [u8] {
-        &self.bytes[..memchr(self.separators.element, self.bytes).unwrap_or(self.bytes.len())]
+        &self.bytes[..self.next_separator(0)]
     }
 
     /// The first `N` elements, from element 1; those that are not there are empty.
     pub(crate) fn elements<const N: usize>(&self) -> [&'a [u8]; N] {
         let mut elements: [&[u8]; N] = [&[]; N];
-        let mut rest = self.bytes;
-        let Some(at) = memchr(self.separators.element, rest) else { return elements };
-        rest = &rest[at + 1..];
+        let mut at = self.next_separator(0);
         for element in &mut elements {
-            match memchr(self.separators.element, rest) {
-                Some(at) => {
-                    *element = rest[..at].trim_ascii();
-                    rest = &rest[at + 1..];
-                }
-                None => {
-                    *element = rest.trim_ascii();
-                    break;
-                }
+            if at >= self.bytes.len() {
+                break;
             }
+            let start = at + 1;
+            at = self.next_separator(start);
+            *element = self.bytes[start..at].trim_ascii();
         }
         elements
+    }
+
+    /// Elements are a few bytes long: a plain loop beats a vectorised search that has to be set up.
+    fn next_separator(&self, from: usize) -> usize {
+        let element = self.separators.element;
+        self.bytes[from..].iter().position(|byte| *byte == element).map_or(self.bytes.len(), |at| from + at)
     }
 
     /// The component separator of a composite whose first component is a two-character qualifier: the one that ISA16 names,
