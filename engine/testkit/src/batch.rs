@@ -44,6 +44,8 @@ pub struct Options {
     pub reversal_per_mille: u32,
     /// Rows in which the plan pays nothing. They are mailed like any other.
     pub denied_per_mille: u32,
+    /// Members who have not authorized marketing. Concerns templated messages alone.
+    pub without_authorization_per_mille: u32,
 }
 
 impl Default for Options {
@@ -62,6 +64,7 @@ impl Default for Options {
             unbalanced_per_mille: 0,
             reversal_per_mille: 0,
             denied_per_mille: 20,
+            without_authorization_per_mille: 0,
         }
     }
 }

@@ -18,6 +18,8 @@ pub struct Expected {
     pub not_mailable: Part,
     /// Members without a contact.
     pub no_address: Part,
+    /// Members who have not authorized marketing.
+    pub no_consent: Part,
     /// Rows that become (part of) a job, the held ones included.
     pub accepted: Part,
     /// Of the accepted: those held because the contact file has the id under another name.
@@ -55,7 +57,7 @@ impl Expected {
             ("merged", Part::default(), intake.merged),
             ("not_mailable", self.not_mailable, intake.not_mailable),
             ("no_address", self.no_address, intake.no_address),
-            ("no_consent", Part::default(), intake.no_consent),
+            ("no_consent", self.no_consent, intake.no_consent),
             ("accepted", self.accepted, intake.accepted),
         ];
         let mut differences: Vec<String> = parts

@@ -27,6 +27,7 @@ mod ndjson;
 mod person;
 mod random;
 mod statement;
+mod templated;
 mod x12_835;
 
 pub use batch::{Batch, Options, Row, RowKind};
