@@ -57,7 +57,7 @@ const _: () = assert!(SEGMENT_BYTES_MAX <= u32::MAX as u64);
 const _: () = assert!((SEGMENT_HEADER_BYTES + FRAME_BYTES_MAX + FRAME_ALIGN_BYTES) as u64 <= SEGMENT_BYTES_DEFAULT);
 const _: () = assert!(SEGMENT_BYTES_MIN <= SEGMENT_BYTES_DEFAULT && SEGMENT_BYTES_DEFAULT <= SEGMENT_BYTES_MAX);
 // The first frame is aligned too.
-const _: () = assert!(SEGMENT_HEADER_BYTES % FRAME_ALIGN_BYTES == 0);
+const _: () = assert!(SEGMENT_HEADER_BYTES.is_multiple_of(FRAME_ALIGN_BYTES));
 // A position is the epoch above the sequence, without overlap, and never negative as i64.
 const _: () = assert!((EPOCH_MAX as u64) << POSITION_SEQUENCE_BITS <= i64::MAX as u64);
 // A frame's length is a u32.

@@ -55,7 +55,7 @@ pub async fn open<S: Stream>(world: World, config: JournalConfig, keys: KeyRing)
     config.check()?;
     let place = Place::take(&world, &config)?;
     let mut findings = Vec::new();
-    let directory = place.epoch_file::<S>()?;
+    let directory = place.epoch_file()?;
     let (ring_epoch, known) = (keys.epoch(S::NAME), directory.epoch);
     if known < ring_epoch {
         findings.push(Finding::StaleJournal { directory: known, ring: ring_epoch });
@@ -213,7 +213,7 @@ impl<'world> Place<'world> {
     }
 
     /// What the directory knows of itself; a new identity where it is new.
-    fn epoch_file<S: Stream>(&self) -> Result<EpochFile, JournalError> {
+    fn epoch_file(&self) -> Result<EpochFile, JournalError> {
         let disk = self.world.disk();
         if let Some(file) = epoch::read(disk, &self.epoch_path())? {
             return Ok(file);

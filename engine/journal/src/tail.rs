@@ -79,7 +79,7 @@ impl Tail {
                 break;
             }
             match self.step(durable)? {
-                Taken::Record(record) => records.push(record),
+                Taken::Record(record) => records.push(*record),
                 Taken::Nothing => {}
                 Taken::End => {
                     if !self.enter_next()? {
@@ -109,7 +109,7 @@ impl Tail {
         let bytes = scanner.frame_mut(offset, length);
         let Ok(plain) = frame::open_in_place(bytes, self.journal, &cipher) else { return Ok(Taken::Nothing) };
         match record::decode(header.kind, header.encoding, plain) {
-            Ok(decoded) => Ok(Taken::Record((header.position(), header.key, decoded.record))),
+            Ok(decoded) => Ok(Taken::Record(Box::new((header.position(), header.key, decoded.record)))),
             Err(_) => Ok(Taken::Nothing),
         }
     }
@@ -158,7 +158,7 @@ impl Tail {
 }
 
 enum Taken {
-    Record((RecordPosition, FrameKey, Record)),
+    Record(Box<(RecordPosition, FrameKey, Record)>),
     Nothing,
     End,
 }

@@ -183,10 +183,10 @@ impl<S: Stream> Writer<S> {
             ends |= matches!(operation, Operation::Close { .. });
             self.take(operation).await;
         }
-        if self.parts.shared.poison.get().is_none() {
-            if let Err(error) = self.flush(must_sync) {
-                self.poison(&error.into());
-            }
+        if self.parts.shared.poison.get().is_none()
+            && let Err(error) = self.flush(must_sync)
+        {
+            self.poison(&error.into());
         }
         match self.parts.shared.poison.get() {
             Some(what) => self.answers.fail(&JournalError::Poisoned(what.clone())),
@@ -522,7 +522,7 @@ impl<S: Stream> Writer<S> {
         let max = end.frame_bytes_max();
         let sealed = encoded.and_then(|()| frame::finish(&mut end.buffer, start, journal, &key.cipher, salt).map_err(unfinished));
         let bytes = end.buffer.len() - start;
-        let fits = sealed.and_then(|()| if bytes <= max { Ok(()) } else { Err(JournalError::TooLarge { bytes, max }) });
+        let fits = sealed.and(if bytes <= max { Ok(()) } else { Err(JournalError::TooLarge { bytes, max }) });
         if let Err(error) = fits {
             end.buffer.truncate(start);
             return Err(error.into());

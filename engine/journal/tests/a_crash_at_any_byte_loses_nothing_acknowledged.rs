@@ -1,4 +1,6 @@
 //! Every prefix of the files that a crash could leave recovers to exactly what that prefix says.
+#![allow(clippy::unwrap_used, reason = "helpers of a test")]
+
 mod support;
 
 use journal::Finding;

@@ -103,7 +103,7 @@ fn what_does_not_go_together_is_refused() {
 impl Place {
     /// The journal alone, under a ring of its own: as a second process would.
     async fn open_second(&self) -> Result<(), JournalError> {
-        let ring = journal::KeyRing::open(&self.world, &self.dir.join("ring2"), &self.source()).unwrap();
+        let ring = journal::KeyRing::open(&self.world, &self.dir.join("ring2"), &self.source())?;
         journal::open::<model::Transactional>(self.world.clone(), self.config(), ring).await.map(drop)
     }
 }

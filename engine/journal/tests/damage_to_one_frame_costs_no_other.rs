@@ -1,4 +1,6 @@
 //! Bit rot, a copied frame, a foreign file: each is noticed, told, and costs no more than itself.
+#![allow(clippy::unwrap_used, reason = "helpers of a test")]
+
 mod support;
 
 use journal::{Finding, JournalError, LogKind, PayloadError};

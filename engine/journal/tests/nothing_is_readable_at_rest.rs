@@ -1,4 +1,6 @@
 //! Neither content nor keys can be read from what lies on disk, and no nonce comes twice under one key (invariants 5 and 6).
+#![allow(clippy::unwrap_used, reason = "helpers of a test")]
+
 mod support;
 
 use journal::{JournalError, PayloadError};

@@ -1,5 +1,5 @@
 //! A place with a key, a ring and a journal; invented jobs; short ways to say what happens to them.
-#![allow(dead_code, unreachable_pub, reason = "each story uses a part")]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each story uses a part")]
 
 use journal::{Journal, JournalConfig, JournalError, KeyRing, KeySource, Opened, new_key_file, open};
 use model::record::{AttemptEnd, BatchCommit, BatchOpen, FrameKey, Head, Intake, Intent, Record};
