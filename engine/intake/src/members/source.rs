@@ -111,7 +111,7 @@ impl<'r> Source<'r> {
             return Ok(source);
         }
         let delimiter = delimiter_of(&header);
-        let columns: Vec<_> = fields(&header, delimiter).into_iter().map(|name| name.ok().and_then(|name| column(&name))).collect();
+        let columns = columns_of(&header, delimiter);
         let has = |column| columns.contains(&Some(column));
         let tells_person = has(Column::Name) || (has(Column::GivenName) && has(Column::FamilyName)) || has(Column::BirthDate);
         if !has(Column::MemberId) || !has(Column::Email) || !tells_person {
@@ -267,9 +267,20 @@ fn delimiter_of(header: &[u8]) -> u8 {
     *b"|\t;,".iter().max_by_key(|delimiter| known(**delimiter)).expect("there are four to choose from")
 }
 
-fn column(name: &str) -> Option<Column> {
+/// The columns of a header. Where two names mean the same column (`id` and `member_id`), the one that stands first in [`ALIASES`] is it.
+fn columns_of(header: &[u8], delimiter: u8) -> Vec<Option<Column>> {
+    let ranks: Vec<Option<usize>> = fields(header, delimiter).into_iter().map(|name| alias(&name.ok()?)).collect();
+    let is_best = |rank: usize| !ranks.iter().flatten().any(|other| *other < rank && ALIASES[*other].1 == ALIASES[rank].1);
+    ranks.iter().map(|rank| rank.filter(|rank| is_best(*rank)).map(|rank| ALIASES[rank].1)).collect()
+}
+
+fn alias(name: &str) -> Option<usize> {
     let folded: String = name.chars().filter(|character| character.is_ascii_alphanumeric()).map(|c| c.to_ascii_lowercase()).collect();
-    ALIASES.iter().find(|(alias, _)| *alias == folded).map(|(_, column)| *column)
+    ALIASES.iter().position(|(alias, _)| *alias == folded)
+}
+
+fn column(name: &str) -> Option<Column> {
+    alias(name).map(|rank| ALIASES[rank].1)
 }
 
 /// The fields of a record, unquoted and trimmed (RFC 4180 section 2).
@@ -337,9 +348,13 @@ fn object(record: &[u8]) -> Result<ContactRow<'_>, (&'static str, &'static str)>
     let text = std::str::from_utf8(record).map_err(|_| (reason::TEXT_NOT_UTF8, "row"))?;
     let values: std::collections::BTreeMap<String, serde_json::Value> =
         serde_json::from_str(text).map_err(|_| (reason::JSON_INVALID, "row"))?;
+    let mut known: Vec<(usize, serde_json::Value)> =
+        values.into_iter().filter_map(|(name, value)| alias(&name).map(|rank| (rank, value))).collect();
+    // The plainest name of a column last, so that it stays.
+    known.sort_unstable_by_key(|(rank, _)| std::cmp::Reverse(*rank));
     let mut row = ContactRow::default();
-    for (name, value) in values {
-        let Some(column) = column(&name) else { continue };
+    for (rank, value) in known {
+        let column = ALIASES[rank].1;
         match value {
             serde_json::Value::Null => {}
             serde_json::Value::String(text) => row.set(column, Cow::Owned(text.trim().to_owned())),
@@ -410,6 +425,15 @@ mod tests {
             );
             assert_eq!(rows(&text).unwrap(), expected, "{header}");
         }
+    }
+
+    #[test]
+    fn the_plainest_of_two_names_for_a_column_is_it() {
+        let expected = plain(&[(2, ["M1", "Ada", "a@b.example"])]);
+        for header in ["id,member_id,full_name,e-mail", "ID,Member ID,Name,Email"] {
+            assert_eq!(rows(&format!("{header}\n77,M1,Ada,a@b.example\n")).unwrap(), expected);
+        }
+        assert_eq!(rows("member_id,id,name,email\nM1,77,Ada,a@b.example\n").unwrap(), expected);
     }
 
     #[test]

@@ -143,9 +143,6 @@ pub(super) fn amount(raw: &str) -> Option<Cents> {
     Cents::parse(text).ok()
 }
 
-/// A number of lines or notes beyond the limit.
-struct BeyondLimit(&'static str, &'static str, &'static str);
-
 impl Line<'_> {
     /// The row; `None` where `diagnosis` has to say what is wrong, `Err` where the contradiction is known already.
     pub(super) fn into_row(self, place: Place) -> Option<Result<Row, Wrong>> {
@@ -159,37 +156,19 @@ impl Line<'_> {
         if self.template.is_some() || self.variables.is_some() || self.authorization.is_some() {
             return None;
         }
-        let limits = [
-            (self.lines.as_ref().map_or(0, Vec::len) > SERVICE_LINES_MAX).then_some(BeyondLimit(
-                reason::TOO_MANY_LINES,
-                "lines",
-                "at most 999 lines",
-            )),
-            (self.notes.as_ref().map_or(0, Vec::len) > NOTES_MAX).then_some(BeyondLimit(
-                reason::TOO_MANY_NOTES,
-                "notes",
-                "at most 2,000 notes",
-            )),
-        ];
-        if let Some(BeyondLimit(reason, field, expected)) = limits.into_iter().flatten().next() {
-            return Some(Err(Wrong::new(reason, field, expected)));
+        if let Some(wrong) = self.beyond_limit() {
+            return Some(Err(wrong));
         }
         let claim_number = self.claim_number?.0;
         let member = self.member?.into_member();
-        let missing = [
-            (claim_number.is_empty(), reason::CLAIM_NUMBER_MISSING, "claim_number"),
-            (member.id.is_empty(), reason::MEMBER_MISSING, "member.id"),
-            (member.name.is_empty(), reason::MEMBER_MISSING, "member.name"),
-        ];
-        if let Some((_, reason, field)) = missing.into_iter().find(|(is_missing, _, _)| *is_missing) {
-            return Some(Err(Wrong::new(reason, field, "a text that is not empty")));
+        if let Some(wrong) = missing(&claim_number, &member) {
+            return Some(Err(wrong));
         }
         let totals = self.totals?.into_amounts()?;
         let notes: Vec<Note> = self.notes.unwrap_or_default().into_iter().map(LineNote::into_note).collect::<Option<_>>()?;
         let lines: Vec<ServiceLine> = self.lines.unwrap_or_default().into_iter().map(LineService::into_line).collect::<Option<_>>()?;
-        let refers_beyond = |line: &ServiceLine| line.notes.iter().any(|note| usize::from(*note) >= notes.len());
-        if let Some(at) = lines.iter().position(refers_beyond) {
-            return Some(Err(Wrong::new(reason::NOTE_UNKNOWN, format!("lines[{at}].notes"), "positions of notes, from 0")));
+        if let Some(wrong) = refers_beyond(&lines, notes.len()) {
+            return Some(Err(wrong));
         }
         let judged = match totals::judge(totals, &lines) {
             Ok(judged) => judged,
@@ -215,6 +194,15 @@ impl Line<'_> {
         let recipient = self.recipient.map(LineRecipient::into_recipient);
         let read = ReadStatement { statement, place, not_mailable, also_known_as: Vec::new(), recipient, key: text(self.key) };
         Some(Ok(Row::Statement(Box::new(read))))
+    }
+
+    /// More lines or notes than a statement takes.
+    fn beyond_limit(&self) -> Option<Wrong> {
+        if self.lines.as_ref().is_some_and(|lines| lines.len() > SERVICE_LINES_MAX) {
+            return Some(Wrong::new(reason::TOO_MANY_LINES, "lines", "at most 999 lines"));
+        }
+        let too_many_notes = self.notes.as_ref().is_some_and(|notes| notes.len() > NOTES_MAX);
+        too_many_notes.then(|| Wrong::new(reason::TOO_MANY_NOTES, "notes", "at most 2,000 notes"))
     }
 
     fn into_templated(self, place: Place) -> Option<Result<Row, Wrong>> {
@@ -245,6 +233,23 @@ impl Line<'_> {
             place,
         }))))
     }
+}
+
+/// A claim number, member id or name that is there but empty.
+fn missing(claim_number: &Private, member: &Member) -> Option<Wrong> {
+    let required = [
+        (claim_number, reason::CLAIM_NUMBER_MISSING, "claim_number"),
+        (&member.id, reason::MEMBER_MISSING, "member.id"),
+        (&member.name, reason::MEMBER_MISSING, "member.name"),
+    ];
+    let (_, reason, field) = required.into_iter().find(|(text, _, _)| text.reveal().trim().is_empty())?;
+    Some(Wrong::new(reason, field, "a text that is not empty"))
+}
+
+/// A line that refers to a note which is not there.
+fn refers_beyond(lines: &[ServiceLine], notes: usize) -> Option<Wrong> {
+    let at = lines.iter().position(|line| line.notes.iter().any(|note| usize::from(*note) >= notes))?;
+    Some(Wrong::new(reason::NOTE_UNKNOWN, format!("lines[{at}].notes"), "positions of notes, from 0"))
 }
 
 /// An empty text states nothing.

@@ -74,30 +74,13 @@ fn rejected(
 fn accepted(mut claim: Claim, header: &Header, member: Member, also_known_as: Vec<Member>, balance: &Balance) -> Row {
     let status = status_of(&claim.status);
     let place = Place { row: claim.row, line: None, segment: Some(claim.segment), field: None };
-    let claim_from = claim.service_from;
-    let claim_to = claim.service_to;
-    let mut lines_balance = balance.lines_add_up;
-    let mut lines = Vec::with_capacity(claim.lines.len());
-    let mut adjustments = claim.adjustments.as_slice();
-    while adjustments.first().is_some_and(|adjustment| adjustment.line.is_none()) {
-        adjustments = &adjustments[1..];
-    }
-    for (at, line) in std::mem::take(&mut claim.lines).into_iter().enumerate() {
-        let own = adjustments.iter().take_while(|adjustment| adjustment.line.map(usize::from) == Some(at)).count();
-        let (of_line, rest) = adjustments.split_at(own);
-        adjustments = rest;
-        let (line, balances) = service_line(line, of_line, claim_from, claim_to);
-        lines_balance &= balances;
-        lines.push(line);
-    }
+    let (lines, lines_balance) = service_lines(&mut claim);
     let not_mailable = validate::not_mailable(status, balance.rule)
         .or_else(|| claim.adjustment_unreadable.map(|_| reason::ADJUSTMENT_UNREADABLE))
-        .or_else(|| (!lines_balance).then_some(reason::LINE_UNBALANCED));
+        .or_else(|| (!lines_balance || !balance.lines_add_up).then_some(reason::LINE_UNBALANCED));
     let mut totals = balance.totals;
     totals.allowed = allowed_of(&lines, balance);
-    let service_from = claim_from.or_else(|| lines.iter().filter_map(|line| line.service_from).min());
-    let last_of_lines = || lines.iter().filter_map(|line| line.service_to.or(line.service_from)).max();
-    let service_to = claim_to.or_else(|| claim_from.is_none().then(last_of_lines).flatten());
+    let (service_from, service_to) = service_dates(&claim, &lines);
     let statement = Statement {
         kind: StatementKind::Eob,
         claim_number: claim.number,
@@ -106,13 +89,44 @@ fn accepted(mut claim: Claim, header: &Header, member: Member, also_known_as: Ve
         payer: header.payer.clone(),
         provider: claim.provider.or_else(|| header.payee.clone()),
         service_from,
-        service_to: service_to.filter(|to| Some(*to) != service_from),
+        service_to,
         totals,
         liability_rule: balance.rule,
         lines,
         notes: claim.notes,
     };
     Row::Statement(Box::new(ReadStatement { statement, place, not_mailable, also_known_as, recipient: None, key: None }))
+}
+
+/// The lines with their own adjustments, and whether each that can be checked adds up.
+fn service_lines(claim: &mut Claim) -> (Vec<ServiceLine>, bool) {
+    let mut all_balance = true;
+    let mut lines = Vec::with_capacity(claim.lines.len());
+    // Adjustments stand in the order of the file: the claim's first, then line by line.
+    let of_claim = claim.adjustments.iter().take_while(|adjustment| adjustment.line.is_none()).count();
+    let mut rest = &claim.adjustments[of_claim..];
+    for (at, line) in std::mem::take(&mut claim.lines).into_iter().enumerate() {
+        let own = rest.iter().take_while(|adjustment| adjustment.line.map(usize::from) == Some(at)).count();
+        let (of_line, after) = rest.split_at(own);
+        rest = after;
+        let (line, balances) = service_line(line, of_line, claim.service_from, claim.service_to);
+        all_balance &= balances;
+        lines.push(line);
+    }
+    debug_assert!(rest.is_empty(), "every adjustment belongs to the claim or to one of its lines");
+    (lines, all_balance)
+}
+
+/// The claim's dates; where it has none, from the first to the last of its lines.
+fn service_dates(claim: &Claim, lines: &[ServiceLine]) -> (Option<Date>, Option<Date>) {
+    let first_of_lines = || lines.iter().filter_map(|line| line.service_from).min();
+    let last_of_lines = || lines.iter().filter_map(|line| line.service_to.or(line.service_from)).max();
+    let (from, to) = match (claim.service_from, claim.service_to) {
+        (None, None) => (first_of_lines(), last_of_lines()),
+        (None, to) => (first_of_lines(), to),
+        stated => stated,
+    };
+    (from, to.filter(|to| Some(*to) != from))
 }
 
 fn service_line(line: Line, adjustments: &[Adjustment], claim_from: Option<Date>, claim_to: Option<Date>) -> (ServiceLine, bool) {
