@@ -51,11 +51,12 @@ fn a_full_disk_refuses_and_loses_nothing() {
         simulation.set_disk_capacity(HOST, 120 * 1024);
         let mut accepted = Vec::new();
         let error = loop {
-            match open.journal().append_rolling(open.job(batch, accepted.len() as u64 + 1)).await.map(|ticket| async { ticket.await }) {
-                Ok(answer) => match answer.await {
-                    Ok(job) => accepted.push(job),
-                    Err(error) => break error,
-                },
+            let answer = match open.journal().append_rolling(open.job(batch, accepted.len() as u64 + 1)).await {
+                Ok(ticket) => ticket.await,
+                Err(error) => Err(error),
+            };
+            match answer {
+                Ok(job) => accepted.push(job),
                 Err(error) => break error,
             }
         };
