@@ -30,7 +30,7 @@ fn is_example(path: &[String]) -> bool {
 /// The paths of all values, tables walked through.
 fn leaves(table: &Table, path: &[String], into: &mut Vec<Vec<String>>) {
     for (key, value) in table {
-        let path = [path, &[key.clone()]].concat();
+        let path = [path, std::slice::from_ref(key)].concat();
         match value {
             Value::Table(inner) => leaves(inner, &path, into),
             _ => into.push(path),
@@ -89,10 +89,10 @@ fn documented_keys(text: &str) -> BTreeSet<String> {
     for line in text.lines() {
         if let Some(header) = line.strip_prefix('[').and_then(|rest| rest.split(']').next()) {
             section = header.splitn(2, '.').map(|part| part.trim_matches('"').to_owned()).collect();
-            if let ([kind, name], true) = (&mut section[..], header.contains('.')) {
-                if ["tenants", "routes", "pools"].contains(&kind.as_str()) {
-                    *name = "NAME".to_owned();
-                }
+            if let [kind, name] = &mut section[..]
+                && ["tenants", "routes", "pools"].contains(&kind.as_str())
+            {
+                *name = "NAME".to_owned();
             }
             keys.extend((1..=section.len()).filter(|parts| section[parts - 1] != "NAME").map(|parts| section[..parts].join(".")));
             continue;
