@@ -3,11 +3,22 @@
 
 mod support;
 
-use model::State;
+use model::stage::{Job, Payload};
+use model::{State, Transactional};
 use std::time::Duration;
 use support::{Open, Place};
 
 const MIB: u64 = 1024 * 1024;
+
+/// Jobs as they are in life: an invented statement of 15 service lines each.
+fn typical(open: &Open, batch: model::BatchId, rows: u64) -> Vec<Job<Transactional>> {
+    let invented = testkit::Batch::new(testkit::Options { rows, lines: 15..=15, ..testkit::Options::default() });
+    let with_statement = |(row, mut job): (testkit::Row, Job<Transactional>)| {
+        job.data.payload = Payload::Statements(vec![row.statement]);
+        job
+    };
+    invented.rows().zip((1..=rows).map(|row| open.job(batch, row))).map(with_statement).collect()
+}
 
 /// Nanoseconds that all threads of this process have spent on a core.
 fn cpu_nanoseconds() -> u64 {
@@ -36,7 +47,7 @@ fn four_frames_a_job_in_groups_of_256() {
         let open = place.open().await;
         let batch = open.open_batch(true).await;
         settled().await;
-        let rows: Vec<_> = (1..=256 * 40).map(|row| open.job(batch, row)).collect();
+        let rows = typical(&open, batch, 256 * 40);
         let encoded: usize = rows.iter().take(100).map(|job| postcard::to_stdvec(&job.data).unwrap().len()).sum::<usize>() / 100;
         let (jobs, before, bytes) = (rows.len() as u64, cpu_nanoseconds(), open.journal().bytes_written());
         let start = place.world.monotonic();
@@ -95,7 +106,7 @@ fn a_hundred_thousand_jobs_from_file_to_restart() {
         let open = place.open().await;
         settled().await;
         let batch = open.open_batch(false).await;
-        let rows: Vec<_> = (1..=ROWS).map(|row| open.job(batch, row)).collect();
+        let rows = typical(&open, batch, ROWS);
         let (before, start) = (cpu_nanoseconds(), place.world.monotonic());
         for job in rows {
             open.journal().append(job).await.unwrap();
