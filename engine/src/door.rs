@@ -221,9 +221,8 @@ async fn committed(
         reason: job.head.held.map(|held| held.as_str().to_owned()),
         ..blank(row)
     };
-    if state == State::Held {
-        engine.accounts().batch(batch).enter(State::Held);
-    } else {
+    engine.accounts().batch(batch).enter(state);
+    if state == State::Queued {
         // A shard that is gone is stopping; the job is durable and comes back at the next start.
         let _ = engine.transactional().shard.send(ToShard::Jobs(vec![Arrival::fresh(job)])).await;
     }

@@ -195,6 +195,8 @@ async fn hand_over<S: Stream>(context: &FileContext<S>, jobs: Vec<JournaledJob<S
             context.accounts.batch(job.head.batch).enter(State::Held);
             continue;
         }
+        // Counted before the shard sees it: whoever follows the batch must never see it without jobs.
+        context.accounts.batch(job.head.batch).enter(State::Queued);
         chunk.push(Arrival::fresh(job));
         if chunk.len() == ARRIVALS_CHUNK {
             // A shard that is gone is stopping; the jobs are durable and come back at the next start.

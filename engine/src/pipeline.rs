@@ -160,6 +160,7 @@ async fn recover<S: Stream>(pipeline: &Pipeline<S>, recovered: Recovered<S>, acc
     let mut arrivals = Vec::new();
     for job in jobs {
         if let Some(arrival) = readmit(pipeline, job, accounts).await? {
+            accounts.batch(arrival.job.head.batch).enter(State::Queued);
             arrivals.push(arrival);
         }
         if arrivals.len() == ARRIVALS_CHUNK {

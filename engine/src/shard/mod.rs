@@ -233,7 +233,6 @@ impl<S: Stream> Shard<S> {
             tracing::error!(target: "sealpost::queue", %error, "a job did not enter the queue; the next start brings it back");
             return;
         }
-        self.context.accounts.batch(job.head.batch).enter(State::Queued);
         if let Some(intent) = &frozen {
             self.frozen.insert(job.id, Frozen::from(intent));
         }
