@@ -6,6 +6,7 @@
 use crate::error::{DiskError, JournalError};
 use crate::format::LogKind;
 use crate::key_ring::{KeyHandle, KeyRing};
+use crate::reader::OpenFiles;
 use crate::segment;
 use model::{BatchId, StreamName, TenantId};
 use std::path::PathBuf;
@@ -53,6 +54,7 @@ pub(crate) struct Keeper {
     pub(crate) stream: StreamName,
     pub(crate) segment_bytes: u64,
     pub(crate) keys: KeyRing,
+    pub(crate) files: Arc<OpenFiles>,
 }
 
 impl Keeper {
@@ -120,6 +122,7 @@ impl Keeper {
     fn remove(&self, number: u32) -> Result<(), DiskError> {
         let dir = self.dir.join(LogKind::Work.as_str());
         let path = segment::path_of(&dir, number);
+        self.files.forget(number);
         match self.world.disk().remove_file(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(DiskError::new("remove", &path)(error)),
             _ => self.world.disk().sync_dir(&dir).map_err(DiskError::new("sync", &dir)),

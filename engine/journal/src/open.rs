@@ -14,7 +14,7 @@ use crate::keeper::{ERRANDS_MAX, Keeper};
 use crate::key_ring::{INSTALLATION, KeyHandle, KeyRing};
 use crate::live::{Batch, Batches, LiveJob, LiveJobs, Phase};
 use crate::log::{LogWriter, OpenSegment};
-use crate::reader::Reader;
+use crate::reader::{OpenFiles, Reader};
 use crate::recovery::{self, Recovered, Replay};
 use crate::segment;
 use crate::survey::{self, LogDir, UsedSegment};
@@ -140,8 +140,15 @@ async fn start<S: Stream>(
         LogWriter::new(&dir, segment, config.segment_bytes, keeper.clone())
     };
     let installation: KeyHandle = keys.record_key(INSTALLATION, S::NAME)?;
-    let keeper_of =
-        Keeper { world: world.clone(), dir: config.dir.clone(), stream: S::NAME, segment_bytes: config.segment_bytes, keys: keys.clone() };
+    let files = Arc::new(OpenFiles::default());
+    let keeper_of = Keeper {
+        world: world.clone(),
+        dir: config.dir.clone(),
+        stream: S::NAME,
+        segment_bytes: config.segment_bytes,
+        keys: keys.clone(),
+        files: files.clone(),
+    };
     let keeper_thread = world.spawn_thread(&format!("keeper-{}", S::NAME), move || keeper_of.run(errands));
     let parts = WriterParts {
         world: world.clone(),
@@ -178,7 +185,7 @@ async fn start<S: Stream>(
     for batch in &recovered.discarded {
         journal.discard_batch(*batch, world.wall(), NO_COMMIT).await?;
     }
-    let reader = Reader::new(world.clone(), &config.dir, id, S::NAME, keys.clone(), bundles);
+    let reader = Reader::new(world.clone(), &config.dir, id, S::NAME, keys.clone(), bundles, files);
     let tail = Tail::new(world, &config.dir, id, S::NAME, keys, shared);
     Ok(Opened { journal, reader, tail, recovered, writer })
 }

@@ -16,11 +16,25 @@ use model::{BundleId, JobId, StreamName};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use world::{DiskFile, OpenMode, World};
 
 /// Open segment files that are kept: the jobs of one hour lie in few segments.
 const OPEN_FILES_MAX: usize = 64;
+
+/// Segment files that readers have open. The keeper takes a removed one out, or its bytes would stay on disk for as long as it is open.
+#[derive(Default)]
+pub(crate) struct OpenFiles(Mutex<BTreeMap<u32, Arc<dyn DiskFile>>>);
+
+impl OpenFiles {
+    pub(crate) fn forget(&self, number: u32) {
+        self.lock().remove(&number);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u32, Arc<dyn DiskFile>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// Reads payloads and bundles of one stream. Cheap to clone: give each worker its own.
 pub struct Reader {
@@ -35,7 +49,7 @@ struct ReaderShared {
     stream: StreamName,
     keys: KeyRing,
     bundles: Arc<Bundles>,
-    files: Mutex<BTreeMap<u32, Arc<dyn DiskFile>>>,
+    files: Arc<OpenFiles>,
 }
 
 #[derive(Default)]
@@ -57,9 +71,17 @@ impl std::fmt::Debug for Reader {
 }
 
 impl Reader {
-    pub(crate) fn new(world: World, dir: &Path, journal: JournalId, stream: StreamName, keys: KeyRing, bundles: Arc<Bundles>) -> Self {
+    pub(crate) fn new(
+        world: World,
+        dir: &Path,
+        journal: JournalId,
+        stream: StreamName,
+        keys: KeyRing,
+        bundles: Arc<Bundles>,
+        files: Arc<OpenFiles>,
+    ) -> Self {
         let work_dir = dir.join(LogKind::Work.as_str());
-        let shared = ReaderShared { world, work_dir, journal, stream, keys, bundles, files: Mutex::default() };
+        let shared = ReaderShared { world, work_dir, journal, stream, keys, bundles, files };
         Self { shared: Arc::new(shared), scratch: Mutex::default() }
     }
 
@@ -134,7 +156,7 @@ impl Reader {
     }
 
     fn file(&self, job: JobId, number: u32) -> Result<Arc<dyn DiskFile>, PayloadError> {
-        let mut files = self.shared.files.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut files = self.shared.files.lock();
         if let Some(file) = files.get(&number) {
             return Ok(file.clone());
         }

@@ -21,13 +21,20 @@ pub struct Place {
     pub dir: PathBuf,
     pub world: World,
     pub segment_bytes: u64,
+    pub commit_delay_max: Duration,
     _temporary: Option<tempfile::TempDir>,
 }
 
 impl Place {
     pub fn new() -> Self {
         let temporary = tempfile::tempdir().unwrap();
-        let place = Self { dir: temporary.path().to_owned(), world: World::real(), segment_bytes: 64 * 1024, _temporary: Some(temporary) };
+        let place = Self {
+            dir: temporary.path().to_owned(),
+            world: World::real(),
+            segment_bytes: 64 * 1024,
+            commit_delay_max: Duration::ZERO,
+            _temporary: Some(temporary),
+        };
         new_key_file(&place.world, &place.dir.join("kek")).unwrap();
         place
     }
@@ -36,7 +43,7 @@ impl Place {
     pub fn simulated(world: World) -> Self {
         let dir = PathBuf::from("/simulated/sealpost");
         world.disk().create_dir_all(&dir).unwrap();
-        let place = Self { dir, world, segment_bytes: 16 * 1024, _temporary: None };
+        let place = Self { dir, world, segment_bytes: 16 * 1024, commit_delay_max: Duration::ZERO, _temporary: None };
         new_key_file(&place.world, &place.dir.join("kek")).unwrap();
         place
     }
@@ -45,7 +52,13 @@ impl Place {
     pub fn copy(&self) -> Self {
         let temporary = tempfile::tempdir().unwrap();
         copy_dir(&self.dir, temporary.path());
-        Self { dir: temporary.path().to_owned(), world: self.world.clone(), segment_bytes: self.segment_bytes, _temporary: Some(temporary) }
+        Self {
+            dir: temporary.path().to_owned(),
+            world: self.world.clone(),
+            segment_bytes: self.segment_bytes,
+            commit_delay_max: self.commit_delay_max,
+            _temporary: Some(temporary),
+        }
     }
 
     pub fn source(&self) -> KeySource {
@@ -65,7 +78,7 @@ impl Place {
             dir: self.journal_dir(),
             node: 1,
             segment_bytes: self.segment_bytes,
-            commit_delay_max: Duration::ZERO,
+            commit_delay_max: self.commit_delay_max,
             channel_capacity: 64,
         }
     }

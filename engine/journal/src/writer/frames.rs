@@ -1,0 +1,140 @@
+//! Frames into the logs' buffers: numbered, encoded, sealed, placed.
+
+use super::{Fault, Writer};
+use crate::bounds::{BUFFER_BYTES_MAX, FRAME_PLAIN_BYTES_MAX, SEGMENT_HEADER_BYTES, SEQUENCE_END};
+use crate::error::{JournalError, KeyError};
+use crate::format::{FrameHeader, FrameKind, LogKind};
+use crate::frame::{self, Unfinished};
+use crate::key_ring::KeyHandle;
+use crate::live::BatchSlot;
+use crate::log::LogWriter;
+use crate::payload::{self, PayloadFault};
+use crate::record;
+use model::limits::PAYLOAD_BYTES_MAX;
+use model::record::{FrameKey, Record};
+use model::stage::{Job, Locator};
+use model::{JobId, MessageVersion, Stream, TenantId};
+
+impl<S: Stream> Writer<S> {
+    pub(super) fn next_header(
+        &mut self,
+        kind: FrameKind,
+        encoding: u8,
+        key: FrameKey,
+        tenant: TenantId,
+        key_id: u32,
+    ) -> Result<FrameHeader, Fault> {
+        let sequence = self.next_sequence;
+        if sequence >= SEQUENCE_END {
+            return Err(Fault::Fatal(JournalError::Internal("all frame numbers of this start are given: restart")));
+        }
+        self.next_sequence += 1;
+        let fresh = self.log(kind.log()).is_durable();
+        Ok(FrameHeader { sequence, epoch: self.parts.epoch, kind, fresh, encoding, key, tenant, key_id })
+    }
+
+    /// Payload and head. Gives the payload's locator and the head's place.
+    pub(super) async fn put_job(&mut self, slot: BatchSlot, id: JobId, job: &Job<S>) -> Result<(Locator, (u32, u32)), Fault> {
+        let batch = self.parts.batches.get(slot).expect("a slot that is named is in use");
+        let (tenant, record_key) = (batch.tenant, batch.record.clone());
+        let content = batch.content.clone().ok_or(JournalError::Keys(KeyError::Destroyed))?;
+        let key = FrameKey { job: Some(id), message: MessageVersion(0), attempt: 0 };
+
+        let header = self.next_header(payload::kind_of(&job.data), 0, key, tenant, content.id)?;
+        let log = &mut self.parts.work;
+        let start = frame::begin(&mut log.buffer, &header);
+        let encoded = self.encoder.encode(&job.data, &mut log.buffer);
+        if let Ok(encoding) = encoded {
+            frame::set_encoding(&mut log.buffer, start, encoding);
+        }
+        let (segment, offset) = self.finish(LogKind::Work, start, header.sequence, &content, encoded.map(drop).map_err(refusal)).await?;
+        let locator = Locator { segment, offset };
+
+        let header = self.next_header(FrameKind::Head, record::ENCODING, key, tenant, record_key.id)?;
+        let log = &mut self.parts.record;
+        let start = frame::begin(&mut log.buffer, &header);
+        let encoded = record::encode_head(locator, &job.head, &mut log.buffer).map_err(|_| refused_record());
+        let place = self.finish(LogKind::Record, start, header.sequence, &record_key, encoded).await?;
+        self.last_record = header.position();
+        Ok((locator, place))
+    }
+
+    pub(super) async fn put_record(&mut self, key: FrameKey, tenant: TenantId, cipher: &KeyHandle, record: &Record) -> Result<(), Fault> {
+        let header = self.next_header(FrameKind::of(record), record::ENCODING, key, tenant, cipher.id)?;
+        let log = &mut self.parts.record;
+        let start = frame::begin(&mut log.buffer, &header);
+        let encoded = record::encode(record, &mut log.buffer).map_err(|_| refused_record());
+        self.finish(LogKind::Record, start, header.sequence, cipher, encoded).await?;
+        self.last_record = header.position();
+        Ok(())
+    }
+
+    /// Seals the frame at `start`, makes room for it, and says where it will lie. A frame that cannot be leaves nothing behind.
+    pub(super) async fn finish(
+        &mut self,
+        log: LogKind,
+        start: usize,
+        sequence: u64,
+        key: &KeyHandle,
+        encoded: Result<(), JournalError>,
+    ) -> Result<(u32, u32), Fault> {
+        let journal = self.parts.journal;
+        let end = self.log(log);
+        let salt = end.salt();
+        let max = end.frame_bytes_max();
+        let sealed = encoded.and_then(|()| frame::finish(&mut end.buffer, start, journal, &key.cipher, salt).map_err(unfinished));
+        let bytes = end.buffer.len() - start;
+        let fits = sealed.and(if bytes <= max { Ok(()) } else { Err(JournalError::TooLarge { bytes, max }) });
+        if let Err(error) = fits {
+            end.buffer.truncate(start);
+            return Err(error.into());
+        }
+        if end.overflows() {
+            let frame = end.take_from(start);
+            self.roll(log, frame, sequence).await?;
+            return Ok((self.log(log).number(), SEGMENT_HEADER_BYTES as u32));
+        }
+        let place = (end.number(), end.offset_of(start));
+        if end.buffer.len() >= BUFFER_BYTES_MAX {
+            self.flush(false)?;
+        }
+        Ok(place)
+    }
+
+    pub(super) fn log(&mut self, kind: LogKind) -> &mut LogWriter {
+        match kind {
+            LogKind::Work => &mut self.parts.work,
+            LogKind::Record => &mut self.parts.record,
+        }
+    }
+
+    pub(super) async fn roll(&mut self, log: LogKind, frame: Vec<u8>, sequence: u64) -> Result<(), Fault> {
+        // A full segment is durable as a whole before the next one begins, and payloads before the heads that name them.
+        self.flush(true)?;
+        let epoch = self.parts.epoch;
+        let left = self.log(log).number();
+        self.log(log).roll(frame, epoch, sequence).await.map_err(Fault::Fatal)?;
+        if log == LogKind::Work && !self.parts.segments.contains_key(&left) {
+            self.reclaim(left);
+        }
+        Ok(())
+    }
+}
+
+fn refusal(fault: PayloadFault) -> JournalError {
+    match fault {
+        PayloadFault::TooLarge(bytes) => JournalError::TooLarge { bytes, max: PAYLOAD_BYTES_MAX },
+        PayloadFault::Encoder(what) => JournalError::Internal(what),
+    }
+}
+
+fn refused_record() -> JournalError {
+    JournalError::Internal("postcard refused a record")
+}
+
+fn unfinished(fault: Unfinished) -> JournalError {
+    match fault {
+        Unfinished::TooLarge(bytes) => JournalError::TooLarge { bytes, max: FRAME_PLAIN_BYTES_MAX },
+        Unfinished::Cipher(_) => JournalError::Internal("AES-GCM refused to seal"),
+    }
+}
