@@ -113,14 +113,14 @@ impl LogWriter {
         let file = prepared.await.ok_or(JournalError::Closed)??;
         let capacity = file.len().map_err(self.error("measure"))?;
         write_header(&*file, SegmentHeader { name, epoch, first_sequence, begun: Begun::Roll }).map_err(self.error("write"))?;
+        // Before any frame: a torn first group must not look like a damaged header.
+        file.sync_data().map_err(self.error("sync"))?;
         let full = std::mem::replace(&mut self.segment, OpenSegment { name, file, capacity, written: SEGMENT_HEADER_BYTES as u64 });
         self.send(Errand::Cut { file: full.file, bytes: full.written }).await?;
         let salt = name.salt();
         frame::resalt(&mut frame, self.salt, salt);
         self.salt = salt;
         self.buffer = frame;
-        // The header is synced with the first frames: it is in the same file.
-        self.unsynced = SEGMENT_HEADER_BYTES as u64;
         self.prepare_next().await
     }
 
