@@ -19,6 +19,8 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
+/// Messages in line for each idle or opening connection before one more is opened.
+const WAITING_PER_CONNECTION: usize = 3;
 /// How long an unused connection stays open: RFC 5321 section 4.5.3.2.7 lets a server wait five minutes;
 /// receivers like it shorter.
 const IDLE_SPAN: Duration = Duration::from_secs(2);
@@ -30,7 +32,8 @@ pub(super) fn ensure<S: Stream>(shard: &Shared<S>, lane: usize, site: usize) {
         let now = state.context.world.monotonic();
         let lane_state = &mut state.lanes[lane];
         let Some(outlet) = lane_state.outlets.get_mut(&site) else { return };
-        if outlet.served.len() <= outlet.idle {
+        // A handshake costs both sides more than a few messages: further connections only where the line is long.
+        if outlet.served.len() <= outlet.idle * WAITING_PER_CONNECTION || outlet.served.is_empty() {
             return;
         }
         if let Err(wait) = lane_state.throttle.may_connect(now) {
