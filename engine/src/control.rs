@@ -60,6 +60,8 @@ pub enum Answer {
         batch: String,
         /// The same file was accepted before and its batch goes on.
         resumed: bool,
+        /// Damage of the file that belongs to no row; each stands in the reject file.
+        findings: u64,
     },
     /// How far it is.
     Progress(Progress),
@@ -160,7 +162,7 @@ async fn send(engine: &Engine, file: FileRequest, deadline: Option<Duration>, an
         Err(error) => return failed(error),
     };
     let batch = accepted.batch;
-    let _ = answers.send(Answer::Accepted { batch: batch.to_string(), resumed: accepted.resumed }).await;
+    let _ = answers.send(Answer::Accepted { batch: batch.to_string(), resumed: accepted.resumed, findings: accepted.findings }).await;
     loop {
         let progress = engine.progress(batch);
         let is_over = progress.active() == 0;

@@ -88,6 +88,8 @@ pub struct Accepted {
     pub batch: BatchId,
     /// The same file was accepted before, and its batch goes on.
     pub resumed: bool,
+    /// Damage of the file that belongs to no row (counts that do not fit, an envelope without end); each stands in the reject file.
+    pub findings: u64,
 }
 
 /// A tenant as the doors use it.

@@ -86,7 +86,7 @@ impl Fingerprints for TenantFingerprints {
 pub(crate) async fn accept<S: Stream>(context: FileContext<S>, request: FileRequest) -> Result<Accepted, AcceptError> {
     let hash = hash_of(&request.path)?;
     if let Some(batch) = unfinished(&context, hash) {
-        return Ok(Accepted { batch, resumed: true });
+        return Ok(Accepted { batch, resumed: true, findings: 0 });
     }
     let format =
         request.format.as_deref().map(str::parse::<Format>).transpose().map_err(|error| AcceptError::Unknown(error.to_string()))?;
@@ -122,7 +122,7 @@ pub(crate) async fn accept<S: Stream>(context: FileContext<S>, request: FileRequ
     let known = KnownBatch { stream: S::NAME, tenant: context.tenant.id, file_sha256: Some(hash), closed: false };
     lock(&context.known).insert(batch, known);
     hand_over(&context, jobs).await;
-    Ok(Accepted { batch, resumed: false })
+    Ok(Accepted { batch, resumed: false, findings: rows.findings_count() })
 }
 
 /// Every row: a job into the journal, or a count with its reason; rejects into their file.

@@ -7,6 +7,7 @@ pub const DESTINATIONS: &[(&str, &str)] = &[
     ("configs/destinations/europe.toml", include_str!("../../configs/destinations/europe.toml")),
     ("configs/destinations/gateways.toml", include_str!("../../configs/destinations/gateways.toml")),
     ("configs/destinations/google.toml", include_str!("../../configs/destinations/google.toml")),
+    ("configs/destinations/loopback.toml", include_str!("../../configs/destinations/loopback.toml")),
     ("configs/destinations/microsoft.toml", include_str!("../../configs/destinations/microsoft.toml")),
     ("configs/destinations/north-america.toml", include_str!("../../configs/destinations/north-america.toml")),
     ("configs/destinations/yahoodns.toml", include_str!("../../configs/destinations/yahoodns.toml")),

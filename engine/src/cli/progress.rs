@@ -37,7 +37,7 @@ impl Bar {
     /// Shows what an answer says about the way.
     pub(super) fn show(&mut self, answer: &Answer) {
         match answer {
-            Answer::Accepted { batch, resumed } => {
+            Answer::Accepted { batch, resumed, .. } => {
                 let how = if *resumed { "continues" } else { "accepted" };
                 self.bar.set_prefix(format!("{batch} {how}"));
             }

@@ -54,7 +54,13 @@ pub(super) fn run(arguments: Arguments, json: bool) -> Outcome {
     };
     let deadline_ms = arguments.deadline.map(|span| u64::try_from(span.as_millis()).unwrap_or(u64::MAX));
     let mut bar = Bar::new(json);
-    let last = connect::ask(config, Request::Send { file, deadline_ms }, |answer| bar.show(answer))?;
+    let mut findings = 0;
+    let last = connect::ask(config, Request::Send { file, deadline_ms }, |answer| {
+        if let Answer::Accepted { findings: found, .. } = answer {
+            findings = *found;
+        }
+        bar.show(answer);
+    })?;
     bar.finish();
     match last {
         Answer::Report { report, needs_a_person, elapsed_ms, environment, .. } => {
@@ -62,7 +68,7 @@ pub(super) fn run(arguments: Arguments, json: bool) -> Outcome {
             let is_closed = report["closed"].as_bool().unwrap_or(false);
             let is_balanced = report["balanced"].as_bool().unwrap_or(false);
             let rejected = report["statements"]["rejected"].as_u64().unwrap_or(0);
-            Ok(match (is_closed, is_balanced, needs_a_person + rejected) {
+            Ok(match (is_closed, is_balanced, needs_a_person + rejected + findings) {
                 (false, _, _) => Exit::Deadline,
                 (true, true, 0) => Exit::Done,
                 (true, _, _) => Exit::NeedsPerson,
