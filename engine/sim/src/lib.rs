@@ -1,1 +1,42 @@
-//! The seeded simulator
+//! The seeded simulator: one batch through the true engine, in a world that follows from a number.
+//!
+//! Engine, journal, key ring, shard, connections and ledger are the ones that run in production; clock, disk, network, randomness and
+//! threads are those of [`world::simulated`]. The receivers are [`sink::Sandbox`], a second host of the same world that outlives the
+//! engine. A seed decides the batch, the receivers' temper, the weather, and when the engine's host loses its power.
+//!
+//! ```text
+//! seed ─► Scenario ─► rehearsal (no crash: how long is this run?) ─► CrashPlan
+//!                                                                      │
+//!              life ─ crash ─ life ─ crash ─ life that ends ◄──────────┘
+//!                │                             │
+//!                └ disk is searched            └ Evidence: the report, the record read by itself, the receivers' books ─► checkers
+//! ```
+//!
+//! It promises that a seed gives the same run each time ([`Run::trace_hash`]); what breaks that is a finding like any other. It leaves to
+//! others: speed, TLS, several shards, and what a receiver of flesh would say.
+//!
+//! ```no_run
+//! let installation = sim::Installation::new().expect("what is shipped can be assembled");
+//! let run = sim::simulate(&installation, 42, &sim::Effort { statements: 60, crashes: 2, twice: true });
+//! assert!(run.findings.is_empty(), "{:?}", run.findings);
+//! ```
+
+mod books;
+mod checkers;
+mod crash;
+mod disk;
+mod evidence;
+mod installation;
+mod life;
+mod record;
+mod run;
+mod scenario;
+mod stage;
+
+pub use books::Taken;
+pub use crash::{CrashPlan, CrashPoint};
+pub use evidence::{Evidence, Finding};
+pub use installation::{Installation, InstallationError};
+pub use record::{JobHistory, RecordHistory};
+pub use run::{Effort, Run, simulate};
+pub use scenario::{Scenario, SiteKind};

@@ -1,0 +1,176 @@
+//! What all runs share and no seed decides: templates, identity, signing keys, rules; and from these the settings of one engine.
+
+use crate::scenario::{CONNECTIONS, RATE_MESSAGES, RATE_WINDOW, Scenario, SiteKind};
+use egress::dns::LookupFailure;
+use egress::dns::address::AddressRule;
+use egress::dns::resolver::ResolverConfig;
+use egress::dns::table::Table;
+use egress::{EhloName, RouteConfig, Routes, SiteResolver, Timeouts, TlsContext};
+use journal::KeySource;
+use model::{Destination, Mailbox, Protection};
+use outcome::Rules;
+use render::{Bundle, Identity};
+use seal::{DkimKeys, Signer};
+use sealpost::environment::Environment;
+use sealpost::settings::{DeliverySettings, EngineSettings, Places, SourceAddress, TenantSettings};
+use sealpost::shipped::{BOUNCES, TEMPLATES};
+use sink::Sandbox;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use throttle::Shaping;
+use world::World;
+
+const TENANT: &str = "lakeside";
+const DOMAIN: &str = "mail.lakeside.example";
+/// Everything the engine writes lies below it.
+pub(crate) const STATE: &str = "/sealpost";
+const KEY_FILE: &str = "/sealpost/secret/key-encryption.key";
+
+/// Why there is nothing to simulate. One sentence.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct InstallationError(String);
+
+fn because(error: impl Display) -> InstallationError {
+    InstallationError(error.to_string())
+}
+
+/// What is the same in every run of this process. Signing keys are made with it and reach no trace.
+pub struct Installation {
+    bundle: Arc<Bundle>,
+    signer: Arc<Signer>,
+    rules: Arc<Rules>,
+}
+
+impl Installation {
+    /// Assembles what is shipped, and makes signing keys.
+    ///
+    /// # Errors
+    /// Where what is shipped does not fit together.
+    pub fn new() -> Result<Self, InstallationError> {
+        let files = TEMPLATES.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
+        let bundle = Bundle::from_files(files, &identity()?).map_err(because)?;
+        let made = seal::new_keys(DOMAIN, "r1", "e1").map_err(because)?;
+        let keys = DkimKeys::from_pem(DOMAIN, "r1", &made.rsa_pem, "e1", &made.ed25519_pem).map_err(because)?;
+        Ok(Self {
+            bundle: Arc::new(bundle),
+            signer: Arc::new(Signer::new(vec![keys]).map_err(because)?),
+            rules: Arc::new(Rules::from_files(BOUNCES).map_err(because)?),
+        })
+    }
+
+    /// Puts the key-encryption key on a new machine's disk.
+    pub(crate) fn prepare(&self, world: &World) -> Result<(), InstallationError> {
+        let key_file = Path::new(KEY_FILE);
+        let folder = key_file.parent().unwrap_or(Path::new(STATE));
+        world.disk().create_dir_all(folder).map_err(because)?;
+        journal::new_key_file(world, key_file).map_err(because)
+    }
+
+    /// The settings of an engine on this machine, for one life.
+    pub(crate) fn settings(&self, world: &World, scenario: &Scenario, sandbox: &Sandbox) -> Result<EngineSettings, InstallationError> {
+        let tenant =
+            TenantSettings { name: TENANT.to_owned(), bundle: Arc::clone(&self.bundle), signer: Arc::clone(&self.signer), members: None };
+        Ok(EngineSettings {
+            node: 1,
+            environment: Environment::Test { destinations: BTreeSet::new(), mailboxes: BTreeSet::new() },
+            places: places(),
+            key_source: key_source(),
+            segment_bytes: scenario.segment_bytes,
+            tenants: vec![tenant],
+            transactional: delivery(scenario)?,
+            marketing: None,
+            resolver: Arc::new(resolver(world, sandbox)?),
+            tls: Arc::new(TlsContext::with_roots(world, sandbox.ca_pem().as_bytes()).map_err(because)?),
+            shaping: Arc::new(shaping(sandbox)?),
+            rules: Arc::clone(&self.rules),
+        })
+    }
+}
+
+/// Where the engine's machine keeps what.
+pub(crate) fn places() -> Places {
+    let state = PathBuf::from(STATE);
+    Places { journal: state.join("journal"), key_ring: state.join("key_ring"), ledger: None, results: None, sockets: state.join("run") }
+}
+
+pub(crate) fn key_source() -> KeySource {
+    KeySource::File(PathBuf::from(KEY_FILE))
+}
+
+fn identity() -> Result<Identity, InstallationError> {
+    let mailbox = |name: &str| Mailbox::parse(&format!("{name}@{DOMAIN}")).map_err(because);
+    Ok(Identity {
+        tenant: TENANT.to_owned(),
+        brand: "Lakeside Health Plan".to_owned(),
+        from: mailbox("statements")?,
+        reply_to: mailbox("service")?,
+        bounce: mailbox("bounce")?,
+        message_id_domain: Destination::parse(DOMAIN).map_err(because)?,
+        phone: "1-800-555-0142".to_owned(),
+        tty: "711".to_owned(),
+        hours: "Monday to Friday, 8 a.m. to 8 p.m.".to_owned(),
+        portal_url: "https://members.lakeside.example/statements".to_owned(),
+        postal_address: "Lakeside Health Plan, Appeals, PO Box 100, Springfield, EX 00001".to_owned(),
+        consumer_assistance: "Example Office of the Insurance Commissioner, 1-800-555-0199".to_owned(),
+        unsubscribe_url: None,
+    })
+}
+
+fn delivery(scenario: &Scenario) -> Result<DeliverySettings, InstallationError> {
+    let ehlo_name = EhloName::parse(DOMAIN).map_err(because)?;
+    Ok(DeliverySettings {
+        workers: scenario.workers,
+        protection: Protection::PlaintextLoopback,
+        lifetime: scenario.lifetime,
+        retry: "1s, 2s, 4s, 8s".parse().map_err(because)?,
+        uncertain: scenario.uncertain,
+        timeouts: Timeouts::all(Duration::from_secs(30)),
+        sources: vec![SourceAddress { ip: None, ehlo_name }],
+        drain: Duration::from_secs(5),
+    })
+}
+
+/// Sites with a host are reached by routes, because only a route may say plaintext; the others by a table of DNS answers.
+fn resolver(world: &World, sandbox: &Sandbox) -> Result<SiteResolver, InstallationError> {
+    let mut routes = BTreeMap::new();
+    let mut table = Table::new();
+    for kind in SiteKind::ALL {
+        for destination in sandbox.destinations_at(kind.name()) {
+            match kind {
+                SiteKind::NullMx => table = table.with_mx(&destination, 0, ""),
+                SiteKind::Missing => {}
+                SiteKind::Failing => table = table.with_failure(&destination, LookupFailure::Unavailable),
+                _ => {
+                    routes.insert(destination, RouteConfig { to: address(sandbox, kind)?, plaintext: true, tls_name: None, tls: None });
+                }
+            }
+        }
+    }
+    let routes = Routes::from_config(&routes).map_err(because)?;
+    let addresses = AddressRule { allow_loopback: true, allow_private: false };
+    let config = ResolverConfig { port: sandbox.smtp_port(), addresses, routes };
+    Ok(SiteResolver::new(world.clone(), config, Arc::new(table)))
+}
+
+/// What the engine knows of its receivers' limits: a little less than they allow, see [`RATE_MESSAGES`] and [`CONNECTIONS`].
+fn shaping(sandbox: &Sandbox) -> Result<Shaping, InstallationError> {
+    let limits = format!(
+        "[default]\nconnections = 4\nconnect_rate = \"200/s\"\nmessages_per_connection = 50\nrates = [\"50/s\"]\n\
+         [site.\"{}\"]\nrates = [\"{}/{}s\"]\n[site.\"{}\"]\nconnections = {}\n",
+        address(sandbox, SiteKind::RateLimited)?,
+        RATE_MESSAGES - 1,
+        RATE_WINDOW.as_secs(),
+        address(sandbox, SiteKind::ConnectionLimited)?,
+        CONNECTIONS / 2,
+    );
+    Shaping::from_files(&[("limits.toml", limits)]).map_err(because)
+}
+
+fn address(sandbox: &Sandbox, kind: SiteKind) -> Result<String, InstallationError> {
+    let address = sandbox.address_of(kind.name()).ok_or_else(|| InstallationError(format!("the sandbox has no site {}", kind.name())))?;
+    Ok(address.to_string())
+}

@@ -1,0 +1,122 @@
+//! One life of the engine, as an operator sees it: start, hand the file in, wait until nothing is active, take the report, stop.
+//!
+//! It runs as a thread of the engine's machine and dies with it.
+
+use ledger::BatchReport;
+use model::{BatchId, StreamName};
+use sealpost::engine::Engine;
+use sealpost::files::FileRequest;
+use sealpost::settings::EngineSettings;
+use std::path::PathBuf;
+use std::time::Duration;
+use world::World;
+use world::channel::Sender;
+
+/// How often the operator looks.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// The files of a batch on the real disk: input, not state.
+#[derive(Debug, Clone)]
+pub(crate) struct BatchFiles {
+    pub(crate) batch: PathBuf,
+    pub(crate) contacts: PathBuf,
+}
+
+/// How a life ended that no crash ended.
+#[derive(Debug)]
+pub(crate) enum LifeEnd {
+    /// Nothing is active any more.
+    Done(Box<BatchReport>),
+    /// The engine stopped accepting: a disk said no.
+    Poisoned,
+    /// It cannot go on; one sentence.
+    Failed(String),
+}
+
+/// Where the phases of a life lie.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Milestones {
+    /// Changes of the disk when the batch was accepted.
+    pub(crate) accepted_changes: u64,
+    /// Changes of the disk at the end.
+    pub(crate) ended_changes: u64,
+    /// How long most of the batch took.
+    pub(crate) busy: Duration,
+}
+
+impl Milestones {
+    /// Remembers what was told, and when in this life.
+    pub(crate) fn note(&mut self, what: Told, changes: u64, since_start: Duration) {
+        match what {
+            Told::Accepted => self.accepted_changes = changes,
+            Told::MostlyDone => self.busy = since_start,
+        }
+    }
+}
+
+/// What a life tells while it goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// The batch is committed.
+    Accepted,
+    /// Few are left, which wait for a receiver.
+    MostlyDone,
+}
+
+/// Lives until nothing of the batch is active, or until `longest` has passed.
+pub(crate) async fn live(world: World, settings: EngineSettings, files: BatchFiles, longest: Duration, tell: Sender<Told>) -> LifeEnd {
+    let engine = match Engine::start(world, settings).await {
+        Ok(engine) => engine,
+        Err(error) => return LifeEnd::Failed(format!("the engine does not start: {error}")),
+    };
+    let end = deliver(&engine, files, longest, tell).await;
+    engine.stop().await;
+    end
+}
+
+async fn deliver(engine: &Engine, files: BatchFiles, longest: Duration, tell: Sender<Told>) -> LifeEnd {
+    let request =
+        FileRequest { path: files.batch, members: Some(files.contacts), format: None, tenant: None, stream: StreamName::Transactional };
+    let batch = match engine.accept_file(request).await {
+        Ok(accepted) => accepted.batch,
+        Err(_) if engine.is_stopping() => return LifeEnd::Poisoned,
+        Err(error) => return LifeEnd::Failed(format!("the file is not accepted: {error}")),
+    };
+    let _ = tell.try_send(Told::Accepted);
+    if let Err(end) = wait(engine, batch, longest, tell).await {
+        return end;
+    }
+    let report = match engine.report(StreamName::Transactional, batch).await {
+        Ok(report) => report,
+        Err(_) if engine.is_stopping() => return LifeEnd::Poisoned,
+        Err(error) => return LifeEnd::Failed(format!("there is no report: {error}")),
+    };
+    match engine.close_batch(batch).await {
+        Ok(()) => LifeEnd::Done(Box::new(report)),
+        Err(_) if engine.is_stopping() => LifeEnd::Poisoned,
+        Err(error) => LifeEnd::Failed(format!("the batch cannot be closed: {error}")),
+    }
+}
+
+async fn wait(engine: &Engine, batch: BatchId, longest: Duration, tell: Sender<Told>) -> Result<(), LifeEnd> {
+    let world = engine.world().clone();
+    let started = world.monotonic();
+    let mut is_told = false;
+    loop {
+        let progress = engine.progress(batch);
+        if progress.active() == 0 {
+            return Ok(());
+        }
+        if engine.is_stopping() {
+            return Err(LifeEnd::Poisoned);
+        }
+        if !is_told && progress.active() * 8 < progress.total {
+            is_told = true;
+            let _ = tell.try_send(Told::MostlyDone);
+        }
+        if world.monotonic().since(started) > longest {
+            return Err(LifeEnd::Failed(format!("after {longest:?} the batch is still active: {progress:?}")));
+        }
+        world.sleep(LOOK_EVERY).await;
+    }
+}

@@ -1,0 +1,126 @@
+//! A run: scenario, rehearsal, lives and crashes, verdict.
+
+use crate::crash::CrashPlan;
+use crate::evidence::Finding;
+use crate::installation::Installation;
+use crate::life::Milestones;
+use crate::scenario::Scenario;
+use crate::stage::{ENGINE, Stage};
+use ledger::BatchReport;
+use serde::{Serialize, Serializer};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use world::simulated::Simulation;
+
+/// A run that makes more steps goes in circles.
+const STEPS_MAX: u64 = 20_000_000;
+
+/// How hard a seed is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Effort {
+    /// Rows of the batch.
+    pub statements: u64,
+    /// Crashes of the engine's machine.
+    pub crashes: u32,
+    /// Whether the run is made again, and must be the same.
+    pub twice: bool,
+}
+
+/// What a run came to.
+#[derive(Debug, Clone, Serialize)]
+pub struct Run {
+    /// Its seed.
+    pub seed: u64,
+    /// The hash of everything that happened.
+    #[serde(serialize_with = "as_hex")]
+    pub trace_hash: u64,
+    /// Crashes that took place; a batch may be through before the last one.
+    pub crashes: u64,
+    /// Steps of the scheduler.
+    pub steps: u64,
+    /// Virtual time, in milliseconds.
+    pub virtual_ms: u64,
+    /// The engine's report, where it came to one.
+    pub report: Option<BatchReport>,
+    /// Messages that came more than once.
+    pub doubled: u64,
+    /// What must not be.
+    pub findings: Vec<Finding>,
+    /// The latest events of a run with findings.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub latest_events: Vec<String>,
+}
+
+/// Runs a seed: without crashes first, then with them where there shall be some.
+pub fn simulate(installation: &Installation, seed: u64, effort: &Effort) -> Run {
+    let run = |plan: &CrashPlan| one_run(installation, seed, effort.statements, plan);
+    let (rehearsal, milestones) = run(&CrashPlan::default());
+    let is_enough = effort.crashes == 0 || !rehearsal.findings.is_empty();
+    let plan = if is_enough { CrashPlan::default() } else { CrashPlan::new(seed, effort.crashes, &milestones) };
+    let first = if is_enough { rehearsal } else { run(&plan).0 };
+    if effort.twice { compared(first, &run(&plan).0) } else { first }
+}
+
+/// The same seed, the same run.
+fn compared(mut first: Run, second: &Run) -> Run {
+    if (first.trace_hash, first.steps, &first.report) != (second.trace_hash, second.steps, &second.report) {
+        let (one, other) = (first.steps, second.steps);
+        first.findings.push(Finding::new("the_same_seed_is_the_same_run", format!("two runs differ: {one} and {other} steps")));
+    }
+    first
+}
+
+fn one_run(installation: &Installation, seed: u64, statements: u64, plan: &CrashPlan) -> (Run, Milestones) {
+    let simulation = Simulation::new(seed);
+    simulation.set_step_limit(STEPS_MAX);
+    let stage = catch_unwind(AssertUnwindSafe(|| Stage::set(installation, &simulation, Scenario::new(seed, statements))));
+    let mut stage = match stage {
+        Ok(Ok(stage)) => stage,
+        Ok(Err(error)) => return (failed(&simulation, seed, error), Milestones::default()),
+        Err(panic) => return (failed(&simulation, seed, panic_text(&*panic)), Milestones::default()),
+    };
+    // A panic in any task ends the run and is a finding; its message has no value of a person, like every message of the engine.
+    let played = catch_unwind(AssertUnwindSafe(|| stage.play(plan)));
+    let mut findings = std::mem::take(&mut stage.findings);
+    let report = match played {
+        Ok(report) => report,
+        Err(panic) => {
+            findings.push(Finding::new("nothing_panics", panic_text(&*panic)));
+            None
+        }
+    };
+    let run = Run {
+        seed,
+        trace_hash: simulation.trace_hash(),
+        crashes: simulation.crashes_of(ENGINE),
+        steps: simulation.steps(),
+        virtual_ms: simulation.now().0 / 1_000_000,
+        doubled: stage.sandbox.report().doubled,
+        report,
+        latest_events: if findings.is_empty() { Vec::new() } else { simulation.latest_events() },
+        findings,
+    };
+    (run, stage.milestones)
+}
+
+fn failed(simulation: &Simulation, seed: u64, error: String) -> Run {
+    Run {
+        seed,
+        trace_hash: simulation.trace_hash(),
+        crashes: 0,
+        steps: simulation.steps(),
+        virtual_ms: 0,
+        report: None,
+        doubled: 0,
+        findings: vec![Finding::new("the_stage_is_set", error)],
+        latest_events: simulation.latest_events(),
+    }
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    text.unwrap_or("a panic without a message").to_owned()
+}
+
+fn as_hex<S: Serializer>(hash: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&format!("{hash:016x}"))
+}
