@@ -19,37 +19,59 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// Messages in line for each idle or opening connection before one more is opened.
-const WAITING_PER_CONNECTION: usize = 3;
 /// How long an unused connection stays open: RFC 5321 section 4.5.3.2.7 lets a server wait five minutes;
 /// receivers like it shorter.
 const IDLE_SPAN: Duration = Duration::from_secs(2);
 
-/// Opens a further connection where messages wait and the lane may.
+/// Opens a further connection where messages wait and the lane may. Where it may later, [`ensure_due`] comes back then; where another
+/// connection of the lane must end first, [`ensure_next`] does.
 pub(super) fn ensure<S: Stream>(shard: &Shared<S>, lane: usize, site: usize) {
     let world = {
         let mut state = shard.borrow_mut();
         let now = state.context.world.monotonic();
         let lane_state = &mut state.lanes[lane];
         let Some(outlet) = lane_state.outlets.get_mut(&site) else { return };
-        // A handshake costs both sides more than a few messages: further connections only where the line is long.
-        if outlet.served.len() <= outlet.idle * WAITING_PER_CONNECTION || outlet.served.is_empty() {
+        if !outlet.wants_connection() || outlet.connect_at.is_some_and(|at| at > now) {
             return;
         }
         if let Err(wait) = lane_state.throttle.may_connect(now) {
+            outlet.connect_at = wait.until();
             if let Some(at) = wait.until() {
-                let group = lane_state.group;
-                state.wakes.push(std::cmp::Reverse((at, group)));
+                state.connects.insert((at, lane, site));
+                state.wake();
             }
             return;
         }
         lane_state.throttle.connected(now);
+        outlet.connect_at = None;
         outlet.connections += 1;
         outlet.idle += 1;
         state.context.world.clone()
     };
     let shard = Rc::clone(shard);
     world.spawn_local(async move { serve(shard, lane, site).await });
+}
+
+/// Opens the connections that a lane put off until now.
+pub(super) fn ensure_due<S: Stream>(shard: &Shared<S>) {
+    let now = shard.borrow().context.world.monotonic();
+    loop {
+        let next = shard.borrow().connects.first().copied().filter(|(at, _, _)| *at <= now);
+        let Some(next) = next else { return };
+        shard.borrow_mut().connects.remove(&next);
+        ensure(shard, next.1, next.2);
+    }
+}
+
+/// A connection of the lane ended: the next site that waits may have its place, this one last.
+fn ensure_next<S: Stream>(shard: &Shared<S>, lane: usize, site: usize) {
+    let waiting: Vec<usize> = {
+        let state = shard.borrow();
+        let outlets = &state.lanes[lane].outlets;
+        let from_next = outlets.range(site + 1..).chain(outlets.range(..=site));
+        from_next.filter(|(_, outlet)| outlet.wants_connection()).map(|(site, _)| *site).collect()
+    };
+    waiting.into_iter().for_each(|site| ensure(shard, lane, site));
 }
 
 async fn serve<S: Stream>(shard: Shared<S>, lane: usize, site: usize) {
@@ -66,7 +88,7 @@ async fn serve<S: Stream>(shard: Shared<S>, lane: usize, site: usize) {
             outlet.idle -= 1;
         }
     }
-    ensure(&shard, lane, site);
+    ensure_next(&shard, lane, site);
     freed(&shard, lane);
 }
 

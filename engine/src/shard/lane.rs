@@ -17,6 +17,9 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use world::channel::{Receiver, Sender};
 
+/// Messages in line for each idle or opening connection before one more is opened.
+const WAITING_PER_CONNECTION: usize = 3;
+
 /// A limit group: what shares a receiver's limits.
 pub(super) struct Group {
     pub(super) lanes: Vec<usize>,
@@ -50,6 +53,8 @@ pub(super) struct Outlet<S: Stream> {
     pub(super) served: Receiver<Sealed<S>>,
     pub(super) connections: usize,
     pub(super) idle: usize,
+    /// The lane refused a further connection until then.
+    pub(super) connect_at: Option<Monotonic>,
 }
 
 /// A sealed message in an outlet's line.
@@ -171,7 +176,13 @@ impl<S: Stream> Shard<S> {
 impl<S: Stream> Outlet<S> {
     fn new(capacity: usize) -> Self {
         let (line, served) = world::channel::bounded(capacity.max(1));
-        Self { line: Some(line), served, connections: 0, idle: 0 }
+        Self { line: Some(line), served, connections: 0, idle: 0, connect_at: None }
+    }
+
+    /// Whether more waits than the connections at hand will carry soon. A handshake costs both sides more than a few messages:
+    /// further connections only where the line is long.
+    pub(super) fn wants_connection(&self) -> bool {
+        !self.served.is_empty() && self.served.len() > self.idle * WAITING_PER_CONNECTION
     }
 }
 

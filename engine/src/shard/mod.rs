@@ -28,7 +28,7 @@ use outcome::Rules;
 use queue::{Queue, QueueState, Scope};
 use std::cell::RefCell;
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -107,6 +107,8 @@ pub(crate) struct Shard<S: Stream> {
     /// Groups that may be able to go on.
     dirty: VecDeque<usize>,
     wakes: BinaryHeap<Reverse<(Monotonic, usize)>>,
+    /// Connections that a lane put off: when it may be asked again, lane, site.
+    connects: BTreeSet<(Monotonic, usize, usize)>,
     /// By site name, by group name: how an answer finds what is known already.
     site_index: BTreeMap<String, usize>,
     group_index: BTreeMap<String, usize>,
@@ -174,6 +176,7 @@ async fn step<S: Stream>(shard: &Shared<S>) {
         settle::expire(shard, due).await;
     }
     resolve::start(shard);
+    connection::ensure_due(shard);
     pump(shard);
 }
 
@@ -215,6 +218,7 @@ impl<S: Stream> Shard<S> {
             frozen: BTreeMap::new(),
             dirty: VecDeque::new(),
             wakes: BinaryHeap::new(),
+            connects: BTreeSet::new(),
             site_index: BTreeMap::new(),
             group_index: BTreeMap::new(),
             failures: BTreeMap::new(),
@@ -274,9 +278,10 @@ impl<S: Stream> Shard<S> {
     fn next_wait(&self) -> Duration {
         let (now, wall) = (self.context.world.monotonic(), self.context.world.wall());
         let lane = self.wakes.peek().map(|Reverse((at, _))| at.since(now));
+        let connect = self.connects.first().map(|(at, _, _)| at.since(now));
         let rest = self.rests.peek().map(|Reverse((at, _))| at.since(wall));
         let queue = self.queue.next_wake().map(|at| at.since(wall));
-        [lane, rest, queue].into_iter().flatten().fold(IDLE, Duration::min)
+        [lane, connect, rest, queue].into_iter().flatten().fold(IDLE, Duration::min)
     }
 
     fn is_drained(&self) -> bool {
