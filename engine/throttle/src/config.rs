@@ -193,7 +193,13 @@ impl FileReader<'_> {
         let span = typed.span();
         let suffix = typed.into_inner().trim_matches('.').to_ascii_lowercase();
         let is_name = !suffix.is_empty() && suffix.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte));
-        if is_name { Ok(self.sourced(span, suffix)) } else { Err(self.error(span, "expected a host name such as \"mail.example.net\"")) }
+        // A static route to an address has the address for its host.
+        let is_address = suffix.parse::<std::net::IpAddr>().is_ok();
+        if is_name || is_address {
+            Ok(self.sourced(span, suffix))
+        } else {
+            Err(self.error(span, "expected a host name such as \"mail.example.net\""))
+        }
     }
 
     fn at_least_one(&self, typed: Option<Spanned<u32>>) -> Result<Option<Sourced<u32>>, ShapingError> {
