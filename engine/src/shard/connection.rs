@@ -87,6 +87,8 @@ async fn serve<S: Stream>(shard: Shared<S>, lane: usize, site: usize) {
             outlet.connections -= 1;
             outlet.idle -= 1;
         }
+        // A shard that drains waits for its last connection.
+        state.wake();
     }
     ensure_next(&shard, lane, site);
     freed(&shard, lane);
