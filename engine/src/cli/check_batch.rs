@@ -8,7 +8,6 @@ use aws_lc_rs::hmac;
 use clap::Args;
 use intake::{Admission, AdmissionSettings, Admitted, Fingerprints, Format, KeyIndex};
 use model::record::Intake;
-use model::reject::Reject;
 use model::state::HoldReason;
 use model::{BatchId, BundleId, Fingerprint, Protection, Stream, StreamName, TenantId, Timestamp, Transactional};
 use serde_json::{Value, json};
@@ -63,13 +62,13 @@ fn check<S: Stream>(arguments: &Arguments, json: bool) -> Outcome {
         match admission.admit(row.map_err(statements::refused)?, &mut keys, &fingerprints) {
             Admitted::Job(job) if job.head.held == Some(HoldReason::MemberMismatch) => held += 1,
             Admitted::Job(_) => {}
-            Admitted::Not { reject, .. } => write_reject(&mut errors, &reject)?,
+            Admitted::Not { reject, .. } => statements::write_line(&mut errors, &reject)?,
         }
     }
     for finding in rows.findings() {
-        write_reject(&mut errors, finding)?;
+        statements::write_line(&mut errors, finding)?;
     }
-    errors.flush().map_err(Trouble::failed)?;
+    errors.flush().or_else(statements::closed_is_fine)?;
     drop(errors);
     let findings = rows.findings_count();
     let intake = admission.finish(rows.source_records());
@@ -119,11 +118,6 @@ fn as_json(intake: &Intake, held: u64, format: &str) -> Value {
         },
         "balanced": intake.is_balanced(),
     })
-}
-
-fn write_reject(into: &mut impl Write, reject: &Reject) -> Result<(), Trouble> {
-    serde_json::to_writer(&mut *into, reject).map_err(Trouble::failed)?;
-    into.write_all(b"\n").map_err(Trouble::failed)
 }
 
 /// Fingerprints under a key of this moment: enough to find repeats inside one file, worth nothing afterwards.

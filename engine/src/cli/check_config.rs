@@ -1,5 +1,6 @@
 //! `sealpost check-config`: everything that is wrong with a configuration, or what it means.
 
+use super::output::say;
 use super::{Exit, Outcome, Trouble};
 use clap::Args;
 use serde_json::{Value, json};
@@ -22,10 +23,9 @@ pub(super) struct Arguments {
     reference: bool,
 }
 
-#[allow(clippy::print_stdout, reason = "the command line speaks to its user")]
 pub(super) fn run(arguments: Arguments, json: bool) -> Outcome {
     let Some(path) = arguments.config.filter(|_| !arguments.reference) else {
-        print!("{}", crate::config::Config::default_text());
+        say!("{}", crate::config::Config::default_text().trim_end());
         return Ok(Exit::Done);
     };
     let config = super::load(&path)?;
@@ -33,12 +33,12 @@ pub(super) fn run(arguments: Arguments, json: bool) -> Outcome {
     let summary = summary(&config, &findings);
     config.into_settings(&World::real()).map_err(Trouble::usage)?;
     if json {
-        println!("{summary}");
+        say!("{summary}");
         return Ok(Exit::Done);
     }
-    println!("{} can be used", path.display());
+    say!("{} can be used", path.display());
     for (key, value) in summary.as_object().into_iter().flatten() {
-        println!("  {key:<14} {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+        say!("  {key:<14} {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned));
     }
     Ok(Exit::Done)
 }

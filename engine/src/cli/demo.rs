@@ -3,6 +3,7 @@
 //! An 835 and an NDJSON batch are made, accepted, delivered under throttles to receivers of every temper, and reconciled
 //! against what the receivers counted themselves. The sandbox is another process, so that the CPU shown is the engine's.
 
+use super::output::say;
 use super::{Exit, Outcome, Trouble, report};
 use crate::config::Config;
 use crate::control::{self, Answer, Request};
@@ -266,9 +267,8 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), Trouble> {
     super::preview::write(path, bytes)
 }
 
-#[allow(clippy::print_stdout, reason = "the command line speaks to its user")]
 fn say(json: bool, line: &str) {
     if !json {
-        println!("{line}");
+        say!("{line}");
     }
 }

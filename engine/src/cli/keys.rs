@@ -1,5 +1,6 @@
 //! `sealpost keys new`: the key-encryption key and the DKIM keys of a first configuration.
 
+use super::output::say;
 use super::{Exit, Outcome, Trouble};
 use clap::{Args, Subcommand};
 use std::path::{Path, PathBuf};
@@ -67,18 +68,17 @@ fn write_new(world: &World, path: &Path, bytes: &[u8]) -> Result<(), Trouble> {
     write().map_err(|error| Trouble::failed(format!("{}: {error}; existing keys are never overwritten", path.display())))
 }
 
-#[allow(clippy::print_stdout, reason = "the command line speaks to its user")]
 fn print(files: &[PathBuf], records: &[seal::dkim::keys::DnsRecord], json: bool) {
     if json {
         let records: Vec<_> = records.iter().map(|record| serde_json::json!({ "name": record.name, "txt": record.text })).collect();
-        println!("{}", serde_json::json!({ "files": files, "dns_records": records }));
+        say!("{}", serde_json::json!({ "files": files, "dns_records": records }));
         return;
     }
-    println!("Made, with mode 0600:");
-    files.iter().for_each(|file| println!("  {}", file.display()));
+    say!("Made, with mode 0600:");
+    files.iter().for_each(|file| say!("  {}", file.display()));
     if !records.is_empty() {
-        println!("\nPublish before the first message:\n");
-        records.iter().for_each(|record| println!("{record}\n"));
+        say!("\nPublish before the first message:\n");
+        records.iter().for_each(|record| say!("{record}\n"));
     }
-    println!("Back up the key-encryption key apart from the journal: without it, what is queued cannot be read.");
+    say!("Back up the key-encryption key apart from the journal: without it, what is queued cannot be read.");
 }

@@ -15,6 +15,7 @@ mod check_config;
 mod connect;
 mod demo;
 mod keys;
+mod output;
 mod preview;
 mod progress;
 mod report;
@@ -26,6 +27,7 @@ mod statements;
 use crate::config::Config;
 use clap::{Parser, Subcommand};
 use model::StreamName;
+use output::{complain, say};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -149,7 +151,7 @@ pub fn main() -> ExitCode {
     ExitCode::from(match outcome {
         Ok(exit) => exit.code(),
         Err(trouble) => {
-            complain(&trouble, json);
+            report_trouble(&trouble, json);
             trouble.exit.code()
         }
     })
@@ -179,10 +181,9 @@ fn stream(text: &str) -> Result<StreamName, String> {
     }
 }
 
-#[allow(clippy::print_stdout, clippy::print_stderr, reason = "the command line speaks to its user")]
-fn complain(trouble: &Trouble, json: bool) {
+fn report_trouble(trouble: &Trouble, json: bool) {
     if json {
-        println!("{}", serde_json::json!({ "error": trouble.message, "exit": trouble.exit.code() }));
+        say!("{}", serde_json::json!({ "error": trouble.message, "exit": trouble.exit.code() }));
     }
-    eprintln!("sealpost: {}", trouble.message);
+    complain!("sealpost: {}", trouble.message);
 }

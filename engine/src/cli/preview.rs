@@ -2,6 +2,7 @@
 //!
 //! They are readable, so it asks first: what lies in the folder afterwards is protected health information in clear text.
 
+use super::output::say;
 use super::{Exit, Outcome, Trouble, statements};
 use crate::config::{Config, Tenant};
 use clap::Args;
@@ -48,7 +49,6 @@ pub(super) struct Arguments {
     write_clear_text: bool,
 }
 
-#[allow(clippy::print_stdout, reason = "the command line speaks to its user")]
 pub(super) fn run(arguments: Arguments, json: bool) -> Outcome {
     if !arguments.write_clear_text && !agrees(&arguments.out)? {
         return Err(Trouble::usage("nothing was written"));
@@ -61,9 +61,9 @@ pub(super) fn run(arguments: Arguments, json: bool) -> Outcome {
     let request = Request { tenant, contacts: contacts.as_ref(), out: &arguments.out, first: arguments.first };
     let written = write_messages(&world, &request, rows)?;
     if json {
-        println!("{}", serde_json::json!({ "messages": written, "folder": arguments.out }));
+        say!("{}", serde_json::json!({ "messages": written, "folder": arguments.out }));
     } else {
-        println!("{written} messages in {}: .eml as it would be sent (without signatures), .html, .txt", arguments.out.display());
+        say!("{written} messages in {}: .eml as it would be sent (without signatures), .html, .txt", arguments.out.display());
     }
     Ok(Exit::Done)
 }
@@ -130,12 +130,11 @@ fn inline_recipient(email: &str, name: &Private) -> Option<Recipient> {
 }
 
 /// Asks on the terminal; without one the answer is no.
-#[allow(clippy::print_stderr, reason = "the command line speaks to its user")]
 fn agrees(out: &Path) -> Result<bool, Trouble> {
     if !std::io::stdin().is_terminal() {
         return Err(Trouble::usage("this writes readable personal data; say --write-clear-text where nobody can be asked"));
     }
-    eprint!("This writes readable personal data into {}. Go on? [y/N] ", out.display());
+    let _ = write!(std::io::stderr(), "This writes readable personal data into {}. Go on? [y/N] ", out.display());
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer).map_err(Trouble::failed)?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))

@@ -2,6 +2,7 @@
 //!
 //! Colours only on a terminal, and never alone: every mark is a word too.
 
+use super::output::say;
 use serde_json::Value;
 use std::fmt::Write;
 use std::io::IsTerminal;
@@ -11,23 +12,21 @@ const PARTS: [&str; 7] = ["accepted", "rejected", "duplicate", "merged", "not_ma
 const MONEY: [&str; 3] = ["billed", "plan_paid", "member_owes"];
 
 /// The books of a batch.
-#[allow(clippy::print_stdout, reason = "the command line speaks to its user")]
 pub(super) fn print(report: &Value, environment: &str, elapsed_ms: u64, json: bool) {
     if json {
         let mut report = report.clone();
         report["elapsed_ms"] = elapsed_ms.into();
         report["environment"] = environment.into();
-        println!("{report}");
+        say!("{report}");
     } else {
-        print!("{}", render(report, environment, elapsed_ms, std::io::stdout().is_terminal()));
+        say!("{}", render(report, environment, elapsed_ms, std::io::stdout().is_terminal()).trim_end());
     }
 }
 
 /// The books of the demo, the latencies, and where to look.
-#[allow(clippy::print_stdout, reason = "the command line speaks to its user")]
 pub(super) fn print_demo(summary: &Value, reports: &[(Value, u64)], json: bool) {
     if json {
-        println!("{summary}");
+        say!("{summary}");
         return;
     }
     for (report, elapsed_ms) in reports {
@@ -69,7 +68,7 @@ pub(super) fn print_demo(summary: &Value, reports: &[(Value, u64)], json: bool) 
         page,
         "\nwhere to look\n  {dir}/sealpost.toml            the configuration used\n  {dir}/sample/               the first statement as its member sees it (.html, .txt, .eml)\n  {dir}/state/results/        the reject files\n  {dir}/remittance.835 and statements.ndjson   the invented batches"
     );
-    print!("{page}");
+    say!("{}", page.trim_end());
 }
 
 /// Nanoseconds in the unit a person would take.
@@ -83,10 +82,9 @@ fn span(ns: u64) -> String {
 }
 
 /// What intake would say about a file.
-#[allow(clippy::print_stdout, reason = "the command line speaks to its user")]
 pub(super) fn print_check(check: &Value, json: bool) {
     if json {
-        println!("{check}");
+        say!("{check}");
         return;
     }
     let mut page = String::new();
@@ -98,19 +96,18 @@ pub(super) fn print_check(check: &Value, json: bool) {
         line(&mut page, part, check["statements"][part].as_u64().unwrap_or(0), read, check, part);
     }
     reasons(&mut page, check);
-    print!("{page}");
+    say!("{}", page.trim_end());
 }
 
 /// All batches.
-#[allow(clippy::print_stdout, reason = "the command line speaks to its user")]
 pub(super) fn print_batches(batches: &Value, json: bool) {
     if json {
-        println!("{batches}");
+        say!("{batches}");
         return;
     }
-    println!("{:<12} {:<14} {:<9} {:>10} {:>10} {:>10}  state", "batch", "stream", "format", "records", "jobs", "active");
+    say!("{:<12} {:<14} {:<9} {:>10} {:>10} {:>10}  state", "batch", "stream", "format", "records", "jobs", "active");
     for batch in batches.as_array().into_iter().flatten() {
-        println!(
+        say!(
             "{:<12} {:<14} {:<9} {:>10} {:>10} {:>10}  {}",
             batch["batch_id"].as_str().unwrap_or("-"),
             batch["stream"].as_str().unwrap_or("-"),
@@ -124,12 +121,11 @@ pub(super) fn print_batches(batches: &Value, json: bool) {
 }
 
 /// How many jobs an order touched.
-#[allow(clippy::print_stdout, reason = "the command line speaks to its user")]
 pub(super) fn print_ordered(jobs: u64, json: bool) {
     if json {
-        println!("{}", serde_json::json!({ "jobs": jobs }));
+        say!("{}", serde_json::json!({ "jobs": jobs }));
     } else {
-        println!("done: {jobs} waiting jobs touched; what already has an intent on disk goes on");
+        say!("done: {jobs} waiting jobs touched; what already has an intent on disk goes on");
     }
 }
 

@@ -43,7 +43,8 @@ pub(super) fn run(arguments: Arguments, _json: bool) -> Outcome {
         rejected += 1;
         write_line(&mut errors, finding)?;
     }
-    output.flush().and_then(|()| errors.flush()).map_err(Trouble::failed)?;
+    output.flush().or_else(closed_is_fine)?;
+    errors.flush().or_else(closed_is_fine)?;
     Ok(if rejected == 0 { Exit::Done } else { Exit::NeedsPerson })
 }
 
@@ -59,7 +60,14 @@ pub(super) fn refused(refusal: model::reject::Refusal) -> Trouble {
     Trouble::new(Exit::Refused, refusal)
 }
 
-fn write_line(into: &mut impl Write, value: &impl serde::Serialize) -> Result<(), Trouble> {
-    serde_json::to_writer(&mut *into, value).map_err(Trouble::failed)?;
-    into.write_all(b"\n").map_err(Trouble::failed)
+/// One line of JSON.
+pub(super) fn write_line(into: &mut impl Write, value: &impl serde::Serialize) -> Result<(), Trouble> {
+    let mut line = serde_json::to_vec(value).map_err(Trouble::failed)?;
+    line.push(b'\n');
+    into.write_all(&line).or_else(closed_is_fine)
+}
+
+/// A reader that has gone (`| head`) needs nothing more.
+pub(super) fn closed_is_fine(error: std::io::Error) -> Result<(), Trouble> {
+    if error.kind() == std::io::ErrorKind::BrokenPipe { Ok(()) } else { Err(Trouble::failed(error)) }
 }
