@@ -60,11 +60,14 @@ pub(super) fn run(arguments: Arguments, json: bool) -> Outcome {
             findings = *found;
         }
         bar.show(answer);
+        // The books reach their reader before the batch closes: whoever is killed in between hands the file in again and is told.
+        if let Answer::Report { report, elapsed_ms, environment, .. } = answer {
+            bar.finish();
+            report::print(report, environment, *elapsed_ms, json);
+        }
     })?;
-    bar.finish();
     match last {
-        Answer::Report { report, needs_a_person, elapsed_ms, environment, .. } => {
-            report::print(&report, &environment, elapsed_ms, json);
+        Answer::Report { report, needs_a_person, .. } => {
             let is_closed = report["closed"].as_bool().unwrap_or(false);
             let is_balanced = report["balanced"].as_bool().unwrap_or(false);
             let rejected = report["statements"]["rejected"].as_u64().unwrap_or(0);
