@@ -1,13 +1,15 @@
 //! From a checked configuration to what the engine runs with: keys, templates and knowledge files are read here.
 //!
-//! What is shipped (templates, limits of receivers, meanings of replies) is compiled in, so that the binary alone is a working
+//! What is shipped (templates, limits of receivers, meanings of replies, warm-up) is compiled in, so that the binary alone is a working
 //! installation; a folder in the configuration takes its place, files are read after it and win.
 
-use crate::config::{Config, KeyOrigin, KnowledgeFiles, Stream, Tenant, Uncertain};
-use crate::settings::{DeliverySettings, EngineSettings, Places, SourceAddress, TenantSettings};
-use crate::shipped::{BOUNCES, DESTINATIONS, TEMPLATES};
+use crate::config::{Config, KeyOrigin, KnowledgeFiles, Pool, Stream, Tenant, Uncertain};
+use crate::settings::{DeliverySettings, EngineSettings, Places, Sources, TenantSettings};
+use crate::shipped::{BOUNCES, DESTINATIONS, TEMPLATES, WARMUP};
 use egress::{EhloName, Routes, SiteResolver, TlsContext};
+use ipreputation::{AddressConfig, PoolConfig, Pools, PoolsConfig, Warmup};
 use journal::KeySource;
+use model::StreamName;
 use outcome::{RetrySchedule, Rules, UncertainRule};
 use render::{Bundle, Renderer};
 use seal::Signer;
@@ -43,8 +45,8 @@ impl Config {
             key_source: key_source(&self.keys),
             segment_bytes: self.segment_bytes,
             tenants,
-            transactional: self.delivery(&self.transactional)?,
-            marketing: self.marketing.as_ref().map(|stream| self.delivery(stream)).transpose()?,
+            transactional: self.delivery(StreamName::Transactional, &self.transactional)?,
+            marketing: self.marketing.as_ref().map(|stream| self.delivery(StreamName::Marketing, stream)).transpose()?,
             resolver: Arc::new(resolver),
             tls: Arc::new(tls),
             places: Places {
@@ -74,7 +76,7 @@ impl Config {
         Rules::from_files(&knowledge(&self.bounces, &BOUNCES)?).map_err(because)
     }
 
-    fn delivery(&self, stream: &Stream) -> Result<DeliverySettings, AssemblyError> {
+    fn delivery(&self, name: StreamName, stream: &Stream) -> Result<DeliverySettings, AssemblyError> {
         let retry: Vec<String> = stream.retry.iter().map(|span| format!("{}s", span.as_secs().max(1))).collect();
         Ok(DeliverySettings {
             workers: stream.workers,
@@ -86,24 +88,35 @@ impl Config {
                 Uncertain::Hold => UncertainRule::Hold,
             },
             timeouts: self.egress.timeouts,
-            sources: self.sources(stream)?,
+            sources: self.sources(name, stream)?,
             drain: stream.drain,
         })
     }
 }
 
 impl Config {
-    /// The addresses of a stream's pool.
-    fn sources(&self, stream: &Stream) -> Result<Vec<SourceAddress>, AssemblyError> {
+    /// The addresses of a stream's pool, with the shipped warm-up; the kernel's choice where it has none.
+    fn sources(&self, name: StreamName, stream: &Stream) -> Result<Sources, AssemblyError> {
         let pool = stream.pool.as_ref().and_then(|name| self.pools.iter().find(|pool| pool.name == *name));
-        let name = pool.map_or(&self.node.host_name, |pool| &pool.ehlo_name);
-        let ehlo_name = EhloName::parse(name.as_str()).map_err(because)?;
-        let addresses = pool.map(|pool| pool.addresses.as_slice()).unwrap_or_default();
-        if addresses.is_empty() {
-            return Ok(vec![SourceAddress { ip: None, ehlo_name }]);
-        }
-        Ok(addresses.iter().map(|ip| SourceAddress { ip: Some(*ip), ehlo_name: ehlo_name.clone() }).collect())
+        let Some(pool) = pool.filter(|pool| !pool.addresses.is_empty()) else {
+            let name = pool.map_or(&self.node.host_name, |pool| &pool.ehlo_name);
+            return Ok(Sources::kernels_choice(EhloName::parse(name.as_str()).map_err(because)?));
+        };
+        let (file, text) = WARMUP[0];
+        let warmup = Warmup::from_file(file, text).map_err(because)?;
+        let pools = Pools::new(&pools_of(name, pool), warmup, self.node.host_name.as_str()).map_err(because)?;
+        Sources::from_pools(pools, name).map_err(because)
     }
+}
+
+/// A stream sees its own pool alone (invariant 9).
+fn pools_of(stream: StreamName, pool: &Pool) -> PoolsConfig {
+    let addresses = pool.addresses.iter().map(|address| AddressConfig {
+        ip: address.ip.to_string(),
+        ehlo: address.ehlo_name.as_str().to_owned(),
+        warmup_started: address.warmup_started.map(|day| day.to_string()),
+    });
+    PoolsConfig::from([(pool.name.clone(), PoolConfig { stream, addresses: addresses.collect() })])
 }
 
 fn key_source(origin: &KeyOrigin) -> KeySource {

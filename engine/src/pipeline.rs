@@ -20,7 +20,7 @@ use journal::{Journal, JournalConfig, JournalError, KeyRing, Opened, Reader, Rec
 use ledger::{Ledger, LedgerError};
 use model::record::{BatchVerb, FrameKey, Record, StateChange};
 use model::state::HoldReason;
-use model::{BatchId, State, Stream, TenantId};
+use model::{BatchId, State, Stream, StreamName, TenantId};
 use outcome::UncertainRule;
 use seal::Signer;
 use std::collections::BTreeMap;
@@ -29,6 +29,8 @@ use std::time::Duration;
 use world::channel::Sender;
 use world::{ThreadHandle, World};
 
+/// The bit of a node that is set in the ids of marketing.
+const NODE_MARKETING: u16 = 1 << 15;
 /// Messages that may be with the workers at once, for each worker.
 const PREPARING_PER_WORKER: usize = 64;
 /// Jobs that travel to the shard at once.
@@ -45,6 +47,15 @@ pub enum StartError {
     /// The ledger cannot be opened.
     #[error("the ledger cannot be opened: {0}; it can be deleted, the next start rebuilds it from the record")]
     Ledger(#[from] LedgerError),
+}
+
+/// The node as it stands in a stream's ids. Each journal counts for itself, so without the highest bit the first batches of both streams,
+/// their reject files and their Message-IDs would have one name. The configuration leaves that bit free.
+const fn node_of(node: u16, stream: StreamName) -> u16 {
+    match stream {
+        StreamName::Transactional => node,
+        StreamName::Marketing => node | NODE_MARKETING,
+    }
 }
 
 /// One stream at work.
@@ -84,7 +95,7 @@ pub(crate) async fn start<S: Stream>(
 ) -> Result<(Pipeline<S>, Past), StartError> {
     let config = JournalConfig {
         dir: settings.places.journal.join(S::NAME.as_str()),
-        node: settings.node,
+        node: node_of(settings.node, S::NAME),
         segment_bytes: settings.segment_bytes,
         commit_delay_max: COMMIT_DELAY_MAX,
         channel_capacity: 8192,
@@ -136,6 +147,7 @@ fn start_shard<S: Stream>(
         shaping: Arc::clone(&settings.shaping),
         rules: Arc::clone(&settings.rules),
         settings: Arc::clone(delivery),
+        address_file: settings.places.ledger.as_ref().map(|folder| folder.join(format!("{}.addresses.json", S::NAME))),
         accounts: common.accounts.clone(),
         times: Arc::clone(&common.times),
         workers: slices,

@@ -4,11 +4,13 @@
 
 use crate::environment::Environment;
 use egress::{EhloName, SiteResolver, Timeouts, TlsContext};
+use ipreputation::Pools;
 use journal::KeySource;
-use model::Protection;
+use model::{Protection, StreamName};
 use outcome::{RetrySchedule, Rules, UncertainRule};
 use render::Bundle;
 use seal::Signer;
+use smtp::EhloNameError;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -80,6 +82,43 @@ pub struct SourceAddress {
     pub ehlo_name: EhloName,
 }
 
+/// Where the connections of a stream come from.
+#[derive(Debug, Clone)]
+pub struct Sources {
+    /// Never empty.
+    addresses: Vec<SourceAddress>,
+    pools: Option<Pools>,
+}
+
+impl Sources {
+    /// The kernel chooses the address, and there is no ceiling: loopback and development.
+    pub fn kernels_choice(ehlo_name: EhloName) -> Self {
+        Self { addresses: vec![SourceAddress { ip: None, ehlo_name }], pools: None }
+    }
+
+    /// The addresses of a stream's pools, each with what it may send a day.
+    ///
+    /// # Errors
+    /// A name that cannot stand in EHLO.
+    pub fn from_pools(pools: Pools, stream: StreamName) -> Result<Self, EhloNameError> {
+        let address = |source: ipreputation::SourceAddress| {
+            EhloName::parse(&source.ehlo_name).map(|ehlo_name| SourceAddress { ip: source.ip, ehlo_name })
+        };
+        let addresses = pools.addresses(stream).into_iter().map(address).collect::<Result<_, _>>()?;
+        Ok(Self { addresses, pools: Some(pools) })
+    }
+
+    /// All of them, in the order of the configuration. Never empty.
+    pub fn addresses(&self) -> &[SourceAddress] {
+        &self.addresses
+    }
+
+    /// What each may send; `None` where the kernel chooses.
+    pub fn pools(&self) -> Option<&Pools> {
+        self.pools.as_ref()
+    }
+}
+
 /// How a stream delivers.
 #[derive(Debug, Clone)]
 pub struct DeliverySettings {
@@ -95,8 +134,8 @@ pub struct DeliverySettings {
     pub uncertain: UncertainRule,
     /// RFC 5321 section 4.5.3.2.
     pub timeouts: Timeouts,
-    /// Our addresses; one without `ip` lets the kernel choose. Never empty.
-    pub sources: Vec<SourceAddress>,
+    /// Our addresses, and what each may send.
+    pub sources: Sources,
     /// How long draining may take before what is under way is left `uncertain`.
     pub drain: Duration,
 }

@@ -86,6 +86,7 @@ fn every_commented_key_is_one_the_code_knows() {
 fn documented_keys(text: &str) -> BTreeSet<String> {
     let mut keys = BTreeSet::new();
     let mut section: Vec<String> = Vec::new();
+    let mut list = String::new();
     for line in text.lines() {
         if let Some(header) = line.strip_prefix('[').and_then(|rest| rest.split(']').next()) {
             section = header.splitn(2, '.').map(|part| part.trim_matches('"').to_owned()).collect();
@@ -102,9 +103,12 @@ fn documented_keys(text: &str) -> BTreeSet<String> {
         if key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_') {
             keys.insert(section.iter().map(String::as_str).chain([key]).collect::<Vec<_>>().join("."));
             keys.extend(inner_keys(value).map(|inner| format!("{}.{key}.{inner}", section.join("."))));
+            if value == "[" {
+                list = key.to_owned();
+            }
         } else if let Some(inner) = line.trim().strip_prefix('{') {
-            // An entry of a list of tables: the tenant's `dkim`.
-            keys.extend(inner_keys(&format!("{{{inner}")).map(|inner| format!("{}.dkim.{inner}", section.join("."))));
+            // An entry of a list of tables: the tenant's `dkim`, the pool's `addresses`.
+            keys.extend(inner_keys(&format!("{{{inner}")).map(|inner| format!("{}.{list}.{inner}", section.join("."))));
         }
     }
     // Named in the prose of [keys]: the other way to say it.

@@ -2,7 +2,7 @@
 
 mod workspace;
 
-use sealpost::shipped::{BOUNCES, DESTINATIONS, TEMPLATES};
+use sealpost::shipped::{BOUNCES, DESTINATIONS, TEMPLATES, WARMUP};
 use std::path::{Path, PathBuf};
 use workspace::root;
 
@@ -40,6 +40,11 @@ fn limits_of_receivers() {
 #[test]
 fn meanings_of_replies() {
     check(BOUNCES, "configs/bounces", "");
+}
+
+#[test]
+fn warm_up() {
+    check(&WARMUP, "configs/pools", "");
 }
 
 #[test]

@@ -77,6 +77,18 @@ impl Pools {
         }
     }
 
+    /// All addresses of a stream in the order in which this limit group's mail leaves from them: first the one that
+    /// [`Self::choose`] names, last those that may send nothing more today.
+    pub fn order(&self, stream: StreamName, group: &str, now: Timestamp) -> Vec<SourceAddress> {
+        let today = Day::of(now);
+        let candidates: Vec<&Member> = self.members.iter().filter(|member| member.stream == stream).collect();
+        if candidates.is_empty() {
+            return vec![self.kernels_choice.clone()];
+        }
+        let weighted = candidates.iter().map(|member| (member.octets.as_slice(), self.room(member, today)));
+        selection::order(group, weighted).into_iter().map(|at| candidates[at].source.clone()).collect()
+    }
+
     /// All addresses of a stream, in the order of the configuration; the kernel's choice where it has none.
     pub fn addresses(&self, stream: StreamName) -> Vec<SourceAddress> {
         let own: Vec<SourceAddress> =

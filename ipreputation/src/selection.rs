@@ -14,6 +14,14 @@ pub fn choose<'a>(key: &str, candidates: impl Iterator<Item = (&'a [u8], u64)>) 
         .map(|(at, _)| at)
 }
 
+/// All candidates, best first: the first is the one [`choose`] takes, and each next one is what it takes when those before
+/// are used up. Weights of 0 come last.
+pub fn order<'a>(key: &str, candidates: impl Iterator<Item = (&'a [u8], u64)>) -> Vec<usize> {
+    let mut scored: Vec<(u128, usize)> = candidates.enumerate().map(|(at, (name, weight))| (score(hash(key, name), weight), at)).collect();
+    scored.sort_by_key(|(score, at)| (std::cmp::Reverse(*score), *at));
+    scored.into_iter().map(|(_, at)| at).collect()
+}
+
 /// weight / −log2(u), where u is the hash as a number in (0, 1]: the winner is drawn in proportion to the weights. The
 /// logarithm is taken in 32 fractional bits, straight between powers of two; that is off by 6 % at most, and exact enough.
 fn score(hash: u64, weight: u64) -> u128 {
@@ -63,6 +71,20 @@ mod tests {
             let after = choose(&key, NAMES.into_iter().zip([50, 0, 50])).unwrap();
             assert!(after != 1 && (before == 1 || before == after), "{key}");
         }
+    }
+
+    #[test]
+    fn the_order_is_what_would_be_chosen_one_after_the_other() {
+        for group in 0..2_000 {
+            let key = format!("mx{group}.example");
+            let mut weights = [50, 20, 90];
+            let order = order(&key, NAMES.into_iter().zip(weights));
+            for at in &order {
+                assert_eq!(choose(&key, NAMES.into_iter().zip(weights)), Some(*at), "{key}: {order:?}");
+                weights[*at] = 0;
+            }
+        }
+        assert_eq!(order("a", NAMES.into_iter().zip([0, 7, 0]))[0], 1);
     }
 
     #[test]

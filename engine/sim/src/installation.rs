@@ -12,7 +12,7 @@ use outcome::Rules;
 use render::{Bundle, Identity};
 use seal::{DkimKeys, Signer};
 use sealpost::environment::Environment;
-use sealpost::settings::{DeliverySettings, EngineSettings, Places, SourceAddress, TenantSettings};
+use sealpost::settings::{DeliverySettings, EngineSettings, Places, Sources, TenantSettings};
 use sealpost::shipped::{BOUNCES, TEMPLATES};
 use sink::Sandbox;
 use std::collections::{BTreeMap, BTreeSet};
@@ -129,7 +129,7 @@ fn delivery(scenario: &Scenario) -> Result<DeliverySettings, InstallationError> 
         retry: "1s, 2s, 4s, 8s".parse().map_err(because)?,
         uncertain: scenario.uncertain,
         timeouts: Timeouts::all(Duration::from_secs(30)),
-        sources: vec![SourceAddress { ip: None, ehlo_name }],
+        sources: Sources::kernels_choice(ehlo_name),
         drain: Duration::from_secs(5),
     })
 }

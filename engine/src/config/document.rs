@@ -67,6 +67,12 @@ pub(super) struct Section<'d> {
     asked: RefCell<BTreeSet<&'static str>>,
 }
 
+/// An item of [`Section::entries`].
+pub(super) enum Entry<'d> {
+    Text(String),
+    Table(Section<'d>),
+}
+
 impl<'d> Section<'d> {
     /// The top of a text.
     pub(super) fn top(notes: &'d Notes<'d>, table: &'d DeTable<'d>) -> Self {
@@ -106,6 +112,19 @@ impl<'d> Section<'d> {
     pub(super) fn tables(&self, key: &'static str) -> Vec<Self> {
         let items = self.items(key, "expected a list of tables such as [{ ... }]");
         items.into_iter().map(|item| self.child(key, key, Some(item))).collect()
+    }
+
+    /// A list in which a text stands for a table that says no more than that.
+    pub(super) fn entries(&self, key: &'static str, expected: &str) -> Vec<Entry<'d>> {
+        let entry = |item: &'d Spanned<DeValue<'d>>| match item.get_ref() {
+            DeValue::String(text) => Some(Entry::Text(text.to_string())),
+            DeValue::Table(_) => Some(Entry::Table(self.child(key, key, Some(item)))),
+            other => {
+                self.note(Some(item.span().start), key, &format!("{expected}{}", shown(other)));
+                None
+            }
+        };
+        self.items(key, &format!("expected a list: {expected}")).into_iter().filter_map(entry).collect()
     }
 
     /// Whether the key is there, right or wrong.

@@ -21,7 +21,7 @@ mod units;
 
 pub use error::{ConfigError, ConfigErrors};
 pub use installation::{AcceptAfter, KeyOrigin, Node, Paths};
-pub use pool::Pool;
+pub use pool::{Pool, PoolAddress};
 pub use receivers::KnowledgeFiles;
 pub use stream::{Stream, Uncertain};
 pub use tenant::Tenant;
@@ -122,7 +122,7 @@ impl Config {
 }
 
 /// A text in which each kind of table with a chosen name stands once, so that all its keys are asked for.
-const ONE_OF_EACH: &str = "[tenants.x]\ndkim = [{}]\n[routes.x]\n[pools.x]\n";
+const ONE_OF_EACH: &str = "[tenants.x]\ndkim = [{}]\n[routes.x]\n[pools.x]\naddresses = [{}]\n";
 
 fn check(top: &Section<'_>, places: &Resolver<'_>) -> Config {
     let environment = installation::environment(top);

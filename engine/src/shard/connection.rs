@@ -158,13 +158,15 @@ async fn attempt<S: Stream>(shard: &Shared<S>, lane: usize, site: usize, connect
         times.record(stages::COMMIT, world.monotonic() - appended);
         loop {
             let now = world.monotonic();
-            let granted = shard.borrow_mut().lanes[lane].throttle.spend(now);
+            let granted = shard.borrow_mut().spend(lane, now);
             match granted {
                 Ok(()) => {
                     spent.set(true);
                     return true;
                 }
-                Err(at) => world.sleep_until(at).await,
+                Err(Some(at)) => world.sleep_until(at).await,
+                // The day turned under way and its ceiling is reached: the message goes back into the queue.
+                Err(None) => return false,
             }
         }
     };
@@ -173,7 +175,7 @@ async fn attempt<S: Stream>(shard: &Shared<S>, lane: usize, site: usize, connect
     times.record(stages::CONVERSATION, ended - appended);
     times.record(stages::DELIVERY, ended - taken);
     if !spent.get() {
-        shard.borrow_mut().lanes[lane].throttle.give_back();
+        shard.borrow_mut().give_back(lane);
     }
     settle::attempted(shard, lane, site, &attempt, delivery, connection).await;
 }

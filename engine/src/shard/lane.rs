@@ -4,17 +4,20 @@
 //! *outlet*: a short line of sealed messages and the connections that serve it. A lane takes a job only
 //! with a permit, so what waits in outlets is bounded by what the lane may have under way.
 
+use super::leases::NoUnit;
 use super::resolve::group_id;
 use super::{SLICE_MESSAGES_MAX, Shard, Shared, connection, pump, settle};
 use crate::prepare::{Prepare, Prepared};
 use crate::settings::SourceAddress;
 use egress::Site;
+use ipreputation::Day;
 use model::Stream;
-use model::stage::{PermittedDelivery, SealedMessage};
+use model::stage::{Permit, PermittedDelivery, SealedMessage};
 use model::{Monotonic, State, Timestamp};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use throttle::SuspendReason;
 use world::channel::{Receiver, Sender};
 
 /// Messages in line for each idle or opening connection before one more is opened.
@@ -22,7 +25,11 @@ const WAITING_PER_CONNECTION: usize = 3;
 
 /// A limit group: what shares a receiver's limits.
 pub(super) struct Group {
+    pub(super) name: String,
+    /// The lane of the address it keeps to comes first.
     pub(super) lanes: Vec<usize>,
+    /// The day (UTC) for which `lanes` are in order.
+    pub(super) ordered_on: Option<Day>,
     pub(super) dirty: bool,
 }
 
@@ -44,6 +51,8 @@ pub(super) struct LaneState<S: Stream> {
     pub(super) source: SourceAddress,
     pub(super) throttle: throttle::Lane,
     pub(super) outlets: BTreeMap<usize, Outlet<S>>,
+    /// The latest moment for which its group's wake was set: one is enough, however often the lane is asked.
+    pub(super) wake_set: Option<Monotonic>,
 }
 
 /// A lane's line to one site.
@@ -76,7 +85,7 @@ pub(super) async fn receive_prepared<S: Stream>(shard: &Shared<S>, prepared: Pre
             }
         }
         Err((due, reason)) => {
-            shard.borrow_mut().lanes[lane].throttle.give_back();
+            shard.borrow_mut().give_back(lane);
             settle::hold(shard, due, reason).await;
         }
     }
@@ -132,23 +141,28 @@ impl<S: Stream> Shard<S> {
 
     /// Takes what the lanes of one group may; true where only the workers' room ended it.
     fn collect_group(&mut self, group: usize, now: Monotonic, slice: &mut Vec<Prepare<S>>, slices: &mut Vec<Vec<Prepare<S>>>) -> bool {
+        self.order_lanes(group);
         for lane in self.groups[group].lanes.clone() {
             loop {
+                // No unit of an address is leased for a job that is not there.
+                if self.queue.ready(group_id(group)) == 0 {
+                    return false;
+                }
                 if self.draining || self.preparing >= self.context.preparing_max {
                     return !self.draining;
                 }
-                let permit = match self.lanes[lane].throttle.permit(now) {
+                let permit = match self.permit(lane, now) {
                     Ok(permit) => permit,
-                    Err(wait) => {
-                        if let Some(at) = wait.until() {
-                            self.wakes.push(Reverse((at, group)));
+                    Err(until) => {
+                        if let Some(at) = until {
+                            self.wake_at(at, lane);
                         }
                         break;
                     }
                 };
                 let wall = self.context.world.wall();
                 let Some(due) = self.queue.take(group_id(group), wall) else {
-                    self.lanes[lane].throttle.give_back();
+                    self.give_back(lane);
                     return false;
                 };
                 self.step_progress(due.batch, State::Queued, State::InFlight);
@@ -170,6 +184,67 @@ impl<S: Stream> Shard<S> {
             }
         }
         false
+    }
+}
+
+impl<S: Stream> Shard<S> {
+    /// A permit of a lane whose address may send one more today; otherwise when to ask again.
+    fn permit(&mut self, lane: usize, now: Monotonic) -> Result<Permit, Option<Monotonic>> {
+        let state = &mut self.lanes[lane];
+        let permit = state.throttle.permit(now).map_err(|wait| wait.until())?;
+        let Err(no_unit) = self.leases.reserve(state.source.ip) else { return Ok(permit) };
+        state.throttle.give_back();
+        let wall = self.context.world.wall();
+        Err(Some(match no_unit {
+            NoUnit::Soon(at) => now + at.since(wall),
+            // Nothing of the address is under way, so no message in line is cut off by it.
+            NoUnit::CeilingReached(at) => {
+                let until = now + at.since(wall);
+                state.throttle.suspend(until, SuspendReason::CeilingReached);
+                until
+            }
+        }))
+    }
+
+    /// A permit ended without its final dot: what it had of lane and address goes back.
+    pub(super) fn give_back(&mut self, lane: usize) {
+        let state = &mut self.lanes[lane];
+        state.throttle.give_back();
+        self.leases.give_back(state.source.ip);
+    }
+
+    /// Spends limit and unit, right before the final dot: the day's ceiling and the lane's rate both agree.
+    ///
+    /// The moment before which the dot must not be written; `None` where the address may send nothing more today.
+    pub(super) fn spend(&mut self, lane: usize, now: Monotonic) -> Result<(), Option<Monotonic>> {
+        let state = &mut self.lanes[lane];
+        if !self.leases.may_spend(state.source.ip) {
+            return Err(None);
+        }
+        state.throttle.spend(now).map_err(Some)?;
+        self.leases.spent(state.source.ip);
+        Ok(())
+    }
+
+    fn wake_at(&mut self, at: Monotonic, lane: usize) {
+        let state = &mut self.lanes[lane];
+        if state.wake_set != Some(at) {
+            state.wake_set = Some(at);
+            self.wakes.push(Reverse((at, state.group)));
+        }
+    }
+
+    /// Once a day: which address the group keeps to, and where it goes when that is used up.
+    fn order_lanes(&mut self, group: usize) {
+        let wall = self.context.world.wall();
+        if !self.leases.has_choice() || self.groups[group].ordered_on == Some(Day::of(wall)) {
+            return;
+        }
+        let order = self.leases.order(&self.groups[group].name, wall);
+        let lanes = &self.lanes;
+        let group = &mut self.groups[group];
+        group.lanes.sort_by_key(|lane| order.iter().position(|ip| *ip == lanes[*lane].source.ip));
+        group.ordered_on = Some(Day::of(wall));
     }
 }
 

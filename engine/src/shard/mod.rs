@@ -8,8 +8,10 @@
 //! The state is behind a `RefCell` because connection tasks and the loop share one thread; no borrow is
 //! held across an await.
 
+mod address_file;
 mod connection;
 mod lane;
+mod leases;
 mod resolve;
 mod settle;
 
@@ -21,6 +23,7 @@ use egress::{SiteResolver, TlsContext};
 use futures_util::future::{Either, select};
 use journal::Journal;
 use lane::{Group, LaneState, SiteState};
+use leases::Leases;
 use model::record::Intent;
 use model::stage::{DueDelivery, JournaledJob};
 use model::{BatchId, JobId, MessageVersion, Monotonic, State, Stream, Timestamp};
@@ -29,6 +32,7 @@ use queue::{Queue, QueueState, Scope};
 use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
+use std::path::PathBuf;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -84,6 +88,8 @@ pub(crate) struct ShardContext<S: Stream> {
     pub(crate) shaping: Arc<Shaping>,
     pub(crate) rules: Arc<Rules>,
     pub(crate) settings: Arc<DeliverySettings>,
+    /// Where leases of our addresses survive; `None` keeps them in memory.
+    pub(crate) address_file: Option<PathBuf>,
     pub(crate) accounts: Accounts,
     pub(crate) times: Arc<StageTimes>,
     pub(crate) workers: Sender<Vec<Prepare<S>>>,
@@ -102,6 +108,8 @@ pub(crate) struct Shard<S: Stream> {
     sites: Vec<SiteState>,
     groups: Vec<Group>,
     lanes: Vec<LaneState<S>>,
+    /// What our addresses may still send today.
+    leases: Leases,
     /// Bytes frozen by a first intent, until the job is finished.
     frozen: BTreeMap<JobId, Frozen>,
     /// Groups that may be able to go on.
@@ -137,6 +145,7 @@ pub(crate) async fn run<S: Stream>(context: ShardContext<S>, inbox: Receiver<ToS
     loop {
         step(&shard).await;
         if shard.borrow().is_drained() {
+            shard.borrow_mut().leases.close();
             return;
         }
         let wait = shard.borrow().next_wait();
@@ -198,7 +207,7 @@ fn take_back<S: Stream>(shard: &Shared<S>, slice: Vec<Prepare<S>>) {
         {
             let mut state = shard.borrow_mut();
             state.preparing -= 1;
-            state.lanes[message.lane].throttle.give_back();
+            state.give_back(message.lane);
         }
         settle::requeue(shard, message.delivery.due, None);
     }
@@ -207,6 +216,7 @@ fn take_back<S: Stream>(shard: &Shared<S>, slice: Vec<Prepare<S>>) {
 impl<S: Stream> Shard<S> {
     fn new(context: ShardContext<S>, nudge: Sender<()>) -> Self {
         let queue = Queue::new(context.world.wall());
+        let leases = Leases::open(context.world.clone(), S::NAME, &context.settings.sources, context.address_file.clone());
         Self {
             started: context.world.monotonic(),
             context,
@@ -215,6 +225,7 @@ impl<S: Stream> Shard<S> {
             sites: Vec::new(),
             groups: Vec::new(),
             lanes: Vec::new(),
+            leases,
             frozen: BTreeMap::new(),
             dirty: VecDeque::new(),
             wakes: BinaryHeap::new(),

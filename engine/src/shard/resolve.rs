@@ -103,17 +103,18 @@ impl<S: Stream> Shard<S> {
         let now = self.context.world.monotonic();
         let limits = Arc::new(self.context.shaping.limits(name, ""));
         let mut lanes = Vec::new();
-        for source in self.context.settings.sources.clone() {
+        for source in self.context.settings.sources.addresses().to_vec() {
             lanes.push(self.lanes.len());
             self.lanes.push(LaneState {
                 group: index,
                 source,
                 throttle: throttle::Lane::quiet_since(Arc::clone(&limits), now, self.started),
                 outlets: BTreeMap::new(),
+                wake_set: None,
             });
         }
         self.group_index.insert(name.to_owned(), index);
-        self.groups.push(Group { lanes, dirty: false });
+        self.groups.push(Group { name: name.to_owned(), lanes, ordered_on: None, dirty: false });
         index
     }
 
@@ -125,7 +126,7 @@ impl<S: Stream> Shard<S> {
         }
         let index = self.groups.len();
         self.group_index.insert(NOWHERE.to_owned(), index);
-        self.groups.push(Group { lanes: Vec::new(), dirty: false });
+        self.groups.push(Group { name: NOWHERE.to_owned(), lanes: Vec::new(), ordered_on: None, dirty: false });
         group_id(index)
     }
 }

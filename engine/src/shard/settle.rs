@@ -34,7 +34,7 @@ pub(super) async fn hold<S: Stream>(shard: &Shared<S>, due: DueDelivery<S>, reas
 pub(super) fn journal_gone<S: Stream>(shard: &Shared<S>, lane: usize, due: DueDelivery<S>) {
     {
         let mut state = shard.borrow_mut();
-        state.lanes[lane].throttle.give_back();
+        state.give_back(lane);
         state.draining = true;
     }
     requeue(shard, due, None);
@@ -42,7 +42,7 @@ pub(super) fn journal_gone<S: Stream>(shard: &Shared<S>, lane: usize, due: DueDe
 
 /// A sealed message that was never bound to a connection goes back; no frame was written for it.
 pub(super) fn return_unsent<S: Stream>(shard: &Shared<S>, lane: usize, sealed: Sealed<S>) {
-    shard.borrow_mut().lanes[lane].throttle.give_back();
+    shard.borrow_mut().give_back(lane);
     requeue(shard, sealed.message.rendered.delivery.due, None);
 }
 
@@ -118,7 +118,7 @@ pub(super) async fn unreachable<S: Stream>(shard: &Shared<S>, lane: usize, site:
     loop {
         let next = shard.borrow().lanes[lane].outlets.get(&site).and_then(|outlet| outlet.served.try_recv());
         let Some(sealed) = next else { break };
-        shard.borrow_mut().lanes[lane].throttle.give_back();
+        shard.borrow_mut().give_back(lane);
         let mut due = sealed.message.rendered.delivery.due;
         let decision = shard.borrow_mut().decide(&due, site, phase, reply, trouble, false);
         due.attempts += 1;
