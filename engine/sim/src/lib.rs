@@ -40,3 +40,4 @@ pub use installation::{Installation, InstallationError};
 pub use record::{JobHistory, RecordHistory};
 pub use run::{Effort, Run, simulate};
 pub use scenario::{Scenario, SiteKind};
+pub use stage::Phase;

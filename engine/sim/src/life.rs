@@ -7,6 +7,7 @@ use model::{BatchId, StreamName};
 use sealpost::engine::Engine;
 use sealpost::files::FileRequest;
 use sealpost::settings::EngineSettings;
+use std::fmt::Display;
 use std::path::PathBuf;
 use std::time::Duration;
 use world::World;
@@ -36,6 +37,8 @@ pub(crate) enum LifeEnd {
 /// Where the phases of a life lie.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Milestones {
+    /// The batch was accepted in this life, or found accepted.
+    pub(crate) is_accepted: bool,
     /// Changes of the disk when the batch was accepted.
     pub(crate) accepted_changes: u64,
     /// Changes of the disk at the end.
@@ -48,7 +51,7 @@ impl Milestones {
     /// Remembers what was told, and when in this life.
     pub(crate) fn note(&mut self, what: Told, changes: u64, since_start: Duration) {
         match what {
-            Told::Accepted => self.accepted_changes = changes,
+            Told::Accepted => (self.is_accepted, self.accepted_changes) = (true, changes),
             Told::MostlyDone => self.busy = since_start,
         }
     }
@@ -75,27 +78,43 @@ pub(crate) async fn live(world: World, settings: EngineSettings, files: BatchFil
 }
 
 async fn deliver(engine: &Engine, files: BatchFiles, longest: Duration, tell: Sender<Told>) -> LifeEnd {
+    match closed_batch(engine).await {
+        Ok(Some(batch)) => return reported(engine, batch).await.map_or_else(|end| end, |report| LifeEnd::Done(Box::new(report))),
+        Ok(None) => {}
+        Err(end) => return end,
+    }
+    match hand_in(engine, files, longest, tell).await {
+        Ok(report) => LifeEnd::Done(Box::new(report)),
+        Err(end) => end,
+    }
+}
+
+/// The batch of an earlier life whose closing the crash hid from the operator.
+async fn closed_batch(engine: &Engine) -> Result<Option<BatchId>, LifeEnd> {
+    let batches = engine.batches().await.map_err(|error| refused(engine, "the batches cannot be listed", error))?;
+    let closed = batches.as_array().into_iter().flatten().find(|batch| batch["closed_at_ms"].is_u64());
+    Ok(closed.and_then(|batch| batch["batch_id"].as_str()?.parse().ok()))
+}
+
+async fn hand_in(engine: &Engine, files: BatchFiles, longest: Duration, tell: Sender<Told>) -> Result<BatchReport, LifeEnd> {
     let request =
         FileRequest { path: files.batch, members: Some(files.contacts), format: None, tenant: None, stream: StreamName::Transactional };
-    let batch = match engine.accept_file(request).await {
-        Ok(accepted) => accepted.batch,
-        Err(_) if engine.is_stopping() => return LifeEnd::Poisoned,
-        Err(error) => return LifeEnd::Failed(format!("the file is not accepted: {error}")),
-    };
+    let accepted = engine.accept_file(request).await.map_err(|error| refused(engine, "the file is not accepted", error))?;
     let _ = tell.try_send(Told::Accepted);
-    if let Err(end) = wait(engine, batch, longest, tell).await {
-        return end;
-    }
-    let report = match engine.report(StreamName::Transactional, batch).await {
-        Ok(report) => report,
-        Err(_) if engine.is_stopping() => return LifeEnd::Poisoned,
-        Err(error) => return LifeEnd::Failed(format!("there is no report: {error}")),
-    };
-    match engine.close_batch(batch).await {
-        Ok(()) => LifeEnd::Done(Box::new(report)),
-        Err(_) if engine.is_stopping() => LifeEnd::Poisoned,
-        Err(error) => LifeEnd::Failed(format!("the batch cannot be closed: {error}")),
-    }
+    wait(engine, accepted.batch, longest, tell).await?;
+    let report = reported(engine, accepted.batch).await?;
+    engine.close_batch(accepted.batch).await.map_err(|error| refused(engine, "the batch cannot be closed", error))?;
+    Ok(report)
+}
+
+async fn reported(engine: &Engine, batch: BatchId) -> Result<BatchReport, LifeEnd> {
+    let report = engine.report(StreamName::Transactional, batch).await;
+    report.map_err(|error| refused(engine, "there is no report", error))
+}
+
+/// An engine whose journal refuses says no to everything; what else it refuses must not be refused.
+fn refused(engine: &Engine, what: &str, error: impl Display) -> LifeEnd {
+    if engine.is_stopping() { LifeEnd::Poisoned } else { LifeEnd::Failed(format!("{what}: {error}")) }
 }
 
 async fn wait(engine: &Engine, batch: BatchId, longest: Duration, tell: Sender<Told>) -> Result<(), LifeEnd> {

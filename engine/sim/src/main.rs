@@ -1,7 +1,8 @@
 //! `sim`: runs seeds and prints one line of JSON for each; exits 1 where something was found.
 
 use clap::Parser;
-use sim::{Effort, Installation, Run, simulate};
+use sim::{Effort, Installation, Phase, Run, simulate};
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::ops::Range;
 use std::process::ExitCode;
@@ -62,6 +63,7 @@ fn all(seeds: Range<u64>, effort: &Effort, quiet: bool, events: bool) -> Result<
     let installation = Installation::new()?;
     let clock = world::World::real();
     let (mut out, mut found, mut crashes) = (io::stdout().lock(), 0, 0);
+    let mut phases: BTreeMap<Phase, u64> = BTreeMap::new();
     let count = seeds.end.saturating_sub(seeds.start);
     for seed in seeds {
         let mut run: Run = simulate(&installation, seed, effort);
@@ -70,13 +72,17 @@ fn all(seeds: Range<u64>, effort: &Effort, quiet: bool, events: bool) -> Result<
         }
         found += u64::from(!run.findings.is_empty());
         crashes += run.crashes;
+        run.phases.iter().for_each(|phase| *phases.entry(*phase).or_default() += 1);
         if !quiet || !run.findings.is_empty() {
             writeln!(out, "{}", serde_json::to_string(&run)?)?;
         }
     }
     if quiet {
         let elapsed_ms = clock.monotonic().0 / 1_000_000;
-        writeln!(out, "{{\"seeds\":{count},\"with_findings\":{found},\"crashes\":{crashes},\"elapsed_ms\":{elapsed_ms}}}")?;
+        let sum = serde_json::json!({
+            "seeds": count, "with_findings": found, "crashes": crashes, "phases": phases, "elapsed_ms": elapsed_ms,
+        });
+        writeln!(out, "{sum}")?;
     }
     Ok(found)
 }

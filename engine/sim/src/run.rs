@@ -1,11 +1,12 @@
 //! A run: scenario, rehearsal, lives and crashes, verdict.
 
+use crate::checkers;
 use crate::crash::CrashPlan;
 use crate::evidence::Finding;
 use crate::installation::Installation;
 use crate::life::Milestones;
 use crate::scenario::Scenario;
-use crate::stage::{ENGINE, Stage};
+use crate::stage::{ENGINE, Phase, Stage};
 use ledger::BatchReport;
 use serde::{Serialize, Serializer};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -35,6 +36,8 @@ pub struct Run {
     pub trace_hash: u64,
     /// Crashes that took place; a batch may be through before the last one.
     pub crashes: u64,
+    /// What the engine was at in each.
+    pub phases: Vec<Phase>,
     /// Steps of the scheduler.
     pub steps: u64,
     /// Virtual time, in milliseconds.
@@ -82,7 +85,11 @@ fn one_run(installation: &Installation, seed: u64, statements: u64, plan: &Crash
     let played = catch_unwind(AssertUnwindSafe(|| stage.play(plan)));
     let mut findings = std::mem::take(&mut stage.findings);
     let report = match played {
-        Ok(report) => report,
+        Ok(Some(evidence)) => {
+            findings.extend(checkers::check(&evidence));
+            Some(evidence.report)
+        }
+        Ok(None) => None,
         Err(panic) => {
             findings.push(Finding::new("nothing_panics", panic_text(&*panic)));
             None
@@ -92,6 +99,7 @@ fn one_run(installation: &Installation, seed: u64, statements: u64, plan: &Crash
         seed,
         trace_hash: simulation.trace_hash(),
         crashes: simulation.crashes_of(ENGINE),
+        phases: std::mem::take(&mut stage.phases),
         steps: simulation.steps(),
         virtual_ms: simulation.now().0 / 1_000_000,
         doubled: stage.sandbox.report().doubled,
@@ -107,6 +115,7 @@ fn failed(simulation: &Simulation, seed: u64, error: String) -> Run {
         seed,
         trace_hash: simulation.trace_hash(),
         crashes: 0,
+        phases: Vec::new(),
         steps: simulation.steps(),
         virtual_ms: 0,
         report: None,

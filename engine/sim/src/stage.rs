@@ -1,7 +1,7 @@
 //! What a run stands on, and how it is played: lives of the engine's machine, with crashes between them, among receivers that go on.
 
 use crate::books::Books;
-use crate::checkers::{self, Secrets};
+use crate::checkers::Secrets;
 use crate::crash::{CrashPlan, CrashPoint};
 use crate::disk;
 use crate::evidence::{Evidence, Finding};
@@ -12,6 +12,7 @@ use crate::scenario::{Format, Scenario, SiteKind};
 use futures_util::future::{Either, select};
 use ledger::BatchReport;
 use model::Monotonic;
+use serde::Serialize;
 use sink::Sandbox;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -48,7 +49,21 @@ pub(crate) struct Stage<'s> {
     books: Books,
     secrets: Secrets,
     pub(crate) milestones: Milestones,
+    /// What the engine was at when its machine crashed.
+    pub(crate) phases: Vec<Phase>,
     pub(crate) findings: Vec<Finding>,
+}
+
+/// What the engine is at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Its first start, or the batch is not accepted yet.
+    Intake,
+    /// The batch is accepted.
+    Delivery,
+    /// A start after a crash that came later than the acceptance.
+    Recovery,
 }
 
 /// How a life went.
@@ -85,12 +100,13 @@ impl<'s> Stage<'s> {
             books,
             secrets,
             milestones: Milestones::default(),
+            phases: Vec::new(),
             findings: Vec::new(),
         })
     }
 
     /// Lives and crashes, until a life ends by itself.
-    pub(crate) fn play(&mut self, plan: &CrashPlan) -> Option<BatchReport> {
+    pub(crate) fn play(&mut self, plan: &CrashPlan) -> Option<Evidence> {
         let mut crashes = plan.crashes.iter();
         loop {
             let next = crashes.next();
@@ -101,15 +117,12 @@ impl<'s> Stage<'s> {
                 (Ok(Fate::Crashed), None) => return self.give_up("the engine's machine crashed without a plan".to_owned()),
                 (Ok(Fate::Ended(LifeEnd::Poisoned)), _) => return self.give_up("the journal was poisoned by a disk that works".to_owned()),
                 (Ok(Fate::Ended(LifeEnd::Failed(error))), _) | (Err(error), _) => return self.give_up(error),
-                (Ok(Fate::Ended(LifeEnd::Done(report))), _) => {
-                    self.judge((*report).clone());
-                    return Some(*report);
-                }
+                (Ok(Fate::Ended(LifeEnd::Done(report))), _) => return self.evidence(*report),
             }
         }
     }
 
-    fn give_up(&mut self, error: String) -> Option<BatchReport> {
+    fn give_up(&mut self, error: String) -> Option<Evidence> {
         self.findings.push(Finding::new("a_life_comes_to_its_end", error));
         None
     }
@@ -126,17 +139,22 @@ impl<'s> Stage<'s> {
             // Dropped unsent where the machine crashes.
             let _ = answer.send(life::live(world, settings, files, longest, tell).await);
         });
-        match self.watch(ended, told, crash) {
-            Some(end) => Ok(Fate::Ended(end)),
-            None if self.simulation.crashes_of(ENGINE) > crashes_before => Ok(Fate::Crashed),
-            None => Err("the operator's thread ended without a word".to_owned()),
+        let end = self.watch(ended, told, crash);
+        if self.simulation.crashes_of(ENGINE) > crashes_before {
+            let was_accepted = self.phases.iter().any(|phase| *phase != Phase::Intake);
+            let starting = if was_accepted { Phase::Recovery } else { Phase::Intake };
+            self.phases.push(if self.milestones.is_accepted { Phase::Delivery } else { starting });
+            // Whatever the operator was told while the power went: only the disk knows.
+            return Ok(Fate::Crashed);
         }
+        end.map(Fate::Ended).ok_or_else(|| "the operator's thread ended without a word".to_owned())
     }
 
     /// Lets the world run until the life has ended; resets connections and pulls the plug where the scenario and the plan say so.
     fn watch(&mut self, mut ended: OneReceiver<LifeEnd>, told: Receiver<Told>, crash: Option<CrashPoint>) -> Option<LifeEnd> {
         let (simulation, engine, milestones) = (self.simulation, &self.engine, &mut self.milestones);
         let (started, changes_before) = (simulation.now(), simulation.disk_changes(ENGINE));
+        milestones.is_accepted = false;
         let changes = || simulation.disk_changes(ENGINE) - changes_before;
         let crash_at = if let Some(CrashPoint::After(span)) = crash { Some(started + span) } else { None };
         let resets = self.scenario.resets_every;
@@ -161,6 +179,8 @@ impl<'s> Stage<'s> {
             }
         });
         milestones.ended_changes = changes();
+        // What comes after the life is not part of it.
+        simulation.crash_host_in_disk_change(ENGINE, NEVER);
         end
     }
 
@@ -169,17 +189,15 @@ impl<'s> Stage<'s> {
         self.findings.extend(readable);
     }
 
-    fn judge(&mut self, report: BatchReport) {
-        let (engine, segment_bytes) = (self.engine.clone(), self.scenario.segment_bytes);
-        let record = match self.simulation.run(async move { RecordHistory::read(&engine, segment_bytes).await }) {
+    /// Everything the run left behind.
+    fn evidence(&mut self, report: BatchReport) -> Option<Evidence> {
+        let record = match self.simulation.run(RecordHistory::read(&self.engine, self.scenario.segment_bytes)) {
             Ok(record) => record,
-            Err(error) => return self.findings.push(Finding::new("the_record_can_be_read", error)),
+            Err(error) => return self.give_up(format!("the record cannot be read: {error}")),
         };
-        let kinds: BTreeMap<String, SiteKind> = SiteKind::ALL
-            .into_iter()
-            .flat_map(|kind| self.sandbox.destinations_at(kind.name()).into_iter().map(move |name| (name, kind)))
-            .collect();
-        let evidence = Evidence {
+        let destinations = |kind: SiteKind| self.sandbox.destinations_at(kind.name()).into_iter().map(move |name| (name, kind));
+        let kinds: BTreeMap<String, SiteKind> = SiteKind::ALL.into_iter().flat_map(destinations).collect();
+        Some(Evidence {
             scenario: self.scenario.clone(),
             batch: self.batch.clone(),
             kinds,
@@ -187,8 +205,7 @@ impl<'s> Stage<'s> {
             record,
             taken: self.books.all(),
             counted: self.sandbox.report(),
-        };
-        self.findings.extend(checkers::check(&evidence));
+        })
     }
 }
 
