@@ -180,6 +180,10 @@ async fn recover<S: Stream>(pipeline: &Pipeline<S>, recovered: Recovered<S>, acc
         }
     }
     pipeline.arrive(arrivals).await;
+    // A crash may have come between the order and its last job.
+    for batch in batches.iter().filter(|batch| batch.cancelled && !batch.closed) {
+        pipeline.order(batch.open.batch, BatchVerb::Cancel).await;
+    }
     Ok(Past { batches, keys })
 }
 

@@ -139,6 +139,10 @@ async fn attempt<S: Stream>(shard: &Shared<S>, lane: usize, site: usize, connect
         let state = shard.borrow();
         (state.context.world.clone(), state.context.journal.clone())
     };
+    let is_stopped = shard.borrow().stopped.contains(&sealed.message.rendered.delivery.due.batch);
+    if is_stopped {
+        return settle::return_unsent(shard, lane, sealed);
+    }
     let Sealed { message, taken } = sealed;
     let attempt = Attempt { number: message.rendered.delivery.due.attempts + 1, source: connection.source(), message };
     let rendered = &attempt.message.rendered;

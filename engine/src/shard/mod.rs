@@ -125,6 +125,8 @@ pub(crate) struct Shard<S: Stream> {
     resolving: usize,
     /// Sites that rest, and when they are tried again.
     rests: BinaryHeap<Reverse<(Timestamp, usize)>>,
+    /// Batches that an operator holds or cancelled: what has no intent yet goes back to the queue.
+    stopped: BTreeSet<BatchId>,
     /// Messages with the workers.
     preparing: usize,
     /// Messages taken from the queue and not settled.
@@ -235,6 +237,7 @@ impl<S: Stream> Shard<S> {
             failures: BTreeMap::new(),
             resolving: 0,
             rests: BinaryHeap::new(),
+            stopped: BTreeSet::new(),
             preparing: 0,
             under_way: 0,
             draining: false,

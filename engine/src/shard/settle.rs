@@ -177,6 +177,10 @@ pub(super) async fn undeliverable<S: Stream>(shard: &Shared<S>, destination: u32
 /// Obeys an operator: hold, release or cancel a batch.
 pub(super) async fn obey<S: Stream>(shard: &Shared<S>, order: Order) {
     let queued = u64::try_from(shard.borrow().context.accounts.batch(order.batch).jobs(State::Queued)).unwrap_or(0);
+    match order.verb {
+        BatchVerb::Hold | BatchVerb::Cancel => shard.borrow_mut().stopped.insert(order.batch),
+        BatchVerb::Release => shard.borrow_mut().stopped.remove(&order.batch),
+    };
     let touched = match order.verb {
         BatchVerb::Hold => {
             shard.borrow_mut().queue.suspend(Scope::Batch(order.batch));
