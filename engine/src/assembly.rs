@@ -65,7 +65,7 @@ impl Config {
     /// # Errors
     /// The first rule that is wrong, with file and line.
     pub fn shaping(&self) -> Result<Shaping, AssemblyError> {
-        Shaping::from_files(&knowledge(&self.destinations, &DESTINATIONS)?).map_err(because)
+        Shaping::from_files(&knowledge(&self.destinations, DESTINATIONS)?).map_err(because)
     }
 
     /// What replies mean.
@@ -73,7 +73,7 @@ impl Config {
     /// # Errors
     /// The first rule that is wrong, with file and line.
     pub fn rules(&self) -> Result<Rules, AssemblyError> {
-        Rules::from_files(&knowledge(&self.bounces, &BOUNCES)?).map_err(because)
+        Rules::from_files(&knowledge(&self.bounces, BOUNCES)?).map_err(because)
     }
 
     fn delivery(&self, name: StreamName, stream: &Stream) -> Result<DeliverySettings, AssemblyError> {
