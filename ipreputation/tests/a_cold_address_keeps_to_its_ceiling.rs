@@ -193,3 +193,18 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn a_group_knows_where_it_goes_next() {
+    let mut pools = warm_and_cold();
+    let ips =
+        |pools: &Pools, group: &str| pools.order(STREAM, group, november(7)).into_iter().map(|address| address.ip).collect::<Vec<_>>();
+    for group in (0..500).map(|number| format!("mx{number}.example")) {
+        assert_eq!(ips(&pools, &group)[0], pools.choose(STREAM, &group, november(7)).unwrap().ip, "{group}");
+    }
+    let address = cold(&pools);
+    pools.lease(&address, u64::MAX, november(7));
+    assert!((0..500).all(|number| ips(&pools, &format!("mx{number}.example")).last() == Some(&address.ip)), "what is used up comes last");
+    let none = read("").unwrap();
+    assert_eq!(none.order(STREAM, "g", november(7)).len(), 1, "the kernel's choice");
+}
