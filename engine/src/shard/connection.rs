@@ -76,7 +76,11 @@ fn ensure_next<S: Stream>(shard: &Shared<S>, lane: usize, site: usize) {
 
 async fn serve<S: Stream>(shard: Shared<S>, lane: usize, site: usize) {
     match open(&shard, lane, site).await {
-        Ok(connection) => work(&shard, lane, site, connection).await,
+        Ok(connection) => {
+            count_open(&shard, lane, site, 1);
+            work(&shard, lane, site, connection).await;
+            count_open(&shard, lane, site, -1);
+        }
         Err(none) => settle::unreachable(&shard, lane, site, &none).await,
     }
     {
@@ -126,6 +130,12 @@ async fn work<S: Stream>(shard: &Shared<S>, lane: usize, site: usize, mut connec
         freed(shard, lane);
     }
     connection.quit().await;
+}
+
+fn count_open<S: Stream>(shard: &Shared<S>, lane: usize, site: usize, change: isize) {
+    if let Some(outlet) = shard.borrow_mut().lanes[lane].outlets.get_mut(&site) {
+        outlet.open = outlet.open.saturating_add_signed(change);
+    }
 }
 
 fn set_idle<S: Stream>(shard: &Shared<S>, lane: usize, site: usize, change: isize) {

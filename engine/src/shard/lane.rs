@@ -61,6 +61,8 @@ pub(super) struct Outlet<S: Stream> {
     pub(super) line: Option<Sender<Sealed<S>>>,
     pub(super) served: Receiver<Sealed<S>>,
     pub(super) connections: usize,
+    /// Of these, past greeting and TLS: the site serves us.
+    pub(super) open: usize,
     pub(super) idle: usize,
     /// The lane refused a further connection until then.
     pub(super) connect_at: Option<Monotonic>,
@@ -251,7 +253,7 @@ impl<S: Stream> Shard<S> {
 impl<S: Stream> Outlet<S> {
     fn new(capacity: usize) -> Self {
         let (line, served) = world::channel::bounded(capacity.max(1));
-        Self { line: Some(line), served, connections: 0, idle: 0, connect_at: None }
+        Self { line: Some(line), served, connections: 0, open: 0, idle: 0, connect_at: None }
     }
 
     /// Whether more waits than the connections at hand will carry soon. A handshake costs both sides more than a few messages:

@@ -99,7 +99,7 @@ pub(super) async fn attempted<S: Stream>(
 
 /// No host of the site could be reached; every message that waits for it is decided by its own standing.
 pub(super) async fn unreachable<S: Stream>(shard: &Shared<S>, lane: usize, site: usize, none: &NoConnection) {
-    let others = shard.borrow().lanes[lane].outlets.get(&site).map_or(0, |outlet| outlet.connections.saturating_sub(1));
+    let others = shard.borrow().lanes[lane].outlets.get(&site).map_or(0, |outlet| outlet.open);
     let failure = none.decisive();
     let name = shard.borrow().sites[site].site.name.clone();
     tracing::info!(target: "sealpost::egress", site = %name, failure = ?failure, others, "no connection");
