@@ -28,7 +28,7 @@ impl Bar {
     }
 
     fn styled(bar: ProgressBar) -> Self {
-        let style = ProgressStyle::with_template("{spinner} {prefix}  [{bar:36}] {pos}/{len} jobs  {per_sec}  {msg}");
+        let style = ProgressStyle::with_template("{spinner} {prefix}  [{bar:36}] {pos}/{len} jobs  {elapsed}  {msg}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("█▉░"));
         bar.set_prefix("reading");
         Self { bar }

@@ -174,6 +174,7 @@ pub(super) fn render(report: &Value, environment: &str, elapsed_ms: u64, colours
         }
     }
     reasons(&mut page, report);
+    to_do(&mut page, report);
     page
 }
 
@@ -195,9 +196,26 @@ fn reasons(page: &mut String, report: &Value) {
     for (reason, count) in reasons {
         let _ = writeln!(page, "  {:>10}  {reason}", count.as_u64().unwrap_or(0));
     }
-    let uncertain = report["uncertain"].as_u64().unwrap_or(0);
-    if uncertain > 0 {
-        let _ = writeln!(page, "\n{uncertain} may have been sent twice (uncertain); `sealpost batch show` keeps the number");
+}
+
+/// What somebody has to do, if anything.
+fn to_do(page: &mut String, report: &Value) {
+    let state = |name: &str| report["states"][name].as_u64().unwrap_or(0);
+    let id = report["batch_id"].as_str().unwrap_or("-");
+    let lines = [
+        (report["statements"]["rejected"].as_u64().unwrap_or(0), format!("rejected: places and reasons stand in results/{id}.rejects.ndjson")),
+        (state("held"), "held: a person must decide (member mismatch, protection, allow list)".to_owned()),
+        (state("bounced") + state("expired"), "not delivered: find out why and reach the member another way; nothing is sent again by itself".to_owned()),
+        (state("uncertain"), "uncertain: sent perhaps, answer lost, and the policy says hold".to_owned()),
+        (report["uncertain"].as_u64().unwrap_or(0), "may have been sent twice: the answer was lost, the same message went again".to_owned()),
+    ];
+    let open: Vec<_> = lines.iter().filter(|(count, _)| *count > 0).collect();
+    if open.is_empty() {
+        return;
+    }
+    let _ = writeln!(page, "\nfor a person");
+    for (count, words) in open {
+        let _ = writeln!(page, "  {count:>10}  {words}");
     }
 }
 
