@@ -203,11 +203,20 @@ fn to_do(page: &mut String, report: &Value) {
     let state = |name: &str| report["states"][name].as_u64().unwrap_or(0);
     let id = report["batch_id"].as_str().unwrap_or("-");
     let lines = [
-        (report["statements"]["rejected"].as_u64().unwrap_or(0), format!("rejected: places and reasons stand in results/{id}.rejects.ndjson")),
+        (
+            report["statements"]["rejected"].as_u64().unwrap_or(0),
+            format!("rejected: places and reasons stand in results/{id}.rejects.ndjson"),
+        ),
         (state("held"), "held: a person must decide (member mismatch, protection, allow list)".to_owned()),
-        (state("bounced") + state("expired"), "not delivered: find out why and reach the member another way; nothing is sent again by itself".to_owned()),
+        (
+            state("bounced") + state("expired"),
+            "not delivered: find out why and reach the member another way; nothing is sent again by itself".to_owned(),
+        ),
         (state("uncertain"), "uncertain: sent perhaps, answer lost, and the policy says hold".to_owned()),
-        (report["uncertain"].as_u64().unwrap_or(0), "may have been sent twice: the answer was lost, the same message went again".to_owned()),
+        (
+            report["uncertain"].as_u64().unwrap_or(0),
+            "may have been sent twice: the answer was lost, the same message went again".to_owned(),
+        ),
     ];
     let open: Vec<_> = lines.iter().filter(|(count, _)| *count > 0).collect();
     if open.is_empty() {
