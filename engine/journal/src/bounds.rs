@@ -32,6 +32,8 @@ pub const GROUP_OPERATIONS_MAX: usize = 1024;
 pub const BUFFER_BYTES_MAX: usize = 1024 * 1024;
 /// Bytes of lazily written frames that may wait for a sync, so that the next commit is not held up by a large one.
 pub const UNSYNCED_BYTES_MAX: u64 = 8 * 1024 * 1024;
+/// What a start writes again of a log's end: all that a process may have written since its last sync, the frame that filled the buffer included.
+pub const RENEWED_BYTES: u64 = UNSYNCED_BYTES_MAX + BUFFER_BYTES_MAX as u64 + FRAME_BYTES_MAX as u64;
 /// What a scan reads at once.
 pub const SCAN_WINDOW_BYTES: usize = 1024 * 1024;
 /// What a payload read takes at first; most frames fit, so that one pread is enough.

@@ -1,6 +1,6 @@
 //! What lies in a log's folder at a start: which segments are in use, and where the log ends.
 
-use crate::bounds::SEGMENT_HEADER_BYTES;
+use crate::bounds::{RENEWED_BYTES, SCAN_WINDOW_BYTES, SEGMENT_HEADER_BYTES};
 use crate::error::{DiskError, Finding, JournalError};
 use crate::format::{Begun, HeaderRead, JournalId, LogKind, RecordPosition, SegmentHeader, SegmentName};
 use crate::log::{OpenSegment, write_header};
@@ -109,9 +109,11 @@ impl LogDir<'_> {
             let whole = !end.torn && end.holes.is_empty() && end.damage.is_empty() && used.header.is_some();
             if whole && end.offset + ROOM_MIN <= capacity {
                 // What the last process wrote and did not live to sync is built upon from here.
+                renew(&*used.file, end.offset).map_err(DiskError::new("renew", &path))?;
                 used.file.sync_data().map_err(DiskError::new("sync", &path))?;
                 return Ok(OpenSegment { name: self.name(used.number), file: used.file.clone(), capacity, written: end.offset });
             }
+            renew(&*used.file, end.offset.min(capacity)).map_err(DiskError::new("renew", &path))?;
             used.file.set_len(end.offset.min(capacity)).map_err(DiskError::new("cut", &path))?;
             used.file.sync_all().map_err(DiskError::new("sync", &path))?;
         }
@@ -124,6 +126,20 @@ impl LogDir<'_> {
         let capacity = file.len().map_err(DiskError::new("measure", &path))?;
         Ok(OpenSegment { name, file, capacity, written: SEGMENT_HEADER_BYTES as u64 })
     }
+}
+
+/// Writes the end of a segment again, as it reads. Where a sync failed, the kernel keeps what was written and takes it for clean: it reads
+/// well, no later sync writes it, and the next loss of power takes it away.
+fn renew(file: &dyn DiskFile, end: u64) -> std::io::Result<()> {
+    let mut offset = end.saturating_sub(RENEWED_BYTES);
+    let mut bytes = vec![0; SCAN_WINDOW_BYTES.min(usize::try_from(end - offset).unwrap_or(SCAN_WINDOW_BYTES))];
+    while offset < end {
+        let length = bytes.len().min(usize::try_from(end - offset).unwrap_or(usize::MAX));
+        file.read_exact_at(&mut bytes[..length], offset)?;
+        file.write_all_at(&bytes[..length], offset)?;
+        offset += length as u64;
+    }
+    Ok(())
 }
 
 /// Where a segment ends, and how.

@@ -42,6 +42,42 @@ fn everybody_who_waits_and_everybody_who_comes_later_gets_the_error() {
 }
 
 #[test]
+fn what_a_failed_sync_left_in_memory_is_durable_before_it_is_built_upon() {
+    for seed in 0..8 {
+        let simulation = Simulation::new(seed);
+        let mut place = Place::simulated(simulation.world());
+        place.segment_bytes = 1 << 20;
+        simulation.run(async {
+            let open = place.open().await;
+            // Several pages of intents in one group, so that later frames do not touch all of them.
+            let kept = open.batch(80).await;
+            simulation.fail_syncs(HOST, 1);
+            let mut refused = Vec::new();
+            for job in &kept {
+                let intent = model::record::Record::Intent(support::intent(1));
+                let Ok(ticket) = open.journal().record(support::key(job.id, 1), intent).await else { break };
+                refused.push(ticket);
+            }
+            assert!(refused.len() > 30, "one group of {} intents", refused.len());
+            for ticket in refused {
+                assert!(matches!(ticket.await, Err(JournalError::Poisoned(_))));
+            }
+            open.close().await;
+            // The machine stays up: its memory still has what its disk refused.
+            let open = place.open().await;
+            let states = open.states();
+            open.batch(2).await;
+            open.close().await;
+            simulation.crash_host(HOST);
+            let open = place.open().await;
+            assert_eq!(open.opened.recovered.findings, []);
+            assert_eq!(open.states()[..states.len()], states, "seed {seed}");
+            open.close().await;
+        });
+    }
+}
+
+#[test]
 fn a_full_disk_refuses_and_loses_nothing() {
     let simulation = Simulation::new(4);
     let place = Place::simulated(simulation.world());
