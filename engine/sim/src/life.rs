@@ -2,6 +2,7 @@
 //!
 //! It runs as a thread of the engine's machine and dies with it.
 
+use futures_util::future::select;
 use ledger::BatchReport;
 use model::{BatchId, StreamName};
 use sealpost::engine::Engine;
@@ -9,9 +10,10 @@ use sealpost::files::FileRequest;
 use sealpost::settings::EngineSettings;
 use std::fmt::Display;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::time::Duration;
 use world::World;
-use world::channel::Sender;
+use world::channel::{Sender, Signal};
 
 /// How often the operator looks.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -23,6 +25,15 @@ pub(crate) struct BatchFiles {
     pub(crate) contacts: PathBuf,
 }
 
+/// What the operator was told beforehand.
+#[derive(Debug, Clone)]
+pub(crate) struct Orders {
+    /// Give up after this long: a batch is still active then.
+    pub(crate) longest: Duration,
+    /// Stop the engine when it is set.
+    pub(crate) stop: Signal,
+}
+
 /// How a life ended that no crash ended.
 #[derive(Debug)]
 pub(crate) enum LifeEnd {
@@ -30,6 +41,8 @@ pub(crate) enum LifeEnd {
     Done(Box<BatchReport>),
     /// The engine stopped accepting: a disk said no.
     Poisoned,
+    /// It was told to stop, and did.
+    Stopped,
     /// It cannot go on; one sentence.
     Failed(String),
 }
@@ -67,23 +80,23 @@ pub(crate) enum Told {
 }
 
 /// Lives until nothing of the batch is active, or until `longest` has passed.
-pub(crate) async fn live(world: World, settings: EngineSettings, files: BatchFiles, longest: Duration, tell: Sender<Told>) -> LifeEnd {
+pub(crate) async fn live(world: World, settings: EngineSettings, files: BatchFiles, orders: Orders, tell: Sender<Told>) -> LifeEnd {
     let engine = match Engine::start(world, settings).await {
         Ok(engine) => engine,
         Err(error) => return LifeEnd::Failed(format!("the engine does not start: {error}")),
     };
-    let end = deliver(&engine, files, longest, tell).await;
+    let end = deliver(&engine, files, &orders, tell).await;
     engine.stop().await;
     end
 }
 
-async fn deliver(engine: &Engine, files: BatchFiles, longest: Duration, tell: Sender<Told>) -> LifeEnd {
+async fn deliver(engine: &Engine, files: BatchFiles, orders: &Orders, tell: Sender<Told>) -> LifeEnd {
     match closed_batch(engine).await {
         Ok(Some(batch)) => return reported(engine, batch).await.map_or_else(|end| end, |report| LifeEnd::Done(Box::new(report))),
         Ok(None) => {}
         Err(end) => return end,
     }
-    match hand_in(engine, files, longest, tell).await {
+    match hand_in(engine, files, orders, tell).await {
         Ok(report) => LifeEnd::Done(Box::new(report)),
         Err(end) => end,
     }
@@ -96,12 +109,12 @@ async fn closed_batch(engine: &Engine) -> Result<Option<BatchId>, LifeEnd> {
     Ok(closed.and_then(|batch| batch["batch_id"].as_str()?.parse().ok()))
 }
 
-async fn hand_in(engine: &Engine, files: BatchFiles, longest: Duration, tell: Sender<Told>) -> Result<BatchReport, LifeEnd> {
+async fn hand_in(engine: &Engine, files: BatchFiles, orders: &Orders, tell: Sender<Told>) -> Result<BatchReport, LifeEnd> {
     let request =
         FileRequest { path: files.batch, members: Some(files.contacts), format: None, tenant: None, stream: StreamName::Transactional };
     let accepted = engine.accept_file(request).await.map_err(|error| refused(engine, "the file is not accepted", error))?;
     let _ = tell.try_send(Told::Accepted);
-    wait(engine, accepted.batch, longest, tell).await?;
+    wait(engine, accepted.batch, orders, tell).await?;
     let report = reported(engine, accepted.batch).await?;
     engine.close_batch(accepted.batch).await.map_err(|error| refused(engine, "the batch cannot be closed", error))?;
     Ok(report)
@@ -117,7 +130,7 @@ fn refused(engine: &Engine, what: &str, error: impl Display) -> LifeEnd {
     if engine.is_stopping() { LifeEnd::Poisoned } else { LifeEnd::Failed(format!("{what}: {error}")) }
 }
 
-async fn wait(engine: &Engine, batch: BatchId, longest: Duration, tell: Sender<Told>) -> Result<(), LifeEnd> {
+async fn wait(engine: &Engine, batch: BatchId, orders: &Orders, tell: Sender<Told>) -> Result<(), LifeEnd> {
     let world = engine.world().clone();
     let started = world.monotonic();
     let mut is_told = false;
@@ -129,13 +142,17 @@ async fn wait(engine: &Engine, batch: BatchId, longest: Duration, tell: Sender<T
         if engine.is_stopping() {
             return Err(LifeEnd::Poisoned);
         }
+        if orders.stop.is_set() {
+            return Err(LifeEnd::Stopped);
+        }
         if !is_told && progress.active() * 8 < progress.total {
             is_told = true;
             let _ = tell.try_send(Told::MostlyDone);
         }
-        if world.monotonic().since(started) > longest {
-            return Err(LifeEnd::Failed(format!("after {longest:?} the batch is still active: {progress:?}")));
+        if world.monotonic().since(started) > orders.longest {
+            return Err(LifeEnd::Failed(format!("after {:?} the batch is still active: {progress:?}", orders.longest)));
         }
-        world.sleep(LOOK_EVERY).await;
+        // An order is obeyed at once, in the middle of whatever is under way.
+        select(world.sleep(LOOK_EVERY), pin!(orders.stop.wait())).await;
     }
 }

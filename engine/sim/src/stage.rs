@@ -6,7 +6,7 @@ use crate::crash::{CrashPlan, CrashPoint};
 use crate::disk;
 use crate::evidence::{Evidence, Finding};
 use crate::installation::Installation;
-use crate::life::{self, BatchFiles, LifeEnd, Milestones, Told};
+use crate::life::{self, BatchFiles, LifeEnd, Milestones, Orders, Told};
 use crate::record::RecordHistory;
 use crate::scenario::{Format, Scenario, SiteKind};
 use futures_util::future::{Either, select};
@@ -23,7 +23,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use testkit::Batch;
 use world::World;
-use world::channel::{OneReceiver, Receiver};
+use world::channel::{OneReceiver, Receiver, Signal};
 use world::simulated::Simulation;
 
 /// The engine's machine.
@@ -115,6 +115,9 @@ impl<'s> Stage<'s> {
             match (fate, next) {
                 (Ok(Fate::Crashed), Some((_, down))) => self.simulation.run_for(*down),
                 (Ok(Fate::Crashed), None) => return self.give_up("the engine's machine crashed without a plan".to_owned()),
+                (Ok(Fate::Ended(LifeEnd::Stopped)), Some((CrashPoint::Stop(_), down)))
+                | (Ok(Fate::Ended(LifeEnd::Poisoned)), Some((CrashPoint::SyncFails(_), down))) => self.simulation.run_for(*down),
+                (Ok(Fate::Ended(LifeEnd::Stopped)), _) => return self.give_up("the engine stopped without an order".to_owned()),
                 (Ok(Fate::Ended(LifeEnd::Poisoned)), _) => return self.give_up("the journal was poisoned by a disk that works".to_owned()),
                 (Ok(Fate::Ended(LifeEnd::Failed(error))), _) | (Err(error), _) => return self.give_up(error),
                 (Ok(Fate::Ended(LifeEnd::Done(report))), _) => return self.evidence(*report),
@@ -134,12 +137,14 @@ impl<'s> Stage<'s> {
         self.simulation.crash_host_in_disk_change(ENGINE, change);
         let (answer, ended) = world::channel::oneshot();
         let (tell, told) = world::channel::bounded(4);
-        let (world, files, longest) = (self.engine.clone(), self.files.clone(), self.scenario.lifetime * 3);
+        let (world, files) = (self.engine.clone(), self.files.clone());
+        let orders = Orders { longest: self.scenario.lifetime * 3, stop: Signal::new() };
+        let stop = orders.stop.clone();
         self.engine.spawn_thread("operator", move || async move {
             // Dropped unsent where the machine crashes.
-            let _ = answer.send(life::live(world, settings, files, longest, tell).await);
+            let _ = answer.send(life::live(world, settings, files, orders, tell).await);
         });
-        let end = self.watch(ended, told, crash);
+        let end = self.watch(ended, told, crash, &stop);
         if self.simulation.crashes_of(ENGINE) > crashes_before {
             let was_accepted = self.phases.iter().any(|phase| *phase != Phase::Intake);
             let starting = if was_accepted { Phase::Recovery } else { Phase::Intake };
@@ -151,12 +156,18 @@ impl<'s> Stage<'s> {
     }
 
     /// Lets the world run until the life has ended; resets connections and pulls the plug where the scenario and the plan say so.
-    fn watch(&mut self, mut ended: OneReceiver<LifeEnd>, told: Receiver<Told>, crash: Option<CrashPoint>) -> Option<LifeEnd> {
+    fn watch(
+        &mut self,
+        mut ended: OneReceiver<LifeEnd>,
+        told: Receiver<Told>,
+        crash: Option<CrashPoint>,
+        stop: &Signal,
+    ) -> Option<LifeEnd> {
         let (simulation, engine, milestones) = (self.simulation, &self.engine, &mut self.milestones);
         let (started, changes_before) = (simulation.now(), simulation.disk_changes(ENGINE));
         milestones.is_accepted = false;
         let changes = || simulation.disk_changes(ENGINE) - changes_before;
-        let crash_at = if let Some(CrashPoint::After(span)) = crash { Some(started + span) } else { None };
+        let mut crash_at = crash.and_then(CrashPoint::after).map(|span| started + span);
         let resets = self.scenario.resets_every;
         let mut reset_at = resets.map(|every| started + every);
         let end = simulation.run(async {
@@ -167,8 +178,15 @@ impl<'s> Stage<'s> {
                     Either::Right((Either::Left((None, _)), _)) => return (&mut ended).await,
                     Either::Right((Either::Left((Some(what), _)), _)) => milestones.note(what, changes(), simulation.now().since(started)),
                     Either::Right((Either::Right(((), _)), _)) if crash_at.is_some_and(|at| simulation.now() >= at) => {
-                        simulation.crash_host(ENGINE);
-                        return None;
+                        crash_at = None;
+                        match crash {
+                            Some(CrashPoint::Stop(_)) => stop.set(),
+                            Some(CrashPoint::SyncFails(_)) => simulation.fail_syncs(ENGINE, 1),
+                            _ => {
+                                simulation.crash_host(ENGINE);
+                                return None;
+                            }
+                        }
                     }
                     Either::Right((Either::Right(((), _)), _)) => {
                         simulation.reset_a_connection();
@@ -181,6 +199,7 @@ impl<'s> Stage<'s> {
         milestones.ended_changes = changes();
         // What comes after the life is not part of it.
         simulation.crash_host_in_disk_change(ENGINE, NEVER);
+        simulation.fail_syncs(ENGINE, 0);
         end
     }
 
