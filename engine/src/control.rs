@@ -3,8 +3,10 @@
 //! Over the control socket each request is one line of JSON and each answer is one line of JSON; the last
 //! answer ends the exchange. The socket's folder is 0700: who may open it is decided by the file system.
 
+use crate::door;
 use crate::engine::{AcceptError, Engine};
 use crate::files::FileRequest;
+use journal::JournalError;
 use model::record::BatchVerb;
 use model::{BatchId, StreamName};
 use serde::{Deserialize, Serialize};
@@ -250,12 +252,33 @@ async fn exchange(engine: &Engine, stream: world::BoxStream) -> std::io::Result<
         drop(answers);
     };
     let telling = async {
+        let mut last = None;
         while let Some(answer) = told.recv().await {
             write_line(&mut write, &answer).await?;
+            last = Some(answer);
+        }
+        // Before the end of the exchange: whoever read it may hand the same file in again.
+        if let Some(answer) = &last {
+            close_reported(engine, answer).await.map_err(std::io::Error::other)?;
         }
         write.shutdown().await
     };
     futures_util::future::join(working, telling).await.1
+}
+
+/// The report reached its reader: the batch may close. Not while a door still puts jobs into it.
+///
+/// # Errors
+/// Where the journal refuses.
+pub(crate) async fn close_reported(engine: &Engine, answer: &Answer) -> Result<(), JournalError> {
+    if let Answer::Report { report, .. } = answer
+        && report["closed"].as_bool() == Some(true)
+        && let Some(batch) = report["batch_id"].as_str().and_then(|text| text.parse::<BatchId>().ok())
+        && !door::is_receiving(engine, batch).await
+    {
+        engine.close_batch(batch).await?;
+    }
+    Ok(())
 }
 
 /// Asks a running engine; answers go to `each`, the last one is returned.

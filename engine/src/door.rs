@@ -5,7 +5,7 @@
 //! hour belong to a rolling batch. Rows are admitted in the order of their lines; up to
 //! [`PENDING_MAX`] of a connection wait for their commit together, then the door stops reading: that is the backpressure.
 
-use crate::engine::{AcceptError, Engine, KnownBatch, Tenant, lock};
+use crate::engine::{AcceptError, Engine, KnownBatch, Tenant};
 use crate::files::{TenantFingerprints, admission_settings};
 use crate::pipeline::Pipeline;
 use crate::shard::{Arrival, ToShard};
@@ -135,7 +135,7 @@ async fn admit(engine: &Engine, row: u64, line: &[u8]) -> Result<Pending<Transac
     let settings = admission_settings(tenant, &pipeline.settings, batch, now, SOURCE.to_owned());
     let mut rows = intake::open(Some(Format::Ndjson), SOURCE, Box::new(Cursor::new(line)))?;
     let Some(read) = rows.next() else { return Ok(Pending::Answered(nothing(row))) };
-    let admitted = Admission::<Transactional>::new(settings, contacts).admit(read?, &mut lock(&tenant.index), &fingerprints);
+    let admitted = Admission::<Transactional>::new(settings, contacts).admit(read?, &mut tenant.index(Transactional::NAME), &fingerprints);
     match admitted {
         Admitted::Job(mut job) => {
             job.head.row = row;
@@ -143,7 +143,7 @@ async fn admit(engine: &Engine, row: u64, line: &[u8]) -> Result<Pending<Transac
             match pipeline.journal.append_rolling(*job).await {
                 Ok(ticket) => Ok(Pending::Commit { row, key, batch, ticket }),
                 Err(error) => {
-                    lock(&tenant.index).give_back(&key, batch);
+                    tenant.index(Transactional::NAME).give_back(&key, batch);
                     Err(error.into())
                 }
             }
@@ -170,6 +170,11 @@ async fn rolling<S: Stream>(engine: &Engine, tenant: &Tenant, pipeline: &Pipelin
     engine.know(batch, KnownBatch { stream: S::NAME, tenant: tenant.id, file_sha256: None, closed: false });
     open_now.insert(tenant.id, RollingBatch { hour, batch });
     Ok(batch)
+}
+
+/// Whether jobs of this socket may still come into a batch.
+pub(crate) async fn is_receiving(engine: &Engine, batch: BatchId) -> bool {
+    engine.rolling().lock().await.values().any(|rolling| rolling.batch == batch)
 }
 
 async fn answer_rows(
@@ -207,7 +212,7 @@ async fn committed(
         Ok(job) => job,
         Err(error) => {
             if let Ok(tenant) = engine.tenant(&None) {
-                lock(&tenant.index).give_back(&key, batch);
+                tenant.index(Transactional::NAME).give_back(&key, batch);
             }
             return refused(row, &error.into());
         }

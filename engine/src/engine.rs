@@ -20,7 +20,7 @@ use model::reject::Refusal;
 use model::{BatchId, Marketing, MessageVersion, State, Stream, StreamName, TenantId, Transactional};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use world::World;
 use world::channel::Signal;
 
@@ -97,8 +97,23 @@ pub struct Accepted {
 pub(crate) struct Tenant {
     pub(crate) id: TenantId,
     pub(crate) settings: TenantSettings,
-    /// One owner orders keys: whoever holds this lock (invariant: no key is accepted twice).
-    pub(crate) index: Arc<Mutex<KeyIndex>>,
+    /// One for each stream: a key that marketing took is still free for a statement (invariant 9).
+    transactional_index: Arc<Mutex<KeyIndex>>,
+    marketing_index: Arc<Mutex<KeyIndex>>,
+}
+
+impl Tenant {
+    fn new(id: TenantId, settings: TenantSettings) -> Self {
+        Self { id, settings, transactional_index: Arc::default(), marketing_index: Arc::default() }
+    }
+
+    /// One owner orders the keys of a stream: whoever holds this lock (invariant: no key is accepted twice).
+    pub(crate) fn index(&self, stream: StreamName) -> MutexGuard<'_, KeyIndex> {
+        lock(match stream {
+            StreamName::Transactional => &self.transactional_index,
+            StreamName::Marketing => &self.marketing_index,
+        })
+    }
 }
 
 /// A batch of this installation, as far as doors must know it.
@@ -146,8 +161,7 @@ impl Engine {
         for tenant in &settings.tenants {
             let id = keys.tenant(&tenant.name)?;
             signers.insert(id, Arc::clone(&tenant.signer));
-            let index = Arc::new(Mutex::new(KeyIndex::default()));
-            tenants.insert(tenant.name.clone(), Tenant { id, settings: tenant.clone(), index });
+            tenants.insert(tenant.name.clone(), Tenant::new(id, tenant.clone()));
         }
         let environment = settings.environment.name();
         let common = Common {
@@ -249,6 +263,7 @@ impl Engine {
             shard: pipeline.shard.clone(),
             accounts: self.accounts.clone(),
             results: self.results.clone(),
+            environment: self.environment,
         };
         let (reply, answer) = world::channel::oneshot();
         let thread = self.world.spawn_thread(&format!("intake-{}", S::NAME), move || async move {
@@ -348,7 +363,8 @@ impl Engine {
     /// # Errors
     /// Where the journal refuses; the next start closes it then.
     pub async fn close_batch(&self, batch: BatchId) -> Result<(), JournalError> {
-        let Some(stream) = lock(&self.known).get(&batch).map(|known| known.stream) else { return Ok(()) };
+        let open = lock(&self.known).get(&batch).filter(|known| !known.closed).map(|known| known.stream);
+        let Some(stream) = open else { return Ok(()) };
         let key = FrameKey { job: None, message: MessageVersion(0), attempt: 0 };
         let record = Record::BatchClose { batch, at: self.world.wall() };
         match (stream, &self.marketing) {
@@ -411,7 +427,7 @@ pub(crate) fn no_marketing() -> AcceptError {
 }
 
 /// The lock of a map that cannot be left half-written: a panic while it was held changes nothing about what it holds.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
@@ -444,7 +460,7 @@ fn remember(known: &KnownBatches, tenants: &BTreeMap<String, Tenant>, stream: St
     }
     for key in past.keys {
         if let Some(tenant) = tenants.values().find(|tenant| tenant.id == key.tenant) {
-            lock(&tenant.index).remember(key.key, key.content, key.batch);
+            tenant.index(stream).remember(key.key, key.content, key.batch);
         }
     }
 }

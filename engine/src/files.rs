@@ -7,6 +7,7 @@
 
 use crate::accounts::Accounts;
 use crate::engine::{AcceptError, Accepted, KnownBatch, KnownBatches, Tenant, lock};
+use crate::receipts::Receipt;
 use crate::rejects::RejectFile;
 use crate::settings::DeliverySettings;
 use crate::shard::{Arrival, ToShard};
@@ -60,6 +61,8 @@ pub(crate) struct FileContext<S: Stream> {
     pub(crate) shard: Sender<ToShard<S>>,
     pub(crate) accounts: Accounts,
     pub(crate) results: Option<PathBuf>,
+    /// `test` or `live`, for the receipt.
+    pub(crate) environment: &'static str,
 }
 
 /// The tenant's index key, as intake asks for it.
@@ -114,13 +117,17 @@ pub(crate) async fn accept<S: Stream>(context: FileContext<S>, request: FileRequ
         Ok(_) => return Err(give_up(&context, batch, changed(&request.path).into()).await),
         Err(error) => return Err(give_up(&context, batch, error).await),
     };
-    let jobs = match context.journal.commit_batch(commit).await {
+    let jobs = match context.journal.commit_batch(commit.clone()).await {
         Ok(jobs) => jobs,
         Err(error) => return Err(give_up(&context, batch, error.into()).await),
     };
-    lock(&context.tenant.index).commit(batch);
+    context.tenant.index(S::NAME).commit(batch);
     let known = KnownBatch { stream: S::NAME, tenant: context.tenant.id, file_sha256: Some(hash), closed: false };
     lock(&context.known).insert(batch, known);
+    if let Some(results) = &context.results {
+        let file = file_name(&request.path);
+        Receipt { file: &file, sha256: hash, environment: context.environment, commit: &commit }.write(&context.world, results);
+    }
     hand_over(&context, jobs).await;
     Ok(Accepted { batch, resumed: false, findings: rows.findings_count() })
 }
@@ -140,9 +147,11 @@ async fn read_rows<S: Stream>(
     let mut admission = Admission::<S>::new(settings, contacts.map(Arc::new));
     for row in rows.by_ref() {
         // The lock is held for one row: two doors of a tenant take turns, and no key is accepted twice.
-        let admitted = admission.admit(row?, &mut lock(&context.tenant.index), &fingerprints);
+        let admitted = admission.admit(row?, &mut context.tenant.index(S::NAME), &fingerprints);
         match admitted {
-            Admitted::Job(job) => {
+            Admitted::Job(mut job) => {
+                // The books count rows: a message made of a template is one, though intake counts no statement in it.
+                job.head.statements = job.head.statements.max(1);
                 context.journal.append(*job).await?;
             }
             Admitted::Not { reject, .. } => rejects.add(&reject)?,
@@ -180,7 +189,7 @@ pub(crate) fn admission_settings(
 
 /// The batch is discarded: nothing of it binds.
 async fn give_up<S: Stream>(context: &FileContext<S>, batch: BatchId, error: AcceptError) -> AcceptError {
-    lock(&context.tenant.index).discard(batch);
+    context.tenant.index(S::NAME).discard(batch);
     if let Err(refused) = context.journal.discard_batch(batch, context.world.wall(), "refused").await {
         tracing::error!(target: "sealpost::journal", %batch, error = %refused, "cannot be discarded now; the next start discards it");
     }

@@ -21,6 +21,7 @@ pub mod files;
 pub mod pipeline;
 mod prepare;
 pub mod projection;
+mod receipts;
 mod rejects;
 pub mod settings;
 mod shard;

@@ -4,7 +4,6 @@ use super::Trouble;
 use crate::config::Config;
 use crate::control::{self, Answer, Request};
 use crate::engine::Engine;
-use model::BatchId;
 use world::World;
 
 /// Asks the engine that owns the journal.
@@ -27,7 +26,9 @@ pub(super) fn ask(config: Config, request: Request, mut each: impl FnMut(&Answer
             }
         })?;
         let answer = with(&engine, request, &mut each).await;
-        let answer = close_reported(&engine, answer).await;
+        if let Ok(answer) = &answer {
+            control::close_reported(&engine, answer).await.map_err(Trouble::failed)?;
+        }
         engine.stop().await;
         answer
     })
@@ -42,15 +43,4 @@ async fn with(engine: &Engine, request: Request, each: &mut impl FnMut(&Answer))
     };
     let (_, last) = futures_util::future::join(working, control::tell(told, each)).await;
     last.ok_or_else(|| Trouble::failed("the engine gave no answer"))
-}
-
-/// The report reached its reader: the batch may close.
-async fn close_reported(engine: &Engine, answer: Result<Answer, Trouble>) -> Result<Answer, Trouble> {
-    if let Ok(Answer::Report { report, .. }) = &answer
-        && report["closed"].as_bool() == Some(true)
-        && let Some(batch) = report["batch_id"].as_str().and_then(|text| text.parse::<BatchId>().ok())
-    {
-        engine.close_batch(batch).await.map_err(Trouble::failed)?;
-    }
-    answer
 }

@@ -9,6 +9,8 @@ use std::path::PathBuf;
 /// sockaddr_un of Linux: bytes of a socket's path, the final zero not counted; and our longest socket name in it.
 const SOCKET_PATH_BYTES_MAX: usize = 107;
 const SOCKET_NAME_BYTES_MAX: usize = 24;
+/// The highest bit of a node is the stream's (`pipeline::node_of`).
+const NODE_MAX: u64 = 32_767;
 /// Journal segments: as `journal` accepts them, but for sizes that only tests need.
 const SEGMENT_BYTES: std::ops::RangeInclusive<u64> = (1 << 20)..=(1 << 30);
 const SEGMENT_BYTES_DEFAULT: u64 = 64 << 20;
@@ -20,7 +22,7 @@ const HOST_NAME_DEFAULT: &str = "localhost.localdomain";
 /// `[node]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Node {
-    /// This machine's number: the upper 16 bits of its ids.
+    /// This machine's number: the upper 16 bits of its ids, the highest of which says the stream.
     pub id: u16,
     /// The name it greets receivers with, where a pool does not say otherwise.
     pub host_name: Destination,
@@ -78,7 +80,7 @@ pub(super) fn environment(top: &Section<'_>) -> Environment {
 }
 
 pub(super) fn node(section: Section<'_>, environment: &Environment) -> Node {
-    let id = section.number("id", 0..=u64::from(u16::MAX)).and_then(|id| u16::try_from(id).ok()).unwrap_or(1);
+    let id = section.number("id", 0..=NODE_MAX).and_then(|id| u16::try_from(id).ok()).unwrap_or(1);
     if *environment == Environment::Live {
         section.require("host_name", "receivers check the name in EHLO; write the name that this machine's address resolves to");
     }
