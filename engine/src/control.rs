@@ -222,12 +222,14 @@ pub(crate) async fn serve(engine: std::rc::Rc<Engine>, path: PathBuf, stop: Sign
     let world = engine.world().clone();
     let mut door = world.net().listen_unix(&path)?;
     let accepting = {
-        let world = world.clone();
+        let (world, stop) = (world.clone(), stop.clone());
         async move {
             while let Ok(stream) = door.accept().await {
                 let engine = std::rc::Rc::clone(&engine);
+                let stopped = stop.clone();
                 world.spawn_local(async move {
-                    if let Err(error) = exchange(&engine, stream).await {
+                    let exchange = std::pin::pin!(exchange(&engine, stream));
+                    if let Some(Err(error)) = engine.until_stopped(stopped, exchange).await {
                         tracing::info!(target: "sealpost::control", %error, "an operator's connection ended early");
                     }
                 });

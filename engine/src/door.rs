@@ -76,9 +76,10 @@ pub(crate) async fn serve(engine: Rc<Engine>, path: PathBuf, stop: Signal) -> io
     let mut door = world.net().listen_unix(&path)?;
     let accepting = async {
         while let Ok(stream) = door.accept().await {
-            let engine = Rc::clone(&engine);
+            let (engine, stopped) = (Rc::clone(&engine), stop.clone());
             world.spawn_local(async move {
-                if let Err(error) = converse(&engine, stream).await {
+                let converse = pin!(converse(&engine, stream));
+                if let Some(Err(error)) = engine.until_stopped(stopped, converse).await {
                     tracing::info!(target: "sealpost::intake", %error, "a job connection ended early");
                 }
             });

@@ -12,6 +12,7 @@ use crate::pipeline::{self, Common, Past, Pipeline, StartError};
 use crate::projection::ProjectionError;
 use crate::settings::{EngineSettings, TenantSettings};
 use crate::stages::StageTimes;
+use futures_util::future::Either;
 use intake::{Contacts, KeyIndex};
 use journal::{JournalError, KeyError, KeyRing};
 use ledger::BatchReport;
@@ -21,8 +22,12 @@ use model::{BatchId, Marketing, MessageVersion, State, Stream, StreamName, Tenan
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 use world::World;
 use world::channel::Signal;
+
+/// What a connection of a door has left to answer in, after the doors closed.
+const CONNECTION_GRACE: Duration = Duration::from_secs(1);
 
 /// Why the engine cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -375,6 +380,23 @@ impl Engine {
             known.closed = true;
         }
         Ok(())
+    }
+
+    /// Says that the engine is about to stop: whoever follows a batch is told how far it is.
+    pub fn announce_stop(&self) {
+        self.stopping.set();
+    }
+
+    /// A connection of a door, until its end or a moment after `stop`: nobody who only listens keeps the engine from draining.
+    pub(crate) async fn until_stopped<T>(&self, stop: Signal, connection: impl Future<Output = T> + Unpin) -> Option<T> {
+        let patience = std::pin::pin!(async {
+            stop.wait().await;
+            self.world.sleep(CONNECTION_GRACE).await;
+        });
+        match futures_util::future::select(connection, patience).await {
+            Either::Left((ended, _)) => Some(ended),
+            Either::Right(_) => None,
+        }
     }
 
     /// Stops: no new work, what is under way is finished or left, the journals are closed.

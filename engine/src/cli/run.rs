@@ -16,6 +16,9 @@ use world::channel::Signal;
 
 /// How often the service looks whether its journal still accepts.
 const WATCH_EVERY: Duration = Duration::from_millis(500);
+/// How often it looks whether the connections of its doors are gone, and for how long.
+const GONE_EVERY: Duration = Duration::from_millis(20);
+const GONE_MAX: Duration = Duration::from_secs(5);
 
 /// Run the service: the job socket, the control socket, delivery until SIGTERM.
 #[derive(Debug, Args)]
@@ -49,9 +52,17 @@ pub(super) fn run(arguments: Arguments, json: bool) -> Outcome {
             poisoned
         };
         let (doors, poisoned) = join(doors, watching).await;
-        let engine = Rc::try_unwrap(engine).ok();
-        if let Some(engine) = engine {
-            engine.stop().await;
+        engine.announce_stop();
+        // Connections of the doors hold the engine; each ends in the grace that follows the signal.
+        let gone = async {
+            while Rc::strong_count(&engine) > 1 {
+                world.sleep(GONE_EVERY).await;
+            }
+        };
+        let _ = world.timeout(GONE_MAX, pin!(gone)).await;
+        match Rc::try_unwrap(engine) {
+            Ok(engine) => engine.stop().await,
+            Err(_) => tracing::warn!(target: "sealpost", "a connection does not end; what is under way becomes uncertain"),
         }
         doors.map_err(|error| Trouble::failed(format!("a socket cannot be opened: {error}")))?;
         if poisoned {
