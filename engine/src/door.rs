@@ -52,6 +52,8 @@ struct Answer {
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     expected: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     action: Option<String>,
@@ -244,6 +246,7 @@ fn blank(row: u64) -> Answer {
         state: None,
         disposition: None,
         reason: None,
+        field: None,
         expected: None,
         action: None,
     }
@@ -254,7 +257,13 @@ fn nothing(row: u64) -> Answer {
 }
 
 fn rejected(row: u64, reject: Reject) -> Answer {
-    Answer { reason: Some(reject.reason), expected: Some(reject.expected), action: Some(reject.action), ..blank(row) }
+    Answer {
+        reason: Some(reject.reason),
+        field: reject.place.field,
+        expected: Some(reject.expected),
+        action: Some(reject.action),
+        ..blank(row)
+    }
 }
 
 /// Not the row's fault: the sender keeps it and tries again.

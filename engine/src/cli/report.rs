@@ -112,9 +112,9 @@ pub(super) fn print_batches(batches: &Value, json: bool) {
             batch["batch_id"].as_str().unwrap_or("-"),
             batch["stream"].as_str().unwrap_or("-"),
             batch["format"].as_str().unwrap_or("-"),
-            batch["source_records"],
-            batch["jobs"],
-            batch["active"],
+            batch["source_records"].as_u64().unwrap_or(0),
+            batch["jobs"].as_u64().unwrap_or(0),
+            batch["active"].as_u64().unwrap_or(0),
             state_word(batch)
         );
     }
