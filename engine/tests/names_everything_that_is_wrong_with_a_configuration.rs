@@ -55,7 +55,7 @@ fn all_errors_come_out_at_once_in_the_order_of_the_file() {
         all,
         [
             "F:1: unknown key 'enviroment': did you mean 'environment'?",
-            "F:3: node.id: expected a whole number from 0 to 65535; found 70000 without quotes",
+            "F:3: node.id: expected a whole number from 0 to 32767; found 70000 without quotes",
             "F:5: streams.transactional.deadline: expected a span with its unit, such as \"500ms\", \"30s\", \"5m\", \"72h\" or \"3d\", \
              from 60s to 2592000s; found 72 without quotes",
             "F:6: unknown key 'streams.transactional.worker': did you mean 'workers'?",
