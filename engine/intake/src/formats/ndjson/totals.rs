@@ -16,6 +16,7 @@ pub(super) struct Judged {
 
 /// Judges the totals and lines of a statement.
 pub(super) fn judge(mut totals: Amounts, lines: &[ServiceLine]) -> Result<Judged, Wrong> {
+    // REQUIRED: the operator is shown the arithmetic. Amounts alone name nobody; `model::reject::Reject::expected` allows them here.
     if let Some((billed, parts)) = contradiction(&totals) {
         let expected = format!(
             "billed = discount + not_covered + other_insurance + deductible + coinsurance + copay + plan_paid, but {billed} is not {parts}"

@@ -285,6 +285,7 @@ fn unbalanced(claim: &Claim, billed: Cents, paid: Cents, adjusted: Cents) -> Unb
         let expected = "a group CO, OA, PI or PR, a reason and an exact decimal amount".to_owned();
         return Unbalanced { reason: reason::AMOUNT_MALFORMED, field: "CAS", segment, expected };
     }
+    // REQUIRED: the operator is shown the arithmetic. Amounts alone name nobody; `model::reject::Reject::expected` allows them here.
     let expected = format!("billed - adjustments = paid, but CLP03 {billed} - CAS {adjusted} = {}, and CLP04 is {paid}", billed - adjusted);
     Unbalanced { reason: reason::CLAIM_UNBALANCED, field: "CLP03", segment: claim.segment, expected }
 }
