@@ -138,9 +138,9 @@ fn tenant(tenant: &Tenant) -> Result<TenantSettings, AssemblyError> {
 
 /// The templates of a tenant: its folder, or what is shipped.
 pub(crate) fn bundle(tenant: &Tenant) -> Result<Bundle, AssemblyError> {
-    let bundle = match tenant.templates.exists() {
-        true => Bundle::from_dir(&tenant.templates, &tenant.identity),
-        false => Bundle::from_files(TEMPLATES.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())), &tenant.identity),
+    let bundle = match &tenant.templates {
+        Some(folder) => Bundle::from_dir(folder, &tenant.identity),
+        None => Bundle::from_files(TEMPLATES.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())), &tenant.identity),
     };
     bundle.map_err(|error| AssemblyError(format!("tenants.{}: {error}", tenant.name)))
 }

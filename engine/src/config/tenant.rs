@@ -21,8 +21,8 @@ pub struct Tenant {
     pub name: String,
     /// What recipients see of it.
     pub identity: Identity,
-    /// Its templates.
-    pub templates: PathBuf,
+    /// The folder of its templates; `None` takes those that are shipped.
+    pub templates: Option<PathBuf>,
     /// Its contact file, for jobs that bring no recipient.
     pub members: Option<PathBuf>,
     /// Its signing keys.
@@ -45,7 +45,7 @@ fn tenant(name: String, section: Section<'_>, places: &Resolver<'_>) -> Option<T
         section.wrong_here("a tenant's name has up to 64 lower-case letters, digits, '-' and '_'; it stays the same for good");
     }
     let identity = identity(&name, &section);
-    let templates = section.explained("templates", |typed| places.resolve(typed)).unwrap_or_else(|| places.folder().join("templates"));
+    let templates = section.explained("templates", |typed| places.resolve(typed));
     let members = section.explained("members", |typed| places.resolve(typed));
     let dkim = dkim(&section, places, identity.as_ref().map(|identity| identity.from.destination()));
     section.finish();
