@@ -160,7 +160,7 @@ async fn send(engine: &Engine, file: FileRequest, deadline: Option<Duration>, an
     let accepted = match engine.accept_file(file).await {
         Ok(accepted) => accepted,
         Err(AcceptError::Refused(refusal)) => return Answer::Refused { message: refusal.to_string() },
-        Err(AcceptError::Unknown(message)) => return Answer::Unknown { message },
+        Err(error @ (AcceptError::Unknown(_) | AcceptError::Unreadable { .. })) => return Answer::Unknown { message: error.to_string() },
         Err(error) => return failed(error),
     };
     let batch = accepted.batch;

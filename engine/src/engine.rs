@@ -75,6 +75,14 @@ pub enum AcceptError {
         /// What the system said.
         error: std::io::Error,
     },
+    /// A file of results cannot be written.
+    #[error("{path}: {error}; the batch was not accepted")]
+    Unwritable {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
     /// The journal said no; the batch was not accepted.
     #[error(transparent)]
     Journal(#[from] JournalError),

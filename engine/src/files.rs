@@ -249,10 +249,11 @@ type SharedHash = Rc<RefCell<Context>>;
 
 /// A reader that hashes what passes.
 fn hashing_reader(path: &Path) -> Result<(Box<dyn io::BufRead>, SharedHash), AcceptError> {
-    let file = File::open(path).map_err(|error| unreadable(path, error))?;
-    if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
+    // Asked before it is opened: opening a pipe would wait for somebody who writes into it.
+    if !std::fs::metadata(path).map_err(|error| unreadable(path, error))?.is_file() {
         return Err(unreadable(path, io::Error::other("not a regular file: it must be read twice; write the batch into a file first")));
     }
+    let file = File::open(path).map_err(|error| unreadable(path, error))?;
     let hash = Rc::new(RefCell::new(Context::new(&SHA256)));
     let reader = BufReader::with_capacity(READ_BYTES, Hashing { file, hash: Rc::clone(&hash) });
     Ok((Box::new(reader), hash))

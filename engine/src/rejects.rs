@@ -31,7 +31,7 @@ impl RejectFile {
         if !self.enabled {
             return Ok(());
         }
-        self.write(reject).map_err(|error| AcceptError::Unreadable { path: self.path.clone(), error })
+        self.write(reject).map_err(|error| AcceptError::Unwritable { path: self.path.clone(), error })
     }
 
     /// Puts everything on disk.
@@ -41,7 +41,7 @@ impl RejectFile {
     pub(crate) fn finish(&mut self) -> Result<(), AcceptError> {
         let Some(file) = &mut self.file else { return Ok(()) };
         let synced = file.flush().and_then(|()| file.get_ref().sync_all());
-        synced.map_err(|error| AcceptError::Unreadable { path: self.path.clone(), error })
+        synced.map_err(|error| AcceptError::Unwritable { path: self.path.clone(), error })
     }
 
     fn write(&mut self, reject: &Reject) -> io::Result<()> {

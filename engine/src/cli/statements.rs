@@ -51,6 +51,9 @@ pub(super) fn run(arguments: Arguments, _json: bool) -> Outcome {
 /// Opens a batch file.
 pub(super) fn open(path: &Path, format: Option<Format>) -> Result<Rows<'static>, Trouble> {
     let file = File::open(path).map_err(|error| Trouble::usage(format!("{}: {error}", path.display())))?;
+    if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
+        return Err(Trouble::usage(format!("{}: a folder; name the batch file in it", path.display())));
+    }
     let reader = Box::new(BufReader::with_capacity(256 * 1024, file));
     intake::open(format, &crate::files::file_name(path), reader).map_err(refused)
 }

@@ -89,6 +89,8 @@ pub(super) async fn receive_prepared<S: Stream>(shard: &Shared<S>, prepared: Pre
         Err((due, reason)) => {
             shard.borrow_mut().give_back(lane);
             settle::hold(shard, due, reason).await;
+            // Its permit is free: the lane may take the next job.
+            freed(shard, lane);
         }
     }
 }
