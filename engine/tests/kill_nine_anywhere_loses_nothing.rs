@@ -96,7 +96,11 @@ fn at_twelve_moments() {
         let mut told = None;
         for delay in delays {
             let (killed, report) = kill_after(&installation, &files, delay);
-            if killed { kills += 1 } else { late += 1 }
+            if killed {
+                kills += 1
+            } else {
+                late += 1
+            }
             told = report;
             if told.is_some() {
                 break;
