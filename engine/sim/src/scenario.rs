@@ -12,10 +12,9 @@ const SORT_SCENARIO: u64 = 100;
 const DESTINATIONS: usize = 40;
 /// Where all sites listen.
 const PORT: u16 = 2525;
-/// The receivers that have a rate limit allow this many messages in any [`RATE_WINDOW`]; the engine is told one less, because the
-/// network squeezes what was sent evenly.
+/// The receivers that have a rate limit allow this many messages in any [`RATE_WINDOW`].
 pub(crate) const RATE_MESSAGES: u32 = 4;
-/// See [`RATE_MESSAGES`].
+/// The engine is told a window that is a second longer: it sends evenly to the nanosecond, and the network squeezes what was even.
 pub(crate) const RATE_WINDOW: Duration = Duration::from_secs(10);
 /// The receivers that have a connection limit allow this many at once; the engine is told half, because a receiver learns later
 /// than we do that a connection has ended.
@@ -105,7 +104,7 @@ impl SiteKind {
             Self::Slow => (Personality::slow(Duration::from_millis(700)), Mx::One, 2),
             Self::Greylisting => (Personality::greylisting(Duration::from_secs(5)), Mx::One, 2),
             Self::Refusing => (Personality::refusing(300), Mx::One, 2),
-            Self::RateLimited => (Personality::rate_limited(RATE_MESSAGES, RATE_WINDOW), Mx::One, 2),
+            Self::RateLimited => (Personality::rate_limited(RATE_MESSAGES, RATE_WINDOW), Mx::One, 6),
             Self::ConnectionLimited => (Personality::connection_limited(CONNECTIONS), Mx::One, 2),
             Self::Closing => (Personality::closing(3), Mx::One, 2),
             Self::FullForNow => (Personality::full(500, Some(Duration::from_secs(10))), Mx::One, 2),
