@@ -47,9 +47,7 @@ fn assert_money(report: &Value, name: &str, expected: Part) {
 fn without(whole: Part, part: Part) -> Part {
     let mut rest = whole;
     rest.rows -= part.rows;
-    rest.money.billed = rest.money.billed - part.money.billed;
-    rest.money.plan_paid = rest.money.plan_paid - part.money.plan_paid;
-    rest.money.member_owes = rest.money.member_owes - part.money.member_owes;
+    rest.money -= part.money;
     rest
 }
 

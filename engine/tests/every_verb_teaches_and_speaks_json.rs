@@ -82,7 +82,8 @@ fn json_of_every_verb() {
     assert!(!support::files_under(&installation.path("preview")).is_empty());
     // One object a line, with or without the word.
     let statements = call(&installation, &["statements", batch, "--json"]);
-    assert_eq!(statements.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).count(), 5);
+    let lines: Vec<Value> = statements.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 5);
     // What goes wrong is JSON too, and names its exit code.
     let wrong = parsed(&["batch", "show", "b1-ffff", "--config", config, "--json"], 2);
     assert_eq!(wrong["exit"], 2);
