@@ -156,14 +156,14 @@ fn resolver(world: &World, sandbox: &Sandbox) -> Result<SiteResolver, Installati
     Ok(SiteResolver::new(world.clone(), config, Arc::new(table)))
 }
 
-/// What the engine knows of its receivers' limits: a little less than they allow, see [`RATE_WINDOW`] and [`CONNECTIONS`].
+/// What the engine knows of its receivers' limits: the very rate they hold it to, and fewer connections, see [`CONNECTIONS`].
 fn shaping(sandbox: &Sandbox) -> Result<Shaping, InstallationError> {
     let limits = format!(
         "[default]\nconnections = 4\nconnect_rate = \"200/s\"\nmessages_per_connection = 50\nrates = [\"50/s\"]\n\
          [site.\"{}\"]\nrates = [\"{}/{}s\"]\n[site.\"{}\"]\nconnections = {}\n",
         address(sandbox, SiteKind::RateLimited)?,
         RATE_MESSAGES,
-        RATE_WINDOW.as_secs() + 1,
+        RATE_WINDOW.as_secs(),
         address(sandbox, SiteKind::ConnectionLimited)?,
         CONNECTIONS / 2,
     );

@@ -14,7 +14,7 @@ const DESTINATIONS: usize = 40;
 const PORT: u16 = 2525;
 /// The receivers that have a rate limit allow this many messages in any [`RATE_WINDOW`].
 pub(crate) const RATE_MESSAGES: u32 = 4;
-/// The engine is told a window that is a second longer: it sends evenly to the nanosecond, and the network squeezes what was even.
+/// The engine is told the same; the network squeezes what it sends evenly, and the throttle's guard must make up for that.
 pub(crate) const RATE_WINDOW: Duration = Duration::from_secs(10);
 /// The receivers that have a connection limit allow this many at once; the engine is told half, because a receiver learns later
 /// than we do that a connection has ended.

@@ -2,13 +2,19 @@
 //!
 //! The receiver reads "N per W" as *any* window of length W. A bucket that gives a burst of B at once and then one
 //! each interval T lets at most `⌊B + W/T⌋` through in a closed window of length W. So T is the smallest whole
-//! number of nanoseconds with `B + W/T < N + 1`: the limit holds and nothing of it is wasted.
+//! number of nanoseconds with `B + W/T < N + 1`, W being a little longer than the receiver's window: what leaves here evenly
+//! arrives there with jitter, and the limit holds as the receiver counts it (invariant 8).
 //!
 //! The surprise: a bucket starts *drained*, as if its burst had just been spent. Whatever an earlier process did
 //! under the same limit, the two together still hold it; the price is one interval at start.
 
 use crate::units::Rate;
 use model::Monotonic;
+
+/// The receiver counts at its own end of the line: an even flow arrives squeezed by as much as delays vary. The window
+/// is held longer by a sixteenth, half a second at most.
+const GUARD_SHARE: u64 = 16;
+const GUARD_NS_MAX: u64 = 500_000_000;
 
 /// The state of one rate limit. 32 bytes, no allocation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +40,7 @@ impl Bucket {
     /// A bucket with its whole burst at hand: only where nothing was sent within the last window.
     pub fn full(rate: Rate, now: Monotonic) -> Self {
         let window = u64::try_from(rate.window().as_nanos()).unwrap_or(u64::MAX / 4);
+        let window = window + (window / GUARD_SHARE).min(GUARD_NS_MAX);
         // B + W/T < N + 1  ⇔  T > W / (N + 1 − B); `burst <= count` keeps the divisor above zero.
         let interval = window / u64::from(rate.count() - rate.burst() + 1) + 1;
         let tolerance = interval.saturating_mul(u64::from(rate.burst() - 1));
@@ -93,6 +100,22 @@ mod tests {
     }
 
     #[test]
+    fn jitter_on_the_way_does_not_pass_the_limit_at_the_receiver() {
+        let rate = rate("4/10s");
+        let mut bucket = Bucket::full(rate, Monotonic(0));
+        let (mut arrivals, mut now) = (Vec::new(), Monotonic(0));
+        while arrivals.len() < 200 {
+            match bucket.spend(now) {
+                // Delays that swing between nothing and 400 ms.
+                Ok(()) => arrivals.push(now.0 + 400_000_000 * (arrivals.len() as u64 * 7 % 5) / 4),
+                Err(later) => now = later,
+            }
+        }
+        arrivals.sort_unstable();
+        assert!(most_in_any_window(&arrivals, 10_000_000_000) <= 4);
+    }
+
+    #[test]
     fn an_eager_sender_reaches_the_limit_and_never_passes_it() {
         let rate = rate("20/1m burst 5");
         let mut bucket = Bucket::full(rate, Monotonic(0));
@@ -111,8 +134,8 @@ mod tests {
     fn one_a_minute_means_more_than_a_minute_apart() {
         let mut bucket = Bucket::full(rate("1/1m"), Monotonic(0));
         assert_eq!(bucket.spend(Monotonic(0)), Ok(()));
-        assert_eq!(bucket.spend(Monotonic(60_000_000_000)), Err(Monotonic(60_000_000_001)));
-        assert_eq!(bucket.spend(Monotonic(60_000_000_001)), Ok(()));
+        assert_eq!(bucket.spend(Monotonic(60_000_000_000)), Err(Monotonic(60_500_000_001)));
+        assert_eq!(bucket.spend(Monotonic(60_500_000_001)), Ok(()));
     }
 
     #[test]
@@ -135,7 +158,7 @@ mod tests {
     #[test]
     fn says_when_the_third_from_now_may_go() {
         let bucket = Bucket::full(rate("2/1s burst 1"), Monotonic(0));
-        let interval = Duration::from_nanos(500_000_001);
+        let interval = Duration::from_nanos(531_250_001);
         assert_eq!(bucket.not_before(Monotonic(0), 0), Monotonic(0));
         assert_eq!(bucket.not_before(Monotonic(0), 2), Monotonic(0) + interval * 2);
     }
