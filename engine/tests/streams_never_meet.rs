@@ -1,6 +1,6 @@
 //! Statements and marketing go out side by side through one service, and share nothing: no journal, no ledger, no ids, no keys, no
 //! orders. What comes into the wrong stream, or without an authorization, is counted row by row and never sent (invariant 9).
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may panic, and waits by the real clock")]
 
 mod support;
 
