@@ -131,7 +131,8 @@ fn at_twelve_moments() {
     assert_eq!(counted.surplus, surplus, "a second copy has the Message-ID of the first");
     assert_eq!(counted.distinct, due.values().sum::<u64>());
     assert_eq!((counted.misrouted, counted.violations), (0, 0), "{counted:?}");
-    assert!(kills >= MOMENTS, "most kills come before the end: {kills}");
+    // How long a life is varies with the machine: some kills come too late, but not most of them.
+    assert!(kills >= MOMENTS / 2, "too few kills came before the end: {kills}");
 }
 
 /// Starts a send and kills it. Whether it was still alive, and its report where it had told it: then the batch may be closed,
