@@ -72,15 +72,20 @@ fn at_twelve_moments() {
     .unwrap();
     let destinations = sandbox.destination_names();
 
-    // One undisturbed life tells how long a life is.
-    let calm = batch(1000, &destinations);
-    let files = installation.write_835("calm", &calm);
-    let started = Instant::now();
-    let report = installation.send(&files).json_after(5);
-    let life = started.elapsed();
-    let mut uncertain = number(&report, "uncertain");
+    // Two undisturbed lives tell how long a life is; the first one also makes the journal.
+    let mut batches = Vec::new();
+    let mut life = Duration::MAX;
+    let mut uncertain = 0;
+    for seed in [1000, 1001] {
+        let calm = batch(seed, &destinations);
+        let files = installation.write_835(&format!("calm-{seed}"), &calm);
+        let started = Instant::now();
+        let report = installation.send(&files).json_after(5);
+        life = life.min(started.elapsed());
+        uncertain += number(&report, "uncertain");
+        batches.push(calm);
+    }
     assert_eq!(uncertain, 0);
-    let mut batches = vec![calm];
 
     let mut random = Random::of(77, 1, 1);
     let (mut kills, mut late) = (0, 0);

@@ -1,6 +1,6 @@
 //! Single jobs by the Unix socket: each line is answered in order, after its commit. Whatever was answered with `accepted` survives
-//! a SIGKILL right after the answer and is delivered exactly once after the restart; a repeat, a changed repeat, nonsense
-//! and an endless line are told apart.
+//! a SIGKILL right after the answer and arrives, a second copy only where it was announced as uncertain; a repeat, a changed
+//! repeat, nonsense and an endless line are told apart.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
@@ -58,7 +58,6 @@ fn start() -> (Installation, Sandbox, Arrivals) {
         let recipient = delivered.recipients[0].reveal().to_owned();
         *seen.lock().unwrap().entry(recipient).or_default() += 1;
     });
-    // Nobody is served before its jobs have waited a while, so that the kill comes before the first delivery.
     let site = SiteConfig::new("quick", Personality::quick(), 1);
     let sandbox = Sandbox::start_with(&World::real(), SandboxConfig::new(4, vec![site]), Some(count)).unwrap();
     let installation = Installation::new(&format!(
