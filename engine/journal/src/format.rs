@@ -233,10 +233,12 @@ pub(crate) enum FrameKind {
     Outcome = 23,
     Change = 24,
     Operator = 25,
+    KeyDestroyed = 26,
+    Restored = 27,
 }
 
 impl FrameKind {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::Statement,
         Self::Templated,
         Self::BatchOpen,
@@ -249,6 +251,8 @@ impl FrameKind {
         Self::Outcome,
         Self::Change,
         Self::Operator,
+        Self::KeyDestroyed,
+        Self::Restored,
     ];
 
     fn from_code(code: u8) -> Option<Self> {
@@ -274,6 +278,8 @@ impl FrameKind {
             Record::Outcome(_) => Self::Outcome,
             Record::Change(_) => Self::Change,
             Record::Operator(_) => Self::Operator,
+            Record::KeyDestroyed(_) => Self::KeyDestroyed,
+            Record::Restored(_) => Self::Restored,
         }
     }
 }

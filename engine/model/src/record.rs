@@ -60,6 +60,10 @@ pub enum Record {
     Change(StateChange),
     /// An operator did something to a batch.
     Operator(OperatorAction),
+    /// A key was destroyed, and with it the content under it (invariant 6).
+    KeyDestroyed(KeyDestruction),
+    /// An operator vouched for a journal that was older than its epoch, or a copy.
+    Restored(Restoration),
 }
 
 /// How a batch reached us and which key its content is under.
@@ -288,4 +292,32 @@ pub struct OperatorAction {
     pub by: String,
     /// Why, in the operator's words.
     pub reason: String,
+}
+
+/// That a content key is gone: what was under it cannot be read any more, wherever a copy of it lies.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyDestruction {
+    /// Whose content.
+    pub batch: BatchId,
+    /// The key's number in the ring; it never comes back.
+    pub key: u32,
+    /// When it was in no copy of the ring any more.
+    pub at: Timestamp,
+    /// A stable word: `settled`, `discarded`, `operator`.
+    pub cause: String,
+}
+
+/// That a journal was put back from a copy. Each job that was not settled in it became `uncertain`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restoration {
+    /// When.
+    pub at: Timestamp,
+    /// The login name of the operator.
+    pub by: String,
+    /// The last start that the directory knew.
+    pub directory_epoch: u32,
+    /// The last start that was known outside it.
+    pub known_epoch: u32,
+    /// Jobs that became `uncertain`.
+    pub uncertain: u64,
 }

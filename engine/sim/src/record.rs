@@ -82,7 +82,11 @@ impl RecordHistory {
         match record {
             Record::BatchOpen(open) => drop(self.opened.insert(open.batch)),
             Record::BatchCommit(commit) => drop(self.committed.insert(commit.batch)),
-            Record::BatchDiscard { .. } | Record::BatchClose { .. } | Record::Operator(_) => {}
+            Record::BatchDiscard { .. }
+            | Record::BatchClose { .. }
+            | Record::Operator(_)
+            | Record::KeyDestroyed(_)
+            | Record::Restored(_) => {}
             Record::Head(head) => {
                 let first = if head.held.is_some() { State::Held } else { State::Queued };
                 let history = JobHistory { batch: head.batch, row: head.row, states: vec![first], frozen: BTreeSet::new() };

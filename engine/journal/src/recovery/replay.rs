@@ -87,6 +87,8 @@ impl Replay {
             Record::Intent(intent) => self.intent(key, intent),
             Record::NotSent(end) | Record::Outcome(end) => self.end(key, end),
             Record::Change(change) => self.change(key, change),
+            // Evidence; the changes that go with a restoration are frames of their own.
+            Record::KeyDestroyed(_) | Record::Restored(_) => {}
         }
     }
 

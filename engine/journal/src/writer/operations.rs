@@ -107,6 +107,11 @@ impl<S: Stream> Writer<S> {
                 Ok(())
             }
             Record::Operator(action) => self.record_of_batch(key, action.batch, record).await,
+            Record::KeyDestroyed(destruction) => self.record_of_batch(key, destruction.batch, record).await,
+            Record::Restored(_) => {
+                let installation = self.parts.installation.clone();
+                self.put_record(key, INSTALLATION, &installation, record).await
+            }
             Record::BatchClose { batch, .. } => {
                 self.record_of_batch(key, *batch, record).await?;
                 if let Some(slot) = self.parts.batches.slot(*batch) {
