@@ -102,17 +102,22 @@ impl Place {
 
     /// Every file below the directory.
     pub fn files(&self) -> Vec<PathBuf> {
-        let mut found = Vec::new();
-        let mut open = vec![self.dir.clone()];
-        while let Some(dir) = open.pop() {
-            for entry in std::fs::read_dir(dir).unwrap() {
-                let path = entry.unwrap().path();
-                if path.is_dir() { open.push(path) } else { found.push(path) }
-            }
-        }
-        found.sort();
-        found
+        files_below(&self.dir)
     }
+}
+
+/// Every file below a directory.
+pub fn files_below(dir: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut open = vec![dir.to_owned()];
+    while let Some(dir) = open.pop() {
+        for entry in std::fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { open.push(path) } else { found.push(path) }
+        }
+    }
+    found.sort();
+    found
 }
 
 fn copy_dir(from: &Path, to: &Path) {
