@@ -263,8 +263,13 @@ pub struct StateChange {
     pub held: Option<HoldReason>,
     /// When it is due, where it is queued.
     pub due: Option<Timestamp>,
-    /// A stable word: `deadline`, `operator`, `resend_after_crash`.
+    /// A stable word: `deadline`, `operator`, `resend_after_crash`, [`StateChange::RESTORED`].
     pub cause: String,
+}
+
+impl StateChange {
+    /// The cause of the changes that go with a [`Restoration`].
+    pub const RESTORED: &'static str = "restored";
 }
 
 /// What an operator can do to a batch.
@@ -314,10 +319,12 @@ pub struct Restoration {
     pub at: Timestamp,
     /// The login name of the operator.
     pub by: String,
+    /// Why, in the operator's words.
+    pub reason: String,
     /// The last start that the directory knew.
     pub directory_epoch: u32,
     /// The last start that was known outside it.
     pub known_epoch: u32,
-    /// Jobs that became `uncertain`.
+    /// Jobs that may have been sent since the copy was made: those that became `uncertain`, and those that a person must look at anyway.
     pub uncertain: u64,
 }

@@ -132,11 +132,14 @@ impl State {
         matches!(self, Self::Delivered | Self::Cancelled | Self::Superseded)
     }
 
-    /// The one table of allowed changes. A bounce after `delivered` is allowed: it posts a dated adjustment.
+    /// The one table of allowed changes. A bounce after `delivered` is allowed: it posts a dated adjustment. What was queued becomes
+    /// uncertain where its journal was put back from a copy: nobody knows what was sent after the copy was made.
     pub const fn may_become(self, next: Self) -> bool {
         use State::*;
         match self {
-            Queued => matches!(next, InFlight | Held | Diverted | Bounced | Expired | Suppressed | Cancelled | Superseded | ToPaper),
+            Queued => {
+                matches!(next, InFlight | Uncertain | Held | Diverted | Bounced | Expired | Suppressed | Cancelled | Superseded | ToPaper)
+            }
             InFlight => matches!(next, Queued | Uncertain | Held | Diverted | Delivered | Bounced | Expired | Suppressed),
             Uncertain => matches!(next, Queued | Held | Delivered | Bounced | Cancelled | ToPaper),
             Held => matches!(next, Queued | Expired | Suppressed | Cancelled | Superseded | ToPaper),
@@ -210,6 +213,12 @@ mod tests {
             assert!(!state.may_become(State::Queued), "{state}");
             assert!(!state.is_active());
         }
+    }
+
+    #[test]
+    fn only_what_the_engine_would_send_by_itself_becomes_uncertain() {
+        let may: Vec<State> = State::ALL.into_iter().filter(|state| state.may_become(State::Uncertain)).collect();
+        assert_eq!(may, [State::Queued, State::InFlight]);
     }
 
     #[test]

@@ -62,6 +62,13 @@ pub trait Disk: Send + Sync {
     /// True where a file or directory has this path.
     fn exists(&self, path: &Path) -> bool;
 
+    /// A number that names a directory for as long as it exists: its inode. A copy of the directory has another; the same directory under
+    /// another name keeps it.
+    ///
+    /// # Errors
+    /// `NotFound`, and what else the file system says.
+    fn identity(&self, path: &Path) -> io::Result<u64>;
+
     /// Locks a file (made where absent) against other processes and other callers of this one.
     ///
     /// # Errors

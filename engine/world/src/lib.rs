@@ -1,4 +1,4 @@
-//! The seam to the outside: clock, disk, network, randomness, tasks, timers and channels.
+//! The seam to the outside: clock, disk, network, randomness, tasks, timers, channels and programs.
 //!
 //! Everything that can differ between two runs comes through a [`World`]. The real one
 //! ([`World::real`]) is threads, files and sockets; the simulated one ([`simulated::Simulation`]) is one
@@ -17,6 +17,7 @@ pub mod clock;
 pub mod disk;
 pub mod entropy;
 pub mod net;
+pub mod process;
 mod real;
 pub mod simulated;
 pub mod tasks;
@@ -26,6 +27,7 @@ pub use disk::{Disk, DiskFile, LockGuard, OpenMode};
 pub use entropy::Entropy;
 pub use futures_util::future::{BoxFuture, LocalBoxFuture};
 pub use net::{BoxStream, ByteStream, ConnectRequest, Datagrams, Listener, Net, UnixDoor};
+pub use process::{ProcessEnd, ProcessRequest, Processes};
 pub use real::block_on;
 pub use tasks::{TaskHandle, Tasks, ThreadHandle, ThreadPanicked};
 
@@ -49,6 +51,7 @@ pub(crate) struct Parts {
     pub(crate) net: Arc<dyn Net>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) tasks: Arc<dyn Tasks>,
+    pub(crate) processes: Arc<dyn Processes>,
     pub(crate) hosts: Arc<dyn Hosts>,
 }
 
@@ -147,6 +150,14 @@ impl World {
     /// Sockets.
     pub fn net(&self) -> &dyn Net {
         &*self.parts.net
+    }
+
+    /// Runs a program to its end. Blocks the thread.
+    ///
+    /// # Errors
+    /// As [`Processes::run`].
+    pub fn run_process(&self, request: &ProcessRequest<'_>) -> std::io::Result<ProcessEnd> {
+        self.parts.processes.run(request)
     }
 
     /// This world seen from the machine `host`, with a disk of its own that crashes on its own. The real world has one machine.

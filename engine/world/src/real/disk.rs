@@ -3,7 +3,7 @@
 use crate::disk::{Disk, DiskFile, LockGuard, OpenMode, parent_of};
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -48,6 +48,10 @@ impl Disk for FileSystem {
 
     fn exists(&self, path: &Path) -> bool {
         path.exists()
+    }
+
+    fn identity(&self, path: &Path) -> io::Result<u64> {
+        Ok(std::fs::metadata(path)?.ino())
     }
 
     fn lock_exclusive(&self, path: &Path) -> io::Result<Box<dyn LockGuard>> {

@@ -4,6 +4,7 @@ mod clock;
 mod disk;
 mod entropy;
 mod net;
+mod process;
 mod tasks;
 
 pub use tasks::block_on;
@@ -18,6 +19,7 @@ pub(crate) fn world() -> World {
         net: Arc::new(net::Sockets),
         entropy: Arc::new(entropy::SystemEntropy::default()),
         tasks: Arc::new(tasks::Threads::default()),
+        processes: Arc::new(process::ChildProcesses),
         hosts: Arc::new(OneMachine),
     })
 }

@@ -29,6 +29,7 @@ pub use net::Weather;
 
 use crate::clock::{Clock, Sleep};
 use crate::entropy::Entropy;
+use crate::process::NoProcesses;
 use crate::tasks::{Start, TaskHandle, Tasks, ThreadHandle};
 use crate::{Hosts, Parts, World};
 use disk::{DiskState, SimulatedDisk};
@@ -289,6 +290,7 @@ fn world_of(universe: &Arc<Universe>, name: &str) -> World {
         net: Arc::new(SimulatedNet { host, network: universe.network.clone() }),
         entropy: part.clone(),
         tasks: part.clone(),
+        processes: Arc::new(NoProcesses),
         hosts: part,
     })
 }

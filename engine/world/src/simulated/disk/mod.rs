@@ -237,6 +237,10 @@ impl Disk for SimulatedDisk {
         self.look(self.host.incarnation(), |disk| Ok(disk.names.get(path).is_some())).unwrap_or(false)
     }
 
+    fn identity(&self, path: &Path) -> Result<u64> {
+        self.look(self.host.incarnation(), |disk| disk.names.identity(path).ok_or_else(|| ErrorKind::NotFound.into()))
+    }
+
     fn lock_exclusive(&self, path: &Path) -> Result<Box<dyn LockGuard>> {
         let incarnation = self.host.incarnation();
         self.look(incarnation, |disk| {

@@ -21,6 +21,8 @@ pub(super) struct Names {
     now: BTreeMap<PathBuf, Entry>,
     durable: BTreeMap<PathBuf, Entry>,
     pending: Vec<Change>,
+    /// Directories in the order they were made: what an inode is to the operating system.
+    identities: BTreeMap<PathBuf, u64>,
 }
 
 #[derive(Clone)]
@@ -68,7 +70,15 @@ impl Names {
             for names in [&mut self.now, &mut self.durable] {
                 names.entry(path.to_owned()).or_insert(Entry::Directory);
             }
+            // Directories are never removed here, so their count is a number never given.
+            let next = self.identities.len() as u64 + 1;
+            self.identities.entry(path.to_owned()).or_insert(next);
         }
+    }
+
+    /// The number of a directory.
+    pub(super) fn identity(&self, path: &Path) -> Option<u64> {
+        self.identities.get(path).copied()
     }
 
     pub(super) fn link(&mut self, path: &Path, file: FileId) {
