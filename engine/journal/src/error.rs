@@ -152,6 +152,9 @@ pub enum KeyError {
     /// Operator: another process has the ring.
     #[error("the key ring in {} is in use by another process", .0.display())]
     Locked(PathBuf),
+    /// Operator: there is no ring where one is only read.
+    #[error("there is no key ring in {}: name its folder, or restore it from the backup", .0.display())]
+    NoRing(PathBuf),
     /// Operator: the tenant's name cannot be used.
     #[error("a tenant's name has 1 to 200 bytes without control characters")]
     TenantName,

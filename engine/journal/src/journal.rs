@@ -5,7 +5,7 @@ use crate::bundle::Bundles;
 use crate::error::{DiskError, JournalError};
 use crate::format::{JournalId, LogKind, RecordPosition, SegmentName};
 use crate::frame;
-use crate::keeper::Errand;
+use crate::keeper::{Errand, Hold};
 use crate::key_ring::KeyRing;
 use crate::live::HeadPlace;
 use crate::record::{self, Destinations};
@@ -155,6 +155,14 @@ impl<S: Stream> Journal<S> {
             // Closed already is as good.
             let _ = ticket.await;
         }
+    }
+
+    /// Keeps everything where it is for as long as the guard lives, so that files can be copied while the journal is written.
+    ///
+    /// # Errors
+    /// [`JournalError::Closed`].
+    pub async fn hold(&self) -> Result<Hold, JournalError> {
+        Hold::take(self.inner.shared.clone(), self.inner.keeper.clone()).await
     }
 
     /// Position of the last durable record.

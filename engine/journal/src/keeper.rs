@@ -2,16 +2,21 @@
 //!
 //! It makes segments ahead of need, cuts finished ones to their length, removes those without live jobs, and makes and
 //! deletes batch keys. The writer asks it only for things whose reason is durable already.
+//!
+//! While a [`Hold`] lives (a backup reads the directory) it takes nothing away and replaces nothing: such errands are set aside and
+//! served when the last hold is gone.
 
 use crate::error::{DiskError, JournalError};
 use crate::format::LogKind;
 use crate::key_ring::{KeyHandle, KeyRing};
 use crate::reader::OpenFiles;
 use crate::segment;
+use crate::writer::Shared;
 use model::{BatchId, StreamName, TenantId};
 use std::path::PathBuf;
 use std::sync::Arc;
-use world::channel::{OneSender, Receiver};
+use std::sync::atomic::Ordering;
+use world::channel::{OneSender, Receiver, Sender};
 use world::{DiskFile, World};
 
 /// Errands that wait for the keeper at most.
@@ -44,8 +49,55 @@ pub(crate) enum Errand {
         batch: BatchId,
         answer: Option<Answer<()>>,
     },
+    /// The holds have changed.
+    Look {
+        answer: Option<OneSender<()>>,
+    },
     /// The writer has ended.
     End,
+}
+
+impl Errand {
+    /// Whether it takes away or replaces what a reader of the directory may be about to read. Nobody's write waits for it.
+    fn waits_for_holds(&self) -> bool {
+        match self {
+            Self::Cut { .. } | Self::Remove { .. } | Self::DestroyKey { .. } => true,
+            Self::Prepare { .. } | Self::MakeKey { .. } | Self::Look { .. } | Self::End => false,
+        }
+    }
+}
+
+/// While it lives, no segment is removed, cut or replaced and no key is destroyed. It does not outlive the process: what was set aside and
+/// not served is done by the next start.
+pub struct Hold {
+    shared: Arc<Shared>,
+    keeper: Sender<Errand>,
+}
+
+impl std::fmt::Debug for Hold {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Hold")
+    }
+}
+
+impl Hold {
+    /// Returns when what the keeper was at is done.
+    pub(crate) async fn take(shared: Arc<Shared>, keeper: Sender<Errand>) -> Result<Self, JournalError> {
+        shared.holds.fetch_add(1, Ordering::AcqRel);
+        let hold = Self { shared, keeper };
+        let (answer, looked) = world::channel::oneshot();
+        hold.keeper.send(Errand::Look { answer: Some(answer) }).await.map_err(|_| JournalError::Closed)?;
+        looked.await.ok_or(JournalError::Closed)?;
+        Ok(hold)
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.shared.holds.fetch_sub(1, Ordering::AcqRel);
+        // Where it has no room it is awake and looks by itself; where it is gone there is nothing to serve.
+        let _ = self.keeper.try_send(Errand::Look { answer: None });
+    }
 }
 
 pub(crate) struct Keeper {
@@ -55,12 +107,14 @@ pub(crate) struct Keeper {
     pub(crate) segment_bytes: u64,
     pub(crate) keys: KeyRing,
     pub(crate) files: Arc<OpenFiles>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 impl Keeper {
     pub(crate) async fn run(self, errands: Receiver<Errand>) {
-        let mut taken = Vec::new();
+        let (mut taken, mut aside) = (Vec::new(), Vec::new());
         while errands.recv_many(&mut taken, ERRANDS_MAX).await > 0 {
+            self.heed_holds(&mut taken, &mut aside);
             self.destroy_keys(&mut taken);
             for errand in taken.drain(..) {
                 if matches!(errand, Errand::End) {
@@ -68,6 +122,15 @@ impl Keeper {
                 }
                 self.serve(errand);
             }
+        }
+    }
+
+    fn heed_holds(&self, taken: &mut Vec<Errand>, aside: &mut Vec<Errand>) {
+        if self.shared.holds.load(Ordering::Acquire) > 0 {
+            aside.extend(taken.extract_if(.., |errand| errand.waits_for_holds()));
+        } else if !aside.is_empty() {
+            aside.append(taken);
+            std::mem::swap(taken, aside);
         }
     }
 
@@ -115,6 +178,8 @@ impl Keeper {
                 // The writer may have ended.
                 let _ = answer.send(self.keys.batch_key(self.stream, tenant, batch).map_err(JournalError::from));
             }
+            // Whoever asked may have gone.
+            Errand::Look { answer } => drop(answer.map(|answer| answer.send(()))),
             Errand::DestroyKey { .. } | Errand::End => unreachable!("taken out before"),
         }
     }

@@ -62,7 +62,8 @@ struct Shared {
     /// Held over a change and its writes; readers need `state` alone.
     generation: Mutex<u64>,
     state: RwLock<State>,
-    _lock: Box<dyn LockGuard>,
+    /// `None` where the ring is only read.
+    lock: Option<Box<dyn LockGuard>>,
 }
 
 #[derive(Default)]
@@ -109,13 +110,45 @@ impl KeyRing {
             ring: copy.ring,
             generation: Mutex::new(copy.generation),
             state: RwLock::new(State { body: copy.body, ..State::default() }),
-            _lock: lock,
+            lock: Some(lock),
         };
         let ring = Self { shared: Arc::new(shared) };
         if is_new {
             ring.change(|shared, body| shared.add_tenant(body, INSTALLATION.0, String::new()))?;
         }
         Ok(ring)
+    }
+
+    /// Opens the ring in `dir` to read keys alone: takes no lock, makes nothing and changes nothing, so that an engine that has it goes on.
+    ///
+    /// # Errors
+    /// [`KeyError::NoRing`]; as [`KeyRing::open`], but for another process.
+    pub fn open_to_read(world: &World, dir: &Path, source: &KeySource) -> Result<Self, KeyError> {
+        let disk = world.disk();
+        let secret = source::read(disk, source)?;
+        let found = store::read(disk, dir, &mut |ring| Kek::new(&secret, ring))?;
+        let (copy, kek) = found.ok_or_else(|| KeyError::NoRing(dir.to_owned()))?;
+        let shared = Shared {
+            world: world.clone(),
+            dir: dir.to_owned(),
+            kek,
+            ring: copy.ring,
+            generation: Mutex::new(copy.generation),
+            state: RwLock::new(State { body: copy.body, ..State::default() }),
+            lock: None,
+        };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Reads the ring again, for one that was opened to read: the engine that has it makes and destroys keys.
+    ///
+    /// # Errors
+    /// As [`KeyRing::open_to_read`].
+    pub fn refresh(&self, source: &KeySource) -> Result<(), KeyError> {
+        let newer = Self::open_to_read(&self.shared.world, &self.shared.dir, source)?;
+        let newer = newer.read(|state| state.body.clone());
+        *self.write_state() = State { body: newer, ..State::default() };
+        Ok(())
     }
 
     /// The number of a tenant: stable, made and synced on first sight.
@@ -288,6 +321,9 @@ impl KeyRing {
 
     /// Changes a copy of the body, writes it, and only then shows it: nobody uses a key that is not on disk.
     fn change<T>(&self, change: impl FnOnce(&Shared, &mut Body) -> Result<T, KeyError>) -> Result<T, KeyError> {
+        if self.shared.lock.is_none() {
+            return Err(KeyError::Internal("a key ring that was opened to read cannot be changed"));
+        }
         let mut generation: MutexGuard<'_, u64> = self.shared.generation.lock().unwrap_or_else(PoisonError::into_inner);
         let mut body = self.read(|state| state.body.clone());
         let value = change(&self.shared, &mut body)?;

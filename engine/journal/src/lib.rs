@@ -52,6 +52,7 @@ pub use config::JournalConfig;
 pub use error::{DiskError, Finding, JournalError, KeyError, PayloadError};
 pub use format::{LogKind, RecordPosition};
 pub use journal::Journal;
+pub use keeper::Hold;
 pub use key_ring::{KeyRing, KeySource, new_key_file};
 pub use open::{Opened, open};
 pub use reader::Reader;

@@ -148,6 +148,7 @@ async fn start<S: Stream>(
         segment_bytes: config.segment_bytes,
         keys: keys.clone(),
         files: files.clone(),
+        shared: shared.clone(),
     };
     let keeper_thread = world.spawn_thread(&format!("keeper-{}", S::NAME), move || keeper_of.run(errands));
     let parts = WriterParts {

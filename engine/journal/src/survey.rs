@@ -21,6 +21,15 @@ pub(crate) struct UsedSegment {
     pub(crate) header: Option<SegmentHeader>,
 }
 
+/// What lies in the folder of a log.
+#[derive(Default)]
+pub(crate) struct Surveyed {
+    /// Segments in use, by number.
+    pub(crate) used: Vec<UsedSegment>,
+    /// Prepared and never used.
+    pub(crate) unused: Vec<PathBuf>,
+}
+
 /// The folder of one log.
 pub(crate) struct LogDir<'disk> {
     pub(crate) disk: &'disk dyn Disk,
@@ -37,10 +46,24 @@ impl LogDir<'_> {
 
     /// The segments in use, by number. Prepared ones that were never used are removed: the writer makes its own.
     pub(crate) fn segments(&self, findings: &mut Vec<Finding>) -> Result<Vec<UsedSegment>, JournalError> {
-        let mut used = Vec::new();
+        let surveyed = self.survey(OpenMode::ReadWrite, findings)?;
+        for path in surveyed.unused {
+            self.remove(&path)?;
+        }
+        Ok(surveyed.used)
+    }
+
+    /// What lies in the folder. Changes nothing: with [`OpenMode::Read`] it is for those who only look, and then a segment that goes
+    /// meanwhile is none.
+    pub(crate) fn survey(&self, mode: OpenMode, findings: &mut Vec<Finding>) -> Result<Surveyed, JournalError> {
+        let mut surveyed = Surveyed::default();
         for number in segment::numbers(self.disk, &self.path)? {
             let path = segment::path_of(&self.path, number);
-            let file = self.disk.open(&path, OpenMode::ReadWrite).map_err(DiskError::new("open", &path))?;
+            let file = match self.disk.open(&path, mode) {
+                Ok(file) => file,
+                Err(error) if mode == OpenMode::Read && error.kind() == std::io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(DiskError::new("open", &path)(error).into()),
+            };
             let header = match segment::read_header(&*file).map_err(DiskError::new("read", &path))? {
                 HeaderRead::Valid(header) if header.name == self.name(number) => Some(header),
                 HeaderRead::Valid(header) => return Err(foreign(path, header.name, self.name(number))),
@@ -50,13 +73,13 @@ impl LogDir<'_> {
                 }
                 // A crash came before its first frames were durable.
                 HeaderRead::Unused | HeaderRead::Damaged => {
-                    self.remove(&path)?;
+                    surveyed.unused.push(path);
                     continue;
                 }
             };
-            used.push(UsedSegment { number, file, header });
+            surveyed.used.push(UsedSegment { number, file, header });
         }
-        Ok(used)
+        Ok(surveyed)
     }
 
     fn has_frames(&self, path: &Path, file: &Arc<dyn DiskFile>, number: u32) -> Result<bool, JournalError> {

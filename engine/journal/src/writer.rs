@@ -24,7 +24,7 @@ pub(crate) use group::Operation;
 use model::Stream;
 use model::record::Record;
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use world::channel::{Receiver, Sender, TrySendError};
@@ -43,6 +43,8 @@ pub(crate) struct Shared {
     pub(crate) next_job: AtomicU64,
     /// The sequence number that the next batch gets.
     pub(crate) next_batch: AtomicU64,
+    /// While it is not zero, nothing is taken away.
+    pub(crate) holds: AtomicUsize,
 }
 
 impl Shared {
