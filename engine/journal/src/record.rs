@@ -8,6 +8,7 @@ use model::Destination;
 use model::record::{Head, Record};
 use model::stage::Locator;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Version 1 of the encoding of records.
 pub(crate) const ENCODING: u8 = 1;
@@ -70,5 +71,12 @@ impl Destinations {
             }
         };
         head.destination = Some(shared);
+    }
+
+    /// The same for a head that is not shared yet.
+    pub(crate) fn share_of(&mut self, head: &mut Arc<Head>) {
+        if let Some(head) = Arc::get_mut(head) {
+            self.share(head);
+        }
     }
 }

@@ -11,8 +11,9 @@
 //! Damage is never fatal here. It is told as a [`Finding`], and from then on nothing this start found is reclaimed or destroyed.
 
 mod replay;
+pub(crate) mod standing;
 
-pub(crate) use replay::Replay;
+pub(crate) use replay::{Maxima, Replay, raise};
 
 use crate::bounds::SEGMENT_HEADER_BYTES;
 use crate::error::{DiskError, Finding, JournalError};
