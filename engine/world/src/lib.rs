@@ -17,6 +17,7 @@ pub mod clock;
 pub mod disk;
 pub mod entropy;
 pub mod net;
+pub mod plant;
 pub mod process;
 mod real;
 pub mod simulated;
@@ -27,6 +28,7 @@ pub use disk::{Disk, DiskFile, LockGuard, OpenMode};
 pub use entropy::Entropy;
 pub use futures_util::future::{BoxFuture, LocalBoxFuture};
 pub use net::{BoxStream, ByteStream, ConnectRequest, Datagrams, Listener, Net, UnixDoor};
+pub use plant::Plant;
 pub use process::{ProcessEnd, ProcessRequest, Processes};
 pub use real::block_on;
 pub use tasks::{TaskHandle, Tasks, ThreadHandle, ThreadPanicked};
@@ -61,6 +63,11 @@ pub(crate) trait Hosts: Send + Sync {
     fn on(&self, host: &str) -> Option<World>;
     /// Adds an event to the trace.
     fn trace(&self, event: &[u8]);
+    /// Whether the simulator broke this on purpose. A world that says nothing else is sound.
+    #[cfg(feature = "planted")]
+    fn is_planted(&self, _plant: Plant) -> bool {
+        false
+    }
 }
 
 impl World {
@@ -169,6 +176,19 @@ impl World {
     /// Adds an event to the trace by which two runs of a seed are compared. Nothing happens in the real world.
     pub fn trace(&self, event: &[u8]) {
         self.parts.hosts.trace(event);
+    }
+
+    /// Whether the simulator broke this on purpose, to see whether its checkers notice. Never in the real world.
+    #[cfg(feature = "planted")]
+    pub fn is_planted(&self, plant: Plant) -> bool {
+        self.parts.hosts.is_planted(plant)
+    }
+
+    /// Whether the simulator broke this on purpose: never in this build, so that each site is compiled away.
+    #[cfg(not(feature = "planted"))]
+    #[inline(always)]
+    pub const fn is_planted(&self, _plant: Plant) -> bool {
+        false
     }
 }
 

@@ -68,6 +68,9 @@ struct Universe {
     hosts: Mutex<BTreeMap<String, Arc<Host>>>,
     /// Milliseconds since 1970 at the virtual clock's zero.
     wall_start: AtomicU64,
+    /// Faults of the code under test that the simulator asked for, a bit each.
+    #[cfg(feature = "planted")]
+    planted: AtomicU64,
 }
 
 impl Simulation {
@@ -82,6 +85,8 @@ impl Simulation {
             entropy: Mutex::new(Random::new(seed, Purpose::Entropy)),
             hosts: Mutex::new(BTreeMap::new()),
             wall_start: AtomicU64::new(WALL_START.0),
+            #[cfg(feature = "planted")]
+            planted: AtomicU64::new(0),
         };
         Self { universe: Arc::new(universe) }
     }
@@ -205,6 +210,12 @@ impl Simulation {
     pub fn set_wall(&self, now: Timestamp) {
         let since = u64::try_from(self.now().since(Monotonic(0)).as_millis()).unwrap_or(u64::MAX);
         self.universe.wall_start.store(now.0.saturating_sub(since), Ordering::SeqCst);
+    }
+
+    /// Breaks the code under test on purpose: from now on [`World::is_planted`] says yes to this plant, in this simulation alone.
+    #[cfg(feature = "planted")]
+    pub fn plant(&self, plant: crate::Plant) {
+        self.universe.planted.fetch_or(plant.bit(), Ordering::SeqCst);
     }
 
     /// The virtual clock.
@@ -338,5 +349,10 @@ impl Hosts for Part {
 
     fn trace(&self, event: &[u8]) {
         self.universe.scheduler.trace(event);
+    }
+
+    #[cfg(feature = "planted")]
+    fn is_planted(&self, plant: crate::Plant) -> bool {
+        self.universe.planted.load(Ordering::SeqCst) & plant.bit() != 0
     }
 }
