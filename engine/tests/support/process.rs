@@ -43,6 +43,11 @@ impl Running {
         Self { child, stdout, stderr }
     }
 
+    /// Its process number.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Whether it ended, and how.
     pub fn poll(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().unwrap()
