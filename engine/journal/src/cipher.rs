@@ -85,3 +85,24 @@ fn aad(journal: JournalId, header: &[u8; FRAME_HEADER_BYTES]) -> Aad<[u8; AAD_BY
     bytes[16..].copy_from_slice(&header[AUTHENTICATED_HEADER]);
     Aad::from(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Holds the drawings of nonce and additional data to the bytes.
+    #[test]
+    fn nonce_and_additional_data_are_as_they_are_drawn() {
+        let header: [u8; FRAME_HEADER_BYTES] = std::array::from_fn(|at| at as u8);
+        let nonce = nonce(&header);
+        let bytes = nonce.as_ref();
+        assert_eq!(bytes.len(), 12);
+        assert_eq!(bytes[..4], header[16..20], "epoch");
+        assert_eq!(bytes[4..], header[8..16], "sequence");
+        let aad = aad(JournalId([9; 16]), &header);
+        let bytes = aad.as_ref();
+        assert_eq!(bytes.len(), 48);
+        assert_eq!(bytes[..16], [9; 16]);
+        assert_eq!(bytes[16..], header[8..40]);
+    }
+}

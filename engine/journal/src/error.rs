@@ -74,6 +74,19 @@ pub enum JournalError {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// Operator: the segment is in a format that this version of sealpost does not know.
+    #[error(
+        "{} has format version {version}, this sealpost knows up to {known}: it was made by a later version of sealpost: upgrade, do not downgrade",
+        path.display()
+    )]
+    LaterVersion {
+        /// Which file.
+        path: PathBuf,
+        /// Its format version.
+        version: u16,
+        /// The newest version that is known here.
+        known: u16,
+    },
     /// Operator: the disk failed. Nothing was accepted.
     #[error(transparent)]
     Disk(#[from] DiskError),

@@ -1,16 +1,18 @@
-//! The bytes on disk: segment header and frame header.
+//! The bytes on disk: segments, frames, nonces, keys, the index at a segment's end.
 //!
 //! A stream has two logs, **work** (payloads, reclaimed when settled) and **record** (the truth, kept), both as a
-//! row of segment files `NNNNNNNN.seg` in one format. All numbers are little-endian.
+//! row of segment files `NNNNNNNN.seg` in one format. All numbers are little-endian. A segment is a header, then frames, then, once it is full,
+//! an index ([`crate::footer`]); between the last frame and the end of a segment that is being written lie zeros.
 //!
 //! ```text
 //! segment header, 64 bytes
-//!  0        8   10  11  12      16      20      24              40              48     49         60    64
-//! ┌────────┬────┬───┬───┬───────┬───────┬───────┬───────────────┬───────────────┬──────┬──────────┬─────┐
-//! │ magic  │ver │str│log│number │ epoch │ salt  │  journal id   │first sequence │begun │ reserved │ crc │
-//! └────────┴────┴───┴───┴───────┴───────┴───────┴───────────────┴───────────────┴──────┴──────────┴─────┘
+//!  0        8   10  11  12      16      20      24              40              48     49       57     58         60    64
+//! ┌────────┬───┬───┬───┬───────┬───────┬───────┬───────────────┬───────────────┬──────┬────────┬──────┬──────────┬─────┐
+//! │ magic  │ver│str│log│number │ epoch │ salt  │  journal id   │first sequence │begun │ before │ form │ reserved │ crc │
+//! └────────┴───┴───┴───┴───────┴───────┴───────┴───────────────┴───────────────┴──────┴────────┴──────┴──────────┴─────┘
 //! magic           "sealpost": the file is ours
-//! ver             format version, 1
+//! ver             format version: 2. Version 1 had zeros in `before` and `form`, and no index; it is read for ever and never written to again.
+//!                 Bytes 0..10 and the crc mean the same in every version, so that a version of the future is told apart from damage
 //! str, log        stream (1 transactional, 2 marketing) and log (1 work, 2 record): a file in the wrong folder is noticed
 //! number          the segment's number, as in its name: a renamed file is noticed
 //! epoch           the start that made the segment
@@ -19,6 +21,9 @@
 //! journal id      random, made with the journal
 //! first sequence  of its first frame: a tail finds its place by the headers alone
 //! begun           1 by a start, after a crash perhaps; 2 because the segment before it was full, and then that one was durable as a whole
+//! before          position of the last frame of the log before this segment, 0 where there was none or it is not known: a segment that is
+//!                 missing, or was cut between two frames, is noticed by the one after it
+//! form            0 frames as they were written; 1 compacted: rewritten, many records to a frame
 //! reserved        zero
 //! crc             CRC-32C of bytes 0..60
 //!
@@ -40,19 +45,27 @@
 //! message         message version
 //! tenant          whose it is; 0 is the installation itself
 //! key id          which key of the ring opens it; a deleted key's number never comes back
+//!
+//! position, 64 bits                    nonce, 12 bytes               additional data, 48 bytes
+//!  63       40                   0      0       4              12     0               16                                  48
+//! ┌───────────┬───────────────────┐    ┌───────┬──────────────┐     ┌───────────────┬───────────────────────────────────┐
+//! │   epoch   │     sequence      │    │ epoch │   sequence   │     │  journal id   │ bytes 8..40 of the frame's header │
+//! └───────────┴───────────────────┘    └───────┴──────────────┘     └───────────────┴───────────────────────────────────┘
 //! ```
 //!
-//! Bytes 8..40 of the frame are authenticated with the ciphertext, together with the journal id ([`crate::cipher`]). Where a frame
-//! lies is not part of it.
+//! The cipher is AES-256-GCM ([`crate::cipher`]). In the nonce both numbers stand as in the header. Where a frame lies is not part of the additional data;
+//! the checksum's salt binds it to its segment, and only whoever has the key can make a frame that opens.
 
-use crate::bounds::{EPOCH_MAX, FRAME_BYTES_MAX, FRAME_BYTES_MIN, FRAME_HEADER_BYTES, POSITION_SEQUENCE_BITS, SEGMENT_HEADER_BYTES};
+mod segment_header;
+
+pub(crate) use segment_header::{Begun, Form, HeaderRead, SegmentHeader, SegmentName, VERSION};
+
+use crate::bounds::{EPOCH_MAX, FRAME_BYTES_MAX, FRAME_BYTES_MIN, FRAME_HEADER_BYTES, POSITION_SEQUENCE_BITS};
 use crc_fast::CrcAlgorithm::Crc32Iscsi;
 use model::record::{FrameKey, Record};
-use model::{JobId, MessageVersion, StreamName, TenantId};
+use model::{JobId, MessageVersion, TenantId};
 use serde::{Deserialize, Serialize};
 
-const MAGIC: [u8; 8] = *b"sealpost";
-const VERSION: u16 = 1;
 /// The top bit of a frame's kind.
 const FRESH: u8 = 0x80;
 
@@ -78,10 +91,18 @@ impl LogKind {
         }
     }
 
-    const fn code(self) -> u8 {
+    pub(crate) const fn code(self) -> u8 {
         match self {
             Self::Work => 1,
             Self::Record => 2,
+        }
+    }
+
+    pub(crate) const fn from_code(code: u8) -> Option<Self> {
+        match code {
+            1 => Some(Self::Work),
+            2 => Some(Self::Record),
+            _ => None,
         }
     }
 }
@@ -106,113 +127,6 @@ impl RecordPosition {
 /// CRC-32C (Castagnoli), as RFC 3720 section 12.1 uses it.
 pub(crate) fn crc32c(bytes: &[u8]) -> u32 {
     crc_fast::checksum(Crc32Iscsi, bytes) as u32
-}
-
-const fn stream_code(stream: StreamName) -> u8 {
-    match stream {
-        StreamName::Transactional => 1,
-        StreamName::Marketing => 2,
-    }
-}
-
-/// The identity of a segment: everything that its salt comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct SegmentName {
-    pub(crate) journal: JournalId,
-    pub(crate) stream: StreamName,
-    pub(crate) log: LogKind,
-    pub(crate) number: u32,
-}
-
-impl SegmentName {
-    /// What is mixed into the checksum of the segment's frames.
-    pub(crate) fn salt(&self) -> u32 {
-        let mut bytes = [0u8; 22];
-        bytes[..16].copy_from_slice(&self.journal.0);
-        bytes[16] = stream_code(self.stream);
-        bytes[17] = self.log.code();
-        bytes[18..].copy_from_slice(&self.number.to_le_bytes());
-        crc32c(&bytes)
-    }
-}
-
-/// Why a segment was begun.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Begun {
-    /// By a start.
-    Start = 1,
-    /// The one before it was full, and durable as a whole.
-    Roll = 2,
-}
-
-/// The first 64 bytes of a segment file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct SegmentHeader {
-    pub(crate) name: SegmentName,
-    pub(crate) epoch: u32,
-    pub(crate) first_sequence: u64,
-    pub(crate) begun: Begun,
-}
-
-/// What the first bytes of a file say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum HeaderRead {
-    /// A segment in use.
-    Valid(SegmentHeader),
-    /// All zero: prepared, never used.
-    Unused,
-    /// Neither.
-    Damaged,
-}
-
-impl SegmentHeader {
-    pub(crate) fn first_position(&self) -> RecordPosition {
-        RecordPosition::new(self.epoch, self.first_sequence)
-    }
-
-    pub(crate) fn encode(&self) -> [u8; SEGMENT_HEADER_BYTES] {
-        let mut bytes = [0u8; SEGMENT_HEADER_BYTES];
-        bytes[0..8].copy_from_slice(&MAGIC);
-        bytes[8..10].copy_from_slice(&VERSION.to_le_bytes());
-        bytes[10] = stream_code(self.name.stream);
-        bytes[11] = self.name.log.code();
-        bytes[12..16].copy_from_slice(&self.name.number.to_le_bytes());
-        bytes[16..20].copy_from_slice(&self.epoch.to_le_bytes());
-        bytes[20..24].copy_from_slice(&self.name.salt().to_le_bytes());
-        bytes[24..40].copy_from_slice(&self.name.journal.0);
-        bytes[40..48].copy_from_slice(&self.first_sequence.to_le_bytes());
-        bytes[48] = self.begun as u8;
-        let crc = crc32c(&bytes[..60]);
-        bytes[60..64].copy_from_slice(&crc.to_le_bytes());
-        bytes
-    }
-
-    pub(crate) fn decode(bytes: &[u8; SEGMENT_HEADER_BYTES]) -> HeaderRead {
-        if bytes.iter().all(|byte| *byte == 0) {
-            return HeaderRead::Unused;
-        }
-        let stream = match bytes[10] {
-            1 => StreamName::Transactional,
-            2 => StreamName::Marketing,
-            _ => return HeaderRead::Damaged,
-        };
-        let log = match bytes[11] {
-            1 => LogKind::Work,
-            2 => LogKind::Record,
-            _ => return HeaderRead::Damaged,
-        };
-        let begun = match bytes[48] {
-            1 => Begun::Start,
-            2 => Begun::Roll,
-            _ => return HeaderRead::Damaged,
-        };
-        let mut journal = [0u8; 16];
-        journal.copy_from_slice(&bytes[24..40]);
-        let name = SegmentName { journal: JournalId(journal), stream, log, number: u32_at(bytes, 12) };
-        let header = Self { name, epoch: u32_at(bytes, 16), first_sequence: u64_at(bytes, 40), begun };
-        // Everything else follows from these fields: the same header must come out again.
-        if header.encode() == *bytes { HeaderRead::Valid(header) } else { HeaderRead::Damaged }
-    }
 }
 
 /// What a frame holds.
@@ -364,31 +278,6 @@ pub(crate) fn u64_at(bytes: &[u8], at: usize) -> u64 {
 mod tests {
     use super::*;
 
-    fn name() -> SegmentName {
-        SegmentName { journal: JournalId(*b"0123456789abcdef"), stream: StreamName::Marketing, log: LogKind::Record, number: 0x0102_0304 }
-    }
-
-    /// Holds the first drawing to the bytes.
-    #[test]
-    fn a_segment_header_is_as_it_is_drawn() {
-        let header = SegmentHeader { name: name(), epoch: 0x0a0b_0c0d, first_sequence: 0x1122_3344_5566_7788, begun: Begun::Roll };
-        let bytes = header.encode();
-        assert_eq!(bytes.len(), 64);
-        assert_eq!(&bytes[0..8], b"sealpost");
-        assert_eq!(&bytes[8..10], [1, 0]);
-        assert_eq!(bytes[10], 2, "marketing");
-        assert_eq!(bytes[11], 2, "record");
-        assert_eq!(&bytes[12..16], [4, 3, 2, 1]);
-        assert_eq!(&bytes[16..20], [0x0d, 0x0c, 0x0b, 0x0a]);
-        assert_eq!(&bytes[20..24], name().salt().to_le_bytes());
-        assert_eq!(&bytes[24..40], b"0123456789abcdef");
-        assert_eq!(&bytes[40..48], [0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11]);
-        assert_eq!(bytes[48], 2, "begun because the one before was full");
-        assert_eq!(&bytes[49..60], [0; 11]);
-        assert_eq!(&bytes[60..64], crc32c(&bytes[..60]).to_le_bytes());
-        assert_eq!(SegmentHeader::decode(&bytes), HeaderRead::Valid(header));
-    }
-
     /// Holds the second drawing to the bytes.
     #[test]
     fn a_frame_header_is_as_it_is_drawn() {
@@ -421,24 +310,6 @@ mod tests {
     fn the_checksum_is_castagnoli() {
         // RFC 3720 appendix B.4 gives 0xe3069283 for "123456789" under CRC-32C.
         assert_eq!(crc32c(b"123456789"), 0xe306_9283);
-    }
-
-    #[test]
-    fn any_flipped_bit_of_a_segment_header_is_noticed() {
-        let bytes = SegmentHeader { name: name(), epoch: 7, first_sequence: 9, begun: Begun::Start }.encode();
-        for bit in 0..bytes.len() * 8 {
-            let mut flipped = bytes;
-            flipped[bit / 8] ^= 1 << (bit % 8);
-            assert_eq!(SegmentHeader::decode(&flipped), HeaderRead::Damaged, "bit {bit}");
-        }
-        assert_eq!(SegmentHeader::decode(&[0; 64]), HeaderRead::Unused);
-    }
-
-    #[test]
-    fn no_two_segments_share_a_salt_by_accident() {
-        let salts: std::collections::BTreeSet<u32> = (0..1000).map(|number| SegmentName { number, ..name() }.salt()).collect();
-        assert_eq!(salts.len(), 1000);
-        assert_ne!(SegmentName { log: LogKind::Work, ..name() }.salt(), name().salt());
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use crate::bounds::SEGMENT_HEADER_BYTES;
 use crate::error::{DiskError, JournalError};
-use crate::format::{Begun, SegmentHeader, SegmentName};
+use crate::format::{Begun, RecordPosition, SegmentHeader, SegmentName};
 use crate::frame;
 use crate::keeper::Errand;
 use crate::segment;
@@ -22,6 +22,8 @@ pub(crate) struct OpenSegment {
     pub(crate) capacity: u64,
     /// Where the next frame goes.
     pub(crate) written: u64,
+    /// The last frame of the log, in this segment or before it.
+    pub(crate) last: Option<RecordPosition>,
 }
 
 /// The end of a log.
@@ -73,6 +75,12 @@ impl LogWriter {
         u32::try_from(self.segment.written + start as u64).expect("a segment ends below four gigabytes (asserted in bounds)")
     }
 
+    /// A frame was placed at the end of the log, in the buffer.
+    pub(crate) fn placed(&mut self, position: RecordPosition) {
+        debug_assert!(self.segment.last.is_none_or(|last| last < position), "positions rise");
+        self.segment.last = Some(position);
+    }
+
     /// Writes what is in the buffer, in one piece. Gives how many bytes that was.
     pub(crate) fn write(&mut self) -> Result<u64, DiskError> {
         if self.buffer.is_empty() {
@@ -112,10 +120,12 @@ impl LogWriter {
         };
         let file = prepared.await.ok_or(JournalError::Closed)??;
         let capacity = file.len().map_err(self.error("measure"))?;
-        write_header(&*file, SegmentHeader { name, epoch, first_sequence, begun: Begun::Roll }).map_err(self.error("write"))?;
+        let last = self.segment.last;
+        write_header(&*file, SegmentHeader::new(name, epoch, first_sequence, Begun::Roll, last)).map_err(self.error("write"))?;
         // Before any frame: a torn first group must not look like a damaged header.
         file.sync_data().map_err(self.error("sync"))?;
-        let full = std::mem::replace(&mut self.segment, OpenSegment { name, file, capacity, written: SEGMENT_HEADER_BYTES as u64 });
+        let written = SEGMENT_HEADER_BYTES as u64;
+        let full = std::mem::replace(&mut self.segment, OpenSegment { name, file, capacity, written, last });
         self.send(Errand::Cut { file: full.file, bytes: full.written }).await?;
         let salt = name.salt();
         frame::resalt(&mut frame, self.salt, salt);

@@ -2,7 +2,7 @@
 
 use crate::bounds::{RENEWED_BYTES, SCAN_WINDOW_BYTES, SEGMENT_HEADER_BYTES};
 use crate::error::{DiskError, Finding, JournalError};
-use crate::format::{Begun, HeaderRead, JournalId, LogKind, RecordPosition, SegmentHeader, SegmentName};
+use crate::format::{Begun, Form, HeaderRead, JournalId, LogKind, RecordPosition, SegmentHeader, SegmentName, VERSION};
 use crate::log::{OpenSegment, write_header};
 use crate::segment::{self, Scanner, Step};
 use model::StreamName;
@@ -67,6 +67,7 @@ impl LogDir<'_> {
             let header = match segment::read_header(&*file).map_err(DiskError::new("read", &path))? {
                 HeaderRead::Valid(header) if header.name == self.name(number) => Some(header),
                 HeaderRead::Valid(header) => return Err(foreign(path, header.name, self.name(number))),
+                HeaderRead::Later(version) => return Err(JournalError::LaterVersion { path, version, known: VERSION }),
                 HeaderRead::Unused | HeaderRead::Damaged if self.has_frames(&path, &file, number)? => {
                     findings.push(Finding::SegmentHeader { log: self.log, segment: number });
                     None
@@ -104,6 +105,7 @@ impl LogDir<'_> {
             match scanner.step().map_err(error())? {
                 Step::Frame { header, .. } => {
                     end.epoch = end.epoch.max(header.epoch);
+                    end.position = end.position.max(header.position());
                     if header.fresh {
                         end.damage.append(&mut end.holes);
                     }
@@ -117,8 +119,8 @@ impl LogDir<'_> {
         }
     }
 
-    /// Opens the log's end for writing: goes on in the last segment where it ended well, and begins a new one otherwise. A torn tail is
-    /// cut off first, so that nothing of it is ever taken for a frame.
+    /// Opens the log's end for writing: goes on in the last segment where it ended well and is of the present version, and begins a new one
+    /// otherwise. A torn tail is cut off first, so that nothing of it is ever taken for a frame.
     pub(crate) fn open_end(
         &self,
         last: Option<(&UsedSegment, &SegmentEnd)>,
@@ -126,15 +128,24 @@ impl LogDir<'_> {
         epoch: u32,
         next_number: u32,
     ) -> Result<OpenSegment, JournalError> {
+        // A segment without a frame knows by its header what came before it.
+        let before = |(used, end): (&UsedSegment, &SegmentEnd)| used.header.and_then(|header| header.before).max(Some(end.position));
+        let before = last.and_then(before).filter(|position| *position != RecordPosition::default());
         if let Some((used, end)) = last {
             let path = segment::path_of(&self.path, used.number);
             let capacity = used.file.len().map_err(DiskError::new("measure", &path))?;
-            let whole = !end.torn && end.holes.is_empty() && end.damage.is_empty() && used.header.is_some();
+            let whole = !end.torn && end.holes.is_empty() && end.damage.is_empty() && used.header.is_some_and(takes_more);
             if whole && end.offset + ROOM_MIN <= capacity {
                 // What the last process wrote and did not live to sync is built upon from here.
                 renew(&*used.file, end.offset).map_err(DiskError::new("renew", &path))?;
                 used.file.sync_data().map_err(DiskError::new("sync", &path))?;
-                return Ok(OpenSegment { name: self.name(used.number), file: used.file.clone(), capacity, written: end.offset });
+                return Ok(OpenSegment {
+                    name: self.name(used.number),
+                    file: used.file.clone(),
+                    capacity,
+                    written: end.offset,
+                    last: before,
+                });
             }
             renew(&*used.file, end.offset.min(capacity)).map_err(DiskError::new("renew", &path))?;
             used.file.set_len(end.offset.min(capacity)).map_err(DiskError::new("cut", &path))?;
@@ -143,12 +154,16 @@ impl LogDir<'_> {
         let path = segment::path_of(&self.path, next_number);
         let file = segment::prepare(self.disk, &self.path, next_number, segment_bytes)?;
         let name = self.name(next_number);
-        write_header(&*file, SegmentHeader { name, epoch, first_sequence: 0, begun: Begun::Start })
-            .map_err(DiskError::new("write", &path))?;
+        write_header(&*file, SegmentHeader::new(name, epoch, 0, Begun::Start, before)).map_err(DiskError::new("write", &path))?;
         file.sync_data().map_err(DiskError::new("sync", &path))?;
         let capacity = file.len().map_err(DiskError::new("measure", &path))?;
-        Ok(OpenSegment { name, file, capacity, written: SEGMENT_HEADER_BYTES as u64 })
+        Ok(OpenSegment { name, file, capacity, written: SEGMENT_HEADER_BYTES as u64, last: before })
     }
+}
+
+/// Whether frames may still be appended to a segment with this header.
+fn takes_more(header: SegmentHeader) -> bool {
+    header.version == VERSION && header.form == Form::Plain
 }
 
 /// Writes the end of a segment again, as it reads. Where a sync failed, the kernel keeps what was written and takes it for clean: it reads
@@ -176,7 +191,7 @@ pub(crate) struct SegmentEnd {
     pub(crate) holes: Vec<(u64, u64)>,
     /// The highest epoch of its frames.
     pub(crate) epoch: u32,
-    /// The highest position of its frames, where the caller looked.
+    /// The highest position of its frames; in the record, of the log so far.
     pub(crate) position: RecordPosition,
 }
 
@@ -199,8 +214,10 @@ pub(crate) fn stated_journal(disk: &dyn Disk, log_dirs: &[PathBuf]) -> Result<Op
         for number in segment::numbers(disk, dir)? {
             let path = segment::path_of(dir, number);
             let file = disk.open(&path, OpenMode::Read).map_err(DiskError::new("open", &path))?;
-            if let HeaderRead::Valid(header) = segment::read_header(&*file).map_err(DiskError::new("read", &path))? {
-                return Ok(Some(header.name.journal));
+            match segment::read_header(&*file).map_err(DiskError::new("read", &path))? {
+                HeaderRead::Valid(header) => return Ok(Some(header.name.journal)),
+                HeaderRead::Later(version) => return Err(JournalError::LaterVersion { path, version, known: VERSION }),
+                HeaderRead::Unused | HeaderRead::Damaged => {}
             }
         }
     }

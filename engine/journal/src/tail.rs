@@ -125,7 +125,7 @@ impl Tail {
                 HeaderRead::Valid(header) => header.first_position() > self.after,
                 // Prepared and not in use: the log ends before it.
                 HeaderRead::Unused => true,
-                HeaderRead::Damaged => false,
+                HeaderRead::Damaged | HeaderRead::Later(_) => false,
             };
             if begins_later && chosen.is_some() {
                 break;

@@ -27,6 +27,8 @@ use world::World;
 const KEY: &str = "c2VhbHBvc3QgZml4dHVyZSBrZXkgb2Ygbm8gc2VjcmU=\n";
 const BUNDLE: BundleId = BundleId([0xb7; 32]);
 const ARCHIVE: &[u8] = b"the archive of a bundle, as it was stored";
+/// The present format version.
+const VERSION: u8 = 2;
 /// The steps before the first of the two ends.
 const FIRST_START: usize = 74;
 
@@ -96,8 +98,11 @@ fn script(tenant: TenantId) -> Vec<Step> {
     steps
 }
 
-/// Job, state, reason, attempts, due, frozen: the jobs that are not settled.
-fn standing() -> BTreeMap<u64, (State, Option<HoldReason>, u16, u64, Option<u64>)> {
+/// Where a job stands: state, reason, attempts, due, date of the intent that froze it.
+type Standing = (State, Option<HoldReason>, u16, u64, Option<u64>);
+
+/// The jobs that are not settled.
+fn standing() -> BTreeMap<u64, Standing> {
     let queued = |due| (State::Queued, None, 0, due, None);
     let mut standing: BTreeMap<_, _> = (55..=66).map(|number| (number, queued(10 + number))).collect();
     standing.insert(2, (State::Uncertain, None, 1, 12, Some(1)));
@@ -360,6 +365,16 @@ async fn upgrade(version: &str, stated: u8) {
     }
     close(opened).await;
     drop(keys);
+    if stated == 1 {
+        assert_eq!(place.versions(), [1, VERSION], "what is new is in segments of its own");
+        for path in support::files_below(&place.dir.join("journal/record")) {
+            let (name, bytes) = (path.file_name().unwrap(), std::fs::read(&path).unwrap());
+            if bytes[8] == 1 {
+                let before = std::fs::read(fixtures().join(version).join("journal/record").join(name)).unwrap();
+                assert!(before.starts_with(&bytes) && before[bytes.len()..].iter().all(|byte| *byte == 0), "never written to again");
+            }
+        }
+    }
     let (mut opened, keys, tenant) = place.open().await;
     check(&mut opened, &keys, tenant, false);
     assert_eq!(opened.recovered.jobs.len(), standing().len() + 60);

@@ -3,7 +3,7 @@
 use super::{Fault, Writer};
 use crate::bounds::{BUFFER_BYTES_MAX, FRAME_PLAIN_BYTES_MAX, SEGMENT_HEADER_BYTES, SEQUENCE_END};
 use crate::error::{JournalError, KeyError};
-use crate::format::{FrameHeader, FrameKind, LogKind};
+use crate::format::{FrameHeader, FrameKind, LogKind, RecordPosition};
 use crate::frame::{self, Unfinished};
 use crate::key_ring::KeyHandle;
 use crate::live::BatchSlot;
@@ -89,11 +89,15 @@ impl<S: Stream> Writer<S> {
             end.buffer.truncate(start);
             return Err(error.into());
         }
+        let position = RecordPosition::new(self.parts.epoch, sequence);
+        let end = self.log(log);
         if end.overflows() {
             let frame = end.take_from(start);
             self.roll(log, frame, sequence).await?;
+            self.log(log).placed(position);
             return Ok((self.log(log).number(), SEGMENT_HEADER_BYTES as u32));
         }
+        end.placed(position);
         let place = (end.number(), end.offset_of(start));
         if end.buffer.len() >= BUFFER_BYTES_MAX {
             self.flush(false)?;
