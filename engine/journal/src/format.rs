@@ -36,7 +36,7 @@
 //! length          of the frame without padding: a reader hops by it; 0 is the unwritten end
 //! sequence        counts the frames of one start over both logs, from 0
 //! epoch           the start. (epoch, sequence) is the nonce, and in that order the position
-//! kind            statement, templated, or the kind of record: a reader can pass over what it does not want. The top bit says *fresh*:
+//! kind            1 statement, 2 templated; from 16 on the record, [`FrameKind`]: a reader can pass over what it does not want. The top bit says *fresh*:
 //!                 all frames before this one in the log were durable when it was made. It tells a hole that a power failure tore into the
 //!                 last group (nothing of it was acknowledged) from damage to what was durable (a fresh frame follows it)
 //! enc.            version of the encoding under the cipher
@@ -149,10 +149,12 @@ pub(crate) enum FrameKind {
     Operator = 25,
     KeyDestroyed = 26,
     Restored = 27,
+    /// A payload was moved: to the journal itself alone.
+    Moved = 28,
 }
 
 impl FrameKind {
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::Statement,
         Self::Templated,
         Self::BatchOpen,
@@ -167,6 +169,7 @@ impl FrameKind {
         Self::Operator,
         Self::KeyDestroyed,
         Self::Restored,
+        Self::Moved,
     ];
 
     fn from_code(code: u8) -> Option<Self> {

@@ -8,7 +8,7 @@ use crate::frame;
 use crate::keeper::{Errand, Hold};
 use crate::key_ring::KeyRing;
 use crate::live::HeadPlace;
-use crate::record::{self, Destinations};
+use crate::record::{self, Decoded, Destinations};
 use crate::segment::{self, Scanner, Step};
 use crate::ticket::Ticket;
 use crate::writer::{Operation, Shared};
@@ -238,9 +238,9 @@ impl JournalInner {
             let cipher = self.keys.cipher(header.key_id)?.ok_or(wrong.clone())?;
             let plain = frame::open_in_place(scanner.frame_mut(offset, length), self.id, &cipher).map_err(|_| wrong.clone())?;
             let decoded = record::decode(header.kind, header.encoding, plain).map_err(|_| wrong.clone())?;
-            let (Record::Head(mut head), Some(locator)) = (decoded.record, decoded.locator) else { return Err(wrong) };
+            let Decoded::Head(locator, mut head) = decoded else { return Err(wrong) };
             destinations.share(&mut head);
-            jobs.push(JournaledJob::new(place.job, locator, Arc::new(head), Durable::attest()));
+            jobs.push(JournaledJob::new(place.job, locator, Arc::new(*head), Durable::attest()));
         }
         Ok(())
     }

@@ -17,16 +17,44 @@ pub(crate) const ENCODING: u8 = 1;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RecordFault;
 
-/// A record, and where its payload lies if it is a head.
+/// What a frame of the record log says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Decoded {
-    pub(crate) record: Record,
-    pub(crate) locator: Option<Locator>,
+pub(crate) enum Decoded {
+    /// A job, and where its payload lies.
+    Head(Locator, Box<Head>),
+    /// The payload of a job lies somewhere else now. Between the journal's logs alone: no projection sees it.
+    Moved(Move),
+    /// Any other record.
+    Record(Box<Record>),
+}
+
+impl Decoded {
+    /// What projections see of it.
+    pub(crate) fn into_record(self) -> Option<Record> {
+        match self {
+            Self::Head(_, head) => Some(Record::Head(*head)),
+            Self::Record(record) => Some(*record),
+            Self::Moved(_) => None,
+        }
+    }
+}
+
+/// From where to where a payload was moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Move {
+    pub(crate) from: Locator,
+    pub(crate) to: Locator,
 }
 
 /// Encodes a head at the end of `out`.
 pub(crate) fn encode_head(locator: Locator, head: &Head, out: &mut Vec<u8>) -> Result<(), RecordFault> {
     append(&(locator.segment, locator.offset, head), out)
+}
+
+/// Encodes a move at the end of `out`.
+pub(crate) fn encode_move(moved: Move, out: &mut Vec<u8>) -> Result<(), RecordFault> {
+    let Move { from, to } = moved;
+    append(&(from.segment, from.offset, to.segment, to.offset), out)
 }
 
 /// Encodes any other record at the end of `out`.
@@ -46,14 +74,27 @@ pub(crate) fn decode(kind: FrameKind, encoding: u8, bytes: &[u8]) -> Result<Deco
     if encoding != ENCODING {
         return Err(RecordFault);
     }
-    if kind == FrameKind::Head {
-        let ((segment, offset, head), rest) = postcard::take_from_bytes::<(u32, u32, Head)>(bytes).map_err(|_| RecordFault)?;
-        let decoded = Decoded { record: Record::Head(head), locator: Some(Locator { segment, offset }) };
-        return if rest.is_empty() { Ok(decoded) } else { Err(RecordFault) };
+    match kind {
+        FrameKind::Head => {
+            let (segment, offset, head) = whole::<(u32, u32, Head)>(bytes)?;
+            Ok(Decoded::Head(Locator { segment, offset }, Box::new(head)))
+        }
+        FrameKind::Moved => {
+            let (segment, offset, to_segment, to_offset) = whole::<(u32, u32, u32, u32)>(bytes)?;
+            let to = Locator { segment: to_segment, offset: to_offset };
+            Ok(Decoded::Moved(Move { from: Locator { segment, offset }, to }))
+        }
+        _ => {
+            let record = whole::<Record>(bytes)?;
+            // The kind is authenticated with the bytes; the two must agree.
+            if FrameKind::of(&record) == kind { Ok(Decoded::Record(Box::new(record))) } else { Err(RecordFault) }
+        }
     }
-    let (record, rest) = postcard::take_from_bytes::<Record>(bytes).map_err(|_| RecordFault)?;
-    // The kind is authenticated with the bytes; the two must agree.
-    if rest.is_empty() && FrameKind::of(&record) == kind { Ok(Decoded { record, locator: None }) } else { Err(RecordFault) }
+}
+
+fn whole<'bytes, T: serde::Deserialize<'bytes>>(bytes: &'bytes [u8]) -> Result<T, RecordFault> {
+    let (value, rest) = postcard::take_from_bytes::<T>(bytes).map_err(|_| RecordFault)?;
+    if rest.is_empty() { Ok(value) } else { Err(RecordFault) }
 }
 
 /// Shares equal destinations: a million heads name a few thousand.
@@ -78,5 +119,23 @@ impl Destinations {
         if let Some(head) = Arc::get_mut(head) {
             self.share(head);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_move_comes_back_and_is_no_record_of_the_model() {
+        let at = |segment, offset| Locator { segment, offset };
+        let moved = Move { from: at(1, 64), to: at(70_000, 128) };
+        let mut bytes = Vec::new();
+        encode_move(moved, &mut bytes).unwrap();
+        let decoded = decode(FrameKind::Moved, ENCODING, &bytes).unwrap();
+        assert_eq!(decoded, Decoded::Moved(moved));
+        assert_eq!(decoded.into_record(), None);
+        bytes.push(0);
+        assert_eq!(decode(FrameKind::Moved, ENCODING, &bytes), Err(RecordFault), "nothing may follow it");
     }
 }

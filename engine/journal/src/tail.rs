@@ -8,7 +8,7 @@ use crate::error::{DiskError, JournalError};
 use crate::format::{HeaderRead, JournalId, LogKind, RecordPosition, SegmentName};
 use crate::frame;
 use crate::key_ring::KeyRing;
-use crate::record;
+use crate::record::{self, Decoded};
 use crate::segment::{self, Scanner, Step};
 use crate::writer::Shared;
 use model::StreamName;
@@ -108,9 +108,10 @@ impl Tail {
         let Ok(Some(cipher)) = self.keys.cipher(header.key_id) else { return Ok(Taken::Nothing) };
         let bytes = scanner.frame_mut(offset, length);
         let Ok(plain) = frame::open_in_place(bytes, self.journal, &cipher) else { return Ok(Taken::Nothing) };
-        match record::decode(header.kind, header.encoding, plain) {
-            Ok(decoded) => Ok(Taken::Record(Box::new((header.position(), header.key, decoded.record)))),
-            Err(_) => Ok(Taken::Nothing),
+        // A move is the journal's own affair.
+        match record::decode(header.kind, header.encoding, plain).ok().and_then(Decoded::into_record) {
+            Some(record) => Ok(Taken::Record(Box::new((header.position(), header.key, record)))),
+            None => Ok(Taken::Nothing),
         }
     }
 

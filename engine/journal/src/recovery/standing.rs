@@ -5,6 +5,7 @@
 
 use super::{RecoveredBatch, RecoveredJob, Seen};
 use crate::format::RecordPosition;
+use crate::record::Decoded;
 use model::record::{AttemptEnd, BatchCommit, BatchOpen, BatchVerb, FrameKey, Head, Intent, Record, StateChange};
 use model::stage::{Durable, JournaledJob, Locator};
 use model::state::HoldReason;
@@ -46,8 +47,14 @@ pub(crate) struct JobEvent {
 #[derive(Debug, Clone)]
 pub(crate) enum JobChange {
     Begins(Locator, Box<Head>),
+    /// Its payload was moved.
+    LiesAt(Locator),
     Intent(Box<Intent>),
-    Moves { state: State, held: Option<HoldReason>, due: Option<Timestamp> },
+    Moves {
+        state: State,
+        held: Option<HoldReason>,
+        due: Option<Timestamp>,
+    },
 }
 
 /// What one frame says, taken apart.
@@ -61,25 +68,29 @@ impl Events {
     pub(crate) fn of(stream: StreamName, seen: Seen) -> Self {
         let Seen { position, key, decoded } = seen;
         let about_batch = |batch, event| Self { batch: Some((batch, event)), job: None };
-        match decoded.record {
+        let record = match decoded {
+            Decoded::Head(_, _) if key.job.is_none() => return Self::default(),
+            Decoded::Head(locator, head) => {
+                let batch = Some((head.batch, BatchEvent::Named { tenant: head.tenant, stream, position }));
+                return Self { batch, ..Self::about_job(key, JobChange::Begins(locator, head)) };
+            }
+            Decoded::Moved(moved) => return Self::about_job(key, JobChange::LiesAt(moved.to)),
+            Decoded::Record(record) => *record,
+        };
+        match record {
             Record::BatchOpen(open) => about_batch(open.batch, BatchEvent::Open(open, position)),
             Record::BatchCommit(commit) => about_batch(commit.batch, BatchEvent::Commit(commit)),
             Record::BatchDiscard { batch, .. } => about_batch(batch, BatchEvent::Discard),
             Record::BatchClose { batch, .. } => about_batch(batch, BatchEvent::Close),
             Record::Operator(action) => about_batch(action.batch, BatchEvent::Ordered(action.verb)),
-            Record::Head(head) => match decoded.locator {
-                Some(locator) if key.job.is_some() => {
-                    let batch = Some((head.batch, BatchEvent::Named { tenant: head.tenant, stream, position }));
-                    Self { batch, ..Self::about_job(key, JobChange::Begins(locator, Box::new(head))) }
-                }
-                _ => Self::default(),
-            },
             Record::Intent(intent) => Self::about_job(key, JobChange::Intent(Box::new(intent))),
             Record::NotSent(AttemptEnd { state, held, due, .. })
             | Record::Outcome(AttemptEnd { state, held, due, .. })
             | Record::Change(StateChange { state, held, due, .. }) => Self::about_job(key, JobChange::Moves { state, held, due }),
             // Evidence; the changes that go with a restoration are frames of their own.
             Record::KeyDestroyed(_) | Record::Restored(_) => Self::default(),
+            // It comes with its place, above.
+            Record::Head(_) => Self::default(),
         }
     }
 
@@ -202,6 +213,7 @@ impl JobStanding {
         }
         match change {
             JobChange::Begins(locator, head) => *self = Self::begin(locator, *head),
+            JobChange::LiesAt(locator) => self.locator = locator,
             JobChange::Intent(intent) => {
                 self.frozen.get_or_insert(intent);
                 // Until another word follows, its last byte may have been written.
