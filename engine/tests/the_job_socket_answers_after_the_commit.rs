@@ -8,46 +8,15 @@ mod support;
 use serde_json::Value;
 use sink::{Delivered, Personality, Sandbox, SandboxConfig, SiteConfig};
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
-use std::os::unix::net::UnixStream;
+use std::io::{BufRead, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use support::{Installation, wait_until};
+use support::{Door, Installation, wait_until};
 use testkit::{Batch, Options};
 use world::World;
 
 const ROWS: u64 = 200;
-
-/// A connection to the job socket.
-struct Door {
-    stream: UnixStream,
-    answers: BufReader<UnixStream>,
-}
-
-impl Door {
-    fn open(path: &Path) -> Self {
-        let stream = UnixStream::connect(path).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-        stream.set_write_timeout(Some(Duration::from_secs(30))).unwrap();
-        Self { answers: BufReader::new(stream.try_clone().unwrap()), stream }
-    }
-
-    fn hand_in(&mut self, lines: &str) {
-        self.stream.write_all(lines.as_bytes()).unwrap();
-    }
-
-    fn answer(&mut self) -> Value {
-        let mut line = String::new();
-        self.answers.read_line(&mut line).unwrap();
-        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: '{line}'"))
-    }
-
-    fn ask(&mut self, line: &str) -> Value {
-        self.hand_in(&format!("{line}\n"));
-        self.answer()
-    }
-}
 
 type Arrivals = Arc<Mutex<BTreeMap<String, u64>>>;
 

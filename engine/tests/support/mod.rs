@@ -13,10 +13,12 @@
     reason = "each story uses a part of it; it is test code that waits for real processes by the real clock"
 )]
 
+pub mod door;
 pub mod installation;
 pub mod process;
 pub mod python;
 
+pub use door::Door;
 pub use installation::{BatchFiles, Installation};
 pub use process::{Ended, Running, wait_until};
 
