@@ -1,7 +1,7 @@
 //! What the receivers took, message by message: the other side of every claim the engine makes.
 
 use sink::Delivered;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use world::World;
 
 /// Digits of an invented claim number behind its `CLM`.
@@ -22,33 +22,54 @@ pub struct Taken {
 
 /// Shared between the receivers' thread and whoever judges.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Books(Arc<Mutex<Vec<Taken>>>);
+pub(crate) struct Books(Arc<Mutex<Pages>>);
+
+#[derive(Debug, Default)]
+struct Pages {
+    taken: Vec<Taken>,
+    /// How many there are when the engine's machine shall crash.
+    crash_at: Option<usize>,
+}
 
 impl Books {
-    /// Notes a message, and lets the trace have it: two runs of a seed must send the same bytes.
-    pub(crate) fn note(&self, world: &World, delivered: &Delivered<'_>) {
-        world.trace(without_signatures(delivered.message));
+    /// Notes a message, and lets the trace have it: two runs of a seed must send the same bytes. True where the engine's machine shall
+    /// crash with this message.
+    pub(crate) fn note(&self, world: &World, delivered: &Delivered<'_>) -> bool {
+        world.trace(delivered.message);
         let text = String::from_utf8_lossy(delivered.message).replace("=\r\n", "");
         let message_id = header(&text, "message-id:").unwrap_or_default();
         let rows = claim_rows(&text);
-        let mut books = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        books.extend(delivered.recipients.iter().map(|recipient| Taken {
+        let mut pages = self.lock();
+        pages.taken.extend(delivered.recipients.iter().map(|recipient| Taken {
             recipient: recipient.reveal(),
             message_id: message_id.clone(),
             answered: delivered.answered,
             rows: rows.clone(),
         }));
+        let is_time = pages.crash_at.is_some_and(|at| pages.taken.len() >= at);
+        if is_time {
+            pages.crash_at = None;
+        }
+        is_time
+    }
+
+    /// The engine's machine crashes with the `later`th message from now.
+    pub(crate) fn crash_after(&self, later: u64) {
+        let mut pages = self.lock();
+        pages.crash_at = Some(pages.taken.len().saturating_add(usize::try_from(later).unwrap_or(usize::MAX)));
+    }
+
+    pub(crate) fn crash_never(&self) {
+        self.lock().crash_at = None;
     }
 
     pub(crate) fn all(&self) -> Vec<Taken> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.lock().taken.clone()
     }
-}
 
-/// Signing keys are made once a process, and must not make two processes differ.
-fn without_signatures(message: &[u8]) -> &[u8] {
-    let from = message.windows(7).position(|window| window == b"\r\nFrom:");
-    from.map_or(message, |at| &message[at..])
+    fn lock(&self) -> MutexGuard<'_, Pages> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 fn header(text: &str, name: &str) -> Option<String> {
@@ -80,6 +101,5 @@ mod tests {
         let text = "DKIM-Signature: a=b\r\nFrom: x\r\nMessage-ID: <1@a>\r\n\r\n0042CLM0000000007 and CLM00 and 0042CLM0000000007";
         assert_eq!(header(text, "message-id:").as_deref(), Some("<1@a>"));
         assert_eq!(claim_rows(text), [7]);
-        assert!(without_signatures(text.as_bytes()).starts_with(b"\r\nFrom: x"));
     }
 }

@@ -1,66 +1,111 @@
 //! When the engine's machine loses its power, its disk a sync, or its operator patience.
 //!
-//! Points are drawn from a rehearsal, a run of the same seed without crashes, so that they fall into every phase:
-//! while the batch is taken in, after its commit, while it is delivered, and while an earlier crash is recovered from.
+//! Every point is drawn from the seed alone and counted from the start of a life, so that no run is needed to find it. The draws are
+//! spread evenly over orders of magnitude: the first polls of a start are as likely as those of a long delivery. A life that is through
+//! before its point is crashed as it stands.
 
-use crate::life::Milestones;
 use std::time::Duration;
 use testkit::Random;
+use world::simulated::CrashPoint;
 
 const SORT_CRASH: u64 = 101;
-/// Changes of the disk in which a start is surely still recovering.
+/// About what a life of 2,000 rows counts to; a point beyond it is a crash at rest.
+const CHANGES_MAX: u64 = 3_000;
+const POLLS_MAX: u64 = 60_000;
+const NETWORK_BYTES_MAX: u64 = 20_000_000;
+const SPAN_MAX: Duration = Duration::from_secs(300);
+/// In these a start is surely still recovering.
 const RECOVERY_CHANGES: u64 = 60;
-/// A rehearsal may be through before anybody looks.
-const BUSY_MIN: Duration = Duration::from_secs(1);
+const RECOVERY_POLLS: u64 = 150;
+const DOWN_MAX: Duration = Duration::from_secs(30);
 
 /// What ends a life before its time, and when, counted from its start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CrashPoint {
-    /// The power fails in the middle of this change of the disk, from 1.
-    DiskChange(u64),
+pub enum Ending {
+    /// The power fails where the machine's own counters say.
+    Power(CrashPoint),
     /// The power fails after this much virtual time.
     After(Duration),
+    /// The power fails when a receiver has taken so many messages of this life, before the engine can know of the last one.
+    Taken(u64),
     /// The disk refuses the first sync after this much virtual time: the engine must stop by itself. The machine stays up.
     SyncFails(Duration),
     /// An operator stops the engine after this much virtual time.
     Stop(Duration),
 }
 
-impl CrashPoint {
+impl Ending {
     /// The virtual time of those that have one.
     pub(crate) const fn after(self) -> Option<Duration> {
         match self {
-            Self::DiskChange(_) => None,
+            Self::Power(_) | Self::Taken(_) => None,
             Self::After(span) | Self::SyncFails(span) | Self::Stop(span) => Some(span),
         }
     }
-}
 
-/// The crashes of a run, one a life, and how long the machine is down after each.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct CrashPlan {
-    /// In order.
-    pub crashes: Vec<(CrashPoint, Duration)>,
-}
-
-impl CrashPlan {
-    /// So many crashes of a run that went as the rehearsal did.
-    pub(crate) fn new(seed: u64, crashes: u32, rehearsal: &Milestones) -> Self {
-        let mut random = Random::of(seed, SORT_CRASH, 0);
-        let busy = rehearsal.busy.max(BUSY_MIN);
-        let point = |number: u32, random: &mut Random| match random.below(if number == 0 { 8 } else { 10 }) {
-            0 | 1 => CrashPoint::DiskChange(random.between(1, rehearsal.accepted_changes)),
-            2 | 3 => CrashPoint::DiskChange(random.between(rehearsal.accepted_changes + 1, rehearsal.ended_changes)),
-            4 | 5 => CrashPoint::After(random_span(random, busy)),
-            6 => CrashPoint::SyncFails(random_span(random, busy)),
-            7 => CrashPoint::Stop(random_span(random, busy)),
-            _ => CrashPoint::DiskChange(random.between(1, RECOVERY_CHANGES)),
-        };
-        let crashes = (0..crashes).map(|number| (point(number, &mut random), random_span(&mut random, Duration::from_secs(30))));
-        Self { crashes: crashes.collect() }
+    /// Whether the machine loses its memory.
+    pub(crate) const fn is_crash(self) -> bool {
+        matches!(self, Self::Power(_) | Self::After(_) | Self::Taken(_))
     }
 }
 
-fn random_span(random: &mut Random, longest: Duration) -> Duration {
-    Duration::from_nanos(random.below(u64::try_from(longest.as_nanos()).unwrap_or(u64::MAX)))
+/// How the lives of a run end, all but the last, and how long the machine is down after each.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CrashPlan {
+    /// In order.
+    pub endings: Vec<(Ending, Duration)>,
+}
+
+impl CrashPlan {
+    /// So many crashes, and perhaps other endings between them.
+    pub(crate) fn new(seed: u64, crashes: u32, rows: u64) -> Self {
+        let mut random = Random::of(seed, SORT_CRASH, 0);
+        let mut endings = Vec::new();
+        for number in 0..crashes {
+            if random.chance(250) {
+                endings.push(gentle(&mut random));
+            }
+            // Half of the later ones come while the crash before is recovered from.
+            let is_recovering = number > 0 && random.chance(400);
+            endings.push(if is_recovering { early(&mut random) } else { anywhere(&mut random, rows) });
+        }
+        let with_pause = endings.into_iter().map(|ending| (ending, Duration::from_nanos(random.below(nanos(DOWN_MAX)))));
+        Self { endings: with_pause.collect() }
+    }
+}
+
+fn gentle(random: &mut Random) -> Ending {
+    let span = span(random);
+    if random.chance(500) { Ending::SyncFails(span) } else { Ending::Stop(span) }
+}
+
+fn early(random: &mut Random) -> Ending {
+    Ending::Power(match random.chance(500) {
+        true => CrashPoint::DiskChange(random.between(1, RECOVERY_CHANGES)),
+        false => CrashPoint::Poll(random.between(1, RECOVERY_POLLS)),
+    })
+}
+
+fn anywhere(random: &mut Random, rows: u64) -> Ending {
+    match random.below(9) {
+        0 | 1 => Ending::Power(CrashPoint::DiskChange(magnitude(random, CHANGES_MAX))),
+        2 | 3 => Ending::Power(CrashPoint::Poll(magnitude(random, POLLS_MAX))),
+        4 | 5 => Ending::Power(CrashPoint::NetworkByte(magnitude(random, NETWORK_BYTES_MAX))),
+        6 | 7 => Ending::Taken(random.between(1, rows.div_ceil(4).max(1))),
+        _ => Ending::After(span(random)),
+    }
+}
+
+fn span(random: &mut Random) -> Duration {
+    Duration::from_nanos(magnitude(random, nanos(SPAN_MAX)))
+}
+
+/// A number up to `max`, every order of magnitude as likely as the next.
+pub(crate) fn magnitude(random: &mut Random, max: u64) -> u64 {
+    let bits = random.between(1, u64::from(u64::BITS - max.leading_zeros()));
+    random.between(1 << (bits - 1), (1 << bits) - 1).min(max)
+}
+
+fn nanos(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -2,14 +2,15 @@
 //!
 //! Engine, journal, key ring, shard, connections and ledger are the ones that run in production; clock, disk, network, randomness and
 //! threads are those of [`world::simulated`]. The receivers are [`sink::Sandbox`], a second host of the same world that outlives the
-//! engine. A seed decides the batch, the receivers' temper, the weather, and when the engine's host loses its power.
+//! engine. A seed decides the batch, the receivers' temper, the weather, and when the engine's host loses its power: in the middle of a
+//! change of its disk, at an await point, with a byte of the network, or when a receiver has a message and the engine cannot know.
 //!
 //! ```text
-//! seed ─► Scenario ─► rehearsal (no crash: how long is this run?) ─► CrashPlan
-//!                                                                      │
-//!              life ─ crash ─ life ─ crash ─ life that ends ◄──────────┘
-//!                │                             │
-//!                └ disk is searched            └ Evidence: the report, the record read by itself, the receivers' books ─► checkers
+//! seed ─► Scenario and CrashPlan
+//!              │
+//!              └► life ─ crash ─ life ─ crash ─ life that ends by itself
+//!                  │                             │
+//!                  └ disk is searched            └ Evidence: the report, the record read by itself, the receivers' books ─► checkers
 //! ```
 //!
 //! It promises that a seed gives the same run each time ([`Run::trace_hash`]); what breaks that is a finding like any other. It leaves to
@@ -17,7 +18,7 @@
 //!
 //! ```no_run
 //! let installation = sim::Installation::new().expect("what is shipped can be assembled");
-//! let run = sim::simulate(&installation, 42, &sim::Effort { statements: 60, crashes: 2, twice: true });
+//! let run = sim::simulate(&installation, 42, &sim::Effort::default());
 //! assert!(run.findings.is_empty(), "{:?}", run.findings);
 //! ```
 
@@ -34,7 +35,7 @@ mod scenario;
 mod stage;
 
 pub use books::Taken;
-pub use crash::{CrashPlan, CrashPoint};
+pub use crash::{CrashPlan, Ending};
 pub use evidence::{Evidence, Finding};
 pub use installation::{Installation, InstallationError};
 pub use record::{JobHistory, RecordHistory};

@@ -47,40 +47,8 @@ pub(crate) enum LifeEnd {
     Failed(String),
 }
 
-/// Where the phases of a life lie.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Milestones {
-    /// The batch was accepted in this life, or found accepted.
-    pub(crate) is_accepted: bool,
-    /// Changes of the disk when the batch was accepted.
-    pub(crate) accepted_changes: u64,
-    /// Changes of the disk at the end.
-    pub(crate) ended_changes: u64,
-    /// How long most of the batch took.
-    pub(crate) busy: Duration,
-}
-
-impl Milestones {
-    /// Remembers what was told, and when in this life.
-    pub(crate) fn note(&mut self, what: Told, changes: u64, since_start: Duration) {
-        match what {
-            Told::Accepted => (self.is_accepted, self.accepted_changes) = (true, changes),
-            Told::MostlyDone => self.busy = since_start,
-        }
-    }
-}
-
-/// What a life tells while it goes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Told {
-    /// The batch is committed.
-    Accepted,
-    /// Few are left, which wait for a receiver.
-    MostlyDone,
-}
-
 /// Lives until nothing of the batch is active, or until `longest` has passed.
-pub(crate) async fn live(world: World, settings: EngineSettings, files: BatchFiles, orders: Orders, tell: Sender<Told>) -> LifeEnd {
+pub(crate) async fn live(world: World, settings: EngineSettings, files: BatchFiles, orders: Orders, tell: Sender<()>) -> LifeEnd {
     let engine = match Engine::start(world, settings).await {
         Ok(engine) => engine,
         Err(error) => return LifeEnd::Failed(format!("the engine does not start: {error}")),
@@ -90,7 +58,7 @@ pub(crate) async fn live(world: World, settings: EngineSettings, files: BatchFil
     end
 }
 
-async fn deliver(engine: &Engine, files: BatchFiles, orders: &Orders, tell: Sender<Told>) -> LifeEnd {
+async fn deliver(engine: &Engine, files: BatchFiles, orders: &Orders, tell: Sender<()>) -> LifeEnd {
     match closed_batch(engine).await {
         Ok(Some(batch)) => return reported(engine, batch).await.map_or_else(|end| end, |report| LifeEnd::Done(Box::new(report))),
         Ok(None) => {}
@@ -109,12 +77,12 @@ async fn closed_batch(engine: &Engine) -> Result<Option<BatchId>, LifeEnd> {
     Ok(closed.and_then(|batch| batch["batch_id"].as_str()?.parse().ok()))
 }
 
-async fn hand_in(engine: &Engine, files: BatchFiles, orders: &Orders, tell: Sender<Told>) -> Result<BatchReport, LifeEnd> {
+async fn hand_in(engine: &Engine, files: BatchFiles, orders: &Orders, tell: Sender<()>) -> Result<BatchReport, LifeEnd> {
     let request =
         FileRequest { path: files.batch, members: Some(files.contacts), format: None, tenant: None, stream: StreamName::Transactional };
     let accepted = engine.accept_file(request).await.map_err(|error| refused(engine, "the file is not accepted", error))?;
-    let _ = tell.try_send(Told::Accepted);
-    wait(engine, accepted.batch, orders, tell).await?;
+    let _ = tell.try_send(());
+    wait(engine, accepted.batch, orders).await?;
     let report = reported(engine, accepted.batch).await?;
     engine.close_batch(accepted.batch).await.map_err(|error| refused(engine, "the batch cannot be closed", error))?;
     Ok(report)
@@ -130,10 +98,9 @@ fn refused(engine: &Engine, what: &str, error: impl Display) -> LifeEnd {
     if engine.is_stopping() { LifeEnd::Poisoned } else { LifeEnd::Failed(format!("{what}: {error}")) }
 }
 
-async fn wait(engine: &Engine, batch: BatchId, orders: &Orders, tell: Sender<Told>) -> Result<(), LifeEnd> {
+async fn wait(engine: &Engine, batch: BatchId, orders: &Orders) -> Result<(), LifeEnd> {
     let world = engine.world().clone();
     let started = world.monotonic();
-    let mut is_told = false;
     loop {
         let progress = engine.progress(batch);
         if progress.active() == 0 {
@@ -144,10 +111,6 @@ async fn wait(engine: &Engine, batch: BatchId, orders: &Orders, tell: Sender<Tol
         }
         if orders.stop.is_set() {
             return Err(LifeEnd::Stopped);
-        }
-        if !is_told && progress.active() * 8 < progress.total {
-            is_told = true;
-            let _ = tell.try_send(Told::MostlyDone);
         }
         if world.monotonic().since(started) > orders.longest {
             return Err(LifeEnd::Failed(format!("after {:?} the batch is still active: {progress:?}", orders.longest)));

@@ -1,4 +1,4 @@
-//! `sim`: runs seeds and prints one line of JSON for each; exits 1 where something was found.
+//! `sim`: runs seeds and says what each came to; exits 1 where something was found.
 
 use clap::Parser;
 use sim::{Effort, Installation, Phase, Run, simulate};
@@ -6,49 +6,71 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::ops::Range;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use world::channel::{Receiver, bounded};
+use world::{World, block_on};
 
-/// Run a batch through the engine in a simulated world, crash it, and judge what is left.
+const HELP: &str = "\
+A seed decides everything: the batch, the receivers and their temper, the network, the faults, and where the engine's machine loses its \
+power. The same seed gives the same run, to the last byte (its trace hash says so).
+
+Examples:
+  sim --seed 42                       one seed: 2,000 rows, 3 crashes
+  sim --seed 42 --events              and what happened last, where something was found
+  sim --seed 42 --twice               run it again and compare
+  sim --seed 42 --rows 60 --crashes 1 the same seed made small: another run, for looking closely
+  sim --seeds 0..10000 --jobs 2 --quiet
+
+A seed with a finding belongs into engine/sim/seeds.txt: the tests run that list again.
+Exit codes: 0 nothing found, 1 a finding, 2 a wrong argument.";
+
+/// Run batches through the engine in a simulated world, crash it, and judge what is left.
 #[derive(Debug, Parser)]
-#[command(
-    name = "sim",
-    after_help = "One line of JSON a seed: trace hash, report, findings. Exit codes: 0 nothing found, 1 a finding, 2 a wrong argument.\n\
-                  A seed with a finding belongs into engine/sim/seeds.txt: the tests run that list again."
-)]
+#[command(name = "sim", after_help = HELP)]
 struct Arguments {
     /// One seed.
-    #[arg(long, conflicts_with = "seeds", required_unless_present = "seeds")]
+    #[arg(long, value_name = "N", conflicts_with = "seeds", required_unless_present = "seeds")]
     seed: Option<u64>,
     /// Seeds from A up to, but without, B.
     #[arg(long, value_name = "A..B", value_parser = range)]
     seeds: Option<Range<u64>>,
+    /// Steps of the scheduler (polls of a task) after which a run counts as going in circles.
+    #[arg(long, value_name = "M", default_value_t = Effort::default().steps_max)]
+    steps: u64,
+    /// Rows of a seed.
+    #[arg(long, default_value_t = Effort::default().rows)]
+    rows: u64,
     /// Crashes of the engine's machine.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = Effort::default().crashes)]
     crashes: u32,
-    /// Rows of the batch.
-    #[arg(long, default_value_t = 60)]
-    statements: u64,
+    /// Threads; each runs one seed at a time.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
+    jobs: u16,
     /// Make each run again, and compare.
     #[arg(long)]
     twice: bool,
     /// Show the latest events of a run with findings.
     #[arg(long)]
     events: bool,
-    /// Print seeds with findings alone, and a last line with how many there were and how long it took.
+    /// Print seeds with findings alone; the sum comes last either way.
     #[arg(long)]
     quiet: bool,
+    /// One line of JSON a seed, and one for the sum.
+    #[arg(long)]
+    json: bool,
 }
 
 fn range(text: &str) -> Result<Range<u64>, String> {
     let expected = || format!("'{text}' is no range of seeds; write 0..100");
     let (from, to) = text.split_once("..").ok_or_else(expected)?;
-    Ok(from.parse().map_err(|_| expected())?..to.parse().map_err(|_| expected())?)
+    let range = from.parse().map_err(|_| expected())?..to.parse().map_err(|_| expected())?;
+    if range.is_empty() { Err(format!("'{text}' holds no seed: the second number is the first one that is not run")) } else { Ok(range) }
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let effort = Effort { statements: arguments.statements, crashes: arguments.crashes, twice: arguments.twice };
-    let seeds = arguments.seeds.or(arguments.seed.map(|seed| seed..seed.saturating_add(1))).unwrap_or(0..0);
-    match all(seeds, &effort, arguments.quiet, arguments.events) {
+    match all(&arguments) {
         Ok(0) => ExitCode::SUCCESS,
         Ok(_) => ExitCode::from(1),
         Err(error) => {
@@ -58,31 +80,96 @@ fn main() -> ExitCode {
     }
 }
 
+/// What all seeds came to.
+#[derive(Debug, Default, serde::Serialize)]
+struct Sum {
+    seeds: u64,
+    with_findings: u64,
+    crashes: u64,
+    phases: BTreeMap<Phase, u64>,
+    steps: u64,
+    elapsed_ms: u64,
+}
+
+impl Sum {
+    fn add(&mut self, run: &Run) {
+        self.seeds += 1;
+        self.with_findings += u64::from(!run.findings.is_empty());
+        self.crashes += run.crashes;
+        self.steps += run.steps;
+        run.phases.iter().for_each(|phase| *self.phases.entry(*phase).or_default() += 1);
+    }
+}
+
 /// Runs all seeds; the number of those with findings.
-fn all(seeds: Range<u64>, effort: &Effort, quiet: bool, events: bool) -> Result<u64, Box<dyn std::error::Error>> {
-    let installation = Installation::new()?;
-    let clock = world::World::real();
-    let (mut out, mut found, mut crashes) = (io::stdout().lock(), 0, 0);
-    let mut phases: BTreeMap<Phase, u64> = BTreeMap::new();
-    let count = seeds.end.saturating_sub(seeds.start);
+fn all(arguments: &Arguments) -> Result<u64, Box<dyn std::error::Error>> {
+    let seeds = arguments.seeds.clone().or(arguments.seed.map(|seed| seed..seed.saturating_add(1))).unwrap_or(0..0);
+    let clock = World::real();
+    let (runs, gone) = start(&clock, arguments, seeds.clone())?;
+    let (mut out, mut sum) = (io::stdout().lock(), Sum::default());
+    let mut early = BTreeMap::new();
     for seed in seeds {
-        let mut run: Run = simulate(&installation, seed, effort);
-        if !events {
-            run.latest_events.clear();
+        // Threads finish in any order; what is printed does not show it.
+        while !early.contains_key(&seed) {
+            let Some(run) = block_on(runs.recv()) else { break };
+            early.insert(run.seed, run);
         }
-        found += u64::from(!run.findings.is_empty());
-        crashes += run.crashes;
-        run.phases.iter().for_each(|phase| *phases.entry(*phase).or_default() += 1);
-        if !quiet || !run.findings.is_empty() {
-            writeln!(out, "{}", serde_json::to_string(&run)?)?;
+        let Some(run) = early.remove(&seed) else { break };
+        sum.add(&run);
+        if !arguments.quiet || !run.findings.is_empty() {
+            print(&mut out, arguments, run).inspect_err(|_| gone.store(true, Ordering::Relaxed))?;
         }
     }
-    if quiet {
-        let elapsed_ms = clock.monotonic().0 / 1_000_000;
-        let sum = serde_json::json!({
-            "seeds": count, "with_findings": found, "crashes": crashes, "phases": phases, "elapsed_ms": elapsed_ms,
+    sum.elapsed_ms = clock.monotonic().0 / 1_000_000;
+    if arguments.json {
+        writeln!(out, "{}", serde_json::to_string(&sum)?)?;
+    } else {
+        let (Sum { seeds, with_findings, crashes, steps, elapsed_ms, .. }, phases) = (&sum, serde_json::to_string(&sum.phases)?);
+        writeln!(out, "{seeds} seeds, {with_findings} with findings, {crashes} crashes {phases}, {steps} steps, {elapsed_ms} ms")?;
+    }
+    Ok(sum.with_findings)
+}
+
+/// Starts the threads, which take seeds in turn until there are none, or until nobody listens.
+fn start(world: &World, arguments: &Arguments, seeds: Range<u64>) -> Result<(Receiver<Run>, Arc<AtomicBool>), Box<dyn std::error::Error>> {
+    let effort = Effort { rows: arguments.rows, crashes: arguments.crashes, steps_max: arguments.steps, twice: arguments.twice };
+    let (installation, next, gone) =
+        (Arc::new(Installation::new()?), Arc::new(AtomicU64::new(seeds.start)), Arc::new(AtomicBool::new(false)));
+    let (finished, runs) = bounded(64);
+    for number in 0..arguments.jobs {
+        let (installation, next, gone, finished) = (installation.clone(), next.clone(), gone.clone(), finished.clone());
+        world.spawn_thread(&format!("sim-{number}"), move || async move {
+            while !gone.load(Ordering::Relaxed) {
+                let seed = next.fetch_add(1, Ordering::Relaxed);
+                if seed >= seeds.end || finished.send(simulate(&installation, seed, &effort)).await.is_err() {
+                    return;
+                }
+            }
         });
-        writeln!(out, "{sum}")?;
     }
-    Ok(found)
+    Ok((runs, gone))
+}
+
+fn print(out: &mut impl Write, arguments: &Arguments, mut run: Run) -> Result<(), Box<dyn std::error::Error>> {
+    if !arguments.events {
+        run.latest_events.clear();
+    }
+    if arguments.json {
+        writeln!(out, "{}", serde_json::to_string(&run)?)?;
+        return Ok(());
+    }
+    let Run { seed, trace_hash, crashes, steps, virtual_ms, doubled, .. } = &run;
+    let phases = serde_json::to_string(&run.phases)?;
+    let verdict = if run.findings.is_empty() { "ok" } else { "FOUND" };
+    writeln!(
+        out,
+        "seed {seed}: {verdict}, trace {trace_hash:016x}, {steps} steps, {virtual_ms} ms virtual, {crashes} crashes {phases}, {doubled} doubled"
+    )?;
+    for finding in &run.findings {
+        writeln!(out, "  {}: {}", finding.checker, finding.what)?;
+    }
+    for event in &run.latest_events {
+        writeln!(out, "    {event}")?;
+    }
+    Ok(())
 }

@@ -1,10 +1,9 @@
-//! A run: scenario, rehearsal, lives and crashes, verdict.
+//! A run: scenario, lives and crashes, verdict.
 
 use crate::checkers;
 use crate::crash::CrashPlan;
 use crate::evidence::Finding;
 use crate::installation::Installation;
-use crate::life::Milestones;
 use crate::scenario::Scenario;
 use crate::stage::{ENGINE, Phase, Stage};
 use ledger::BatchReport;
@@ -12,18 +11,24 @@ use serde::{Serialize, Serializer};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use world::simulated::Simulation;
 
-/// A run that makes more steps goes in circles.
-const STEPS_MAX: u64 = 20_000_000;
-
 /// How hard a seed is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Effort {
     /// Rows of the batch.
-    pub statements: u64,
+    pub rows: u64,
     /// Crashes of the engine's machine.
     pub crashes: u32,
+    /// Steps of the scheduler after which a run is taken to be going in circles.
+    pub steps_max: u64,
     /// Whether the run is made again, and must be the same.
     pub twice: bool,
+}
+
+impl Default for Effort {
+    /// What a seed is worth: 2,000 rows, 3 crashes, once, and ten times the steps that this takes.
+    fn default() -> Self {
+        Self { rows: 2_000, crashes: 3, steps_max: 3_000_000, twice: false }
+    }
 }
 
 /// What a run came to.
@@ -34,7 +39,7 @@ pub struct Run {
     /// The hash of everything that happened.
     #[serde(serialize_with = "as_hex")]
     pub trace_hash: u64,
-    /// Crashes that took place; a batch may be through before the last one.
+    /// Crashes of the engine's machine.
     pub crashes: u64,
     /// What the engine was at in each.
     pub phases: Vec<Phase>,
@@ -53,14 +58,10 @@ pub struct Run {
     pub latest_events: Vec<String>,
 }
 
-/// Runs a seed: without crashes first, then with them where there shall be some.
+/// Runs a seed.
 pub fn simulate(installation: &Installation, seed: u64, effort: &Effort) -> Run {
-    let run = |plan: &CrashPlan| one_run(installation, seed, effort.statements, plan);
-    let (rehearsal, milestones) = run(&CrashPlan::default());
-    let is_enough = effort.crashes == 0 || !rehearsal.findings.is_empty();
-    let plan = if is_enough { CrashPlan::default() } else { CrashPlan::new(seed, effort.crashes, &milestones) };
-    let first = if is_enough { rehearsal } else { run(&plan).0 };
-    if effort.twice { compared(first, &run(&plan).0) } else { first }
+    let first = one_run(installation, seed, effort);
+    if effort.twice { compared(first, &one_run(installation, seed, effort)) } else { first }
 }
 
 /// The same seed, the same run.
@@ -72,17 +73,19 @@ fn compared(mut first: Run, second: &Run) -> Run {
     first
 }
 
-fn one_run(installation: &Installation, seed: u64, statements: u64, plan: &CrashPlan) -> (Run, Milestones) {
+fn one_run(installation: &Installation, seed: u64, effort: &Effort) -> Run {
     let simulation = Simulation::new(seed);
-    simulation.set_step_limit(STEPS_MAX);
-    let stage = catch_unwind(AssertUnwindSafe(|| Stage::set(installation, &simulation, Scenario::new(seed, statements))));
+    simulation.set_step_limit(effort.steps_max);
+    let scenario = Scenario::new(seed, effort.rows);
+    let plan = CrashPlan::new(seed, effort.crashes, effort.rows);
+    let stage = catch_unwind(AssertUnwindSafe(|| Stage::set(installation, &simulation, scenario)));
     let mut stage = match stage {
         Ok(Ok(stage)) => stage,
-        Ok(Err(error)) => return (failed(&simulation, seed, error), Milestones::default()),
-        Err(panic) => return (failed(&simulation, seed, panic_text(&*panic)), Milestones::default()),
+        Ok(Err(error)) => return failed(&simulation, seed, error),
+        Err(panic) => return failed(&simulation, seed, panic_text(&*panic)),
     };
     // A panic in any task ends the run and is a finding; its message has no value of a person, like every message of the engine.
-    let played = catch_unwind(AssertUnwindSafe(|| stage.play(plan)));
+    let played = catch_unwind(AssertUnwindSafe(|| stage.play(&plan)));
     let mut findings = std::mem::take(&mut stage.findings);
     let report = match played {
         Ok(Some(evidence)) => {
@@ -95,7 +98,7 @@ fn one_run(installation: &Installation, seed: u64, statements: u64, plan: &Crash
             None
         }
     };
-    let run = Run {
+    Run {
         seed,
         trace_hash: simulation.trace_hash(),
         crashes: simulation.crashes_of(ENGINE),
@@ -106,8 +109,7 @@ fn one_run(installation: &Installation, seed: u64, statements: u64, plan: &Crash
         report,
         latest_events: if findings.is_empty() { Vec::new() } else { simulation.latest_events() },
         findings,
-    };
-    (run, stage.milestones)
+    }
 }
 
 fn failed(simulation: &Simulation, seed: u64, error: String) -> Run {

@@ -2,11 +2,11 @@
 
 use crate::books::Books;
 use crate::checkers::Secrets;
-use crate::crash::{CrashPlan, CrashPoint};
+use crate::crash::{CrashPlan, Ending};
 use crate::disk;
 use crate::evidence::{Evidence, Finding};
 use crate::installation::Installation;
-use crate::life::{self, BatchFiles, LifeEnd, Milestones, Orders, Told};
+use crate::life::{self, BatchFiles, LifeEnd, Orders};
 use crate::record::RecordHistory;
 use crate::scenario::{Format, Scenario, SiteKind};
 use futures_util::future::{Either, select};
@@ -32,8 +32,6 @@ pub(crate) const ENGINE: &str = "engine";
 const RECEIVERS: &str = "receivers";
 /// How long connections are reset in a life, where they are: a batch must come to its end.
 const RESETS_FOR: Duration = Duration::from_secs(120);
-/// A count of changes that no life reaches.
-const NEVER: u64 = u64::MAX / 2;
 
 /// Everything a run stands on.
 pub(crate) struct Stage<'s> {
@@ -48,7 +46,8 @@ pub(crate) struct Stage<'s> {
     pub(crate) sandbox: Sandbox,
     books: Books,
     secrets: Secrets,
-    pub(crate) milestones: Milestones,
+    /// The batch was accepted in this life, or found accepted.
+    is_accepted: bool,
     /// What the engine was at when its machine crashed.
     pub(crate) phases: Vec<Phase>,
     pub(crate) findings: Vec<Finding>,
@@ -64,6 +63,8 @@ pub enum Phase {
     Delivery,
     /// A start after a crash that came later than the acceptance.
     Recovery,
+    /// Nothing: everything is delivered, and it has stopped.
+    Rest,
 }
 
 /// How a life went.
@@ -80,8 +81,12 @@ impl<'s> Stage<'s> {
         installation.prepare(&engine).map_err(|error| error.to_string())?;
         let books = Books::default();
         let on_delivery = {
-            let (books, world) = (books.clone(), receivers.clone());
-            Box::new(move |delivered: &sink::Delivered<'_>| books.note(&world, delivered))
+            let (books, world, power) = (books.clone(), receivers.clone(), simulation.power_switch(ENGINE));
+            Box::new(move |delivered: &sink::Delivered<'_>| {
+                if books.note(&world, delivered) {
+                    power.off();
+                }
+            })
         };
         let sandbox = Sandbox::start_with(&receivers, scenario.sandbox.clone(), Some(on_delivery)).map_err(|error| error.to_string())?;
         let batch = Batch::new(scenario.options.clone());
@@ -99,42 +104,59 @@ impl<'s> Stage<'s> {
             sandbox,
             books,
             secrets,
-            milestones: Milestones::default(),
+            is_accepted: false,
             phases: Vec::new(),
             findings: Vec::new(),
         })
     }
 
-    /// Lives and crashes, until a life ends by itself.
+    /// Lives that end as planned, and a last one that ends by itself.
     pub(crate) fn play(&mut self, plan: &CrashPlan) -> Option<Evidence> {
-        let mut crashes = plan.crashes.iter();
-        loop {
-            let next = crashes.next();
-            let fate = self.one_life(next.map(|(point, _)| *point));
+        for (ending, down) in &plan.endings {
+            let fate = self.one_life(Some(*ending));
             self.search_disk();
-            match (fate, next) {
-                (Ok(Fate::Crashed), Some((_, down))) => self.simulation.run_for(*down),
-                (Ok(Fate::Crashed), None) => return self.give_up("the engine's machine crashed without a plan".to_owned()),
-                (Ok(Fate::Ended(LifeEnd::Stopped)), Some((CrashPoint::Stop(_), down)))
-                | (Ok(Fate::Ended(LifeEnd::Poisoned)), Some((CrashPoint::SyncFails(_), down))) => self.simulation.run_for(*down),
-                (Ok(Fate::Ended(LifeEnd::Stopped)), _) => return self.give_up("the engine stopped without an order".to_owned()),
-                (Ok(Fate::Ended(LifeEnd::Poisoned)), _) => return self.give_up("the journal was poisoned by a disk that works".to_owned()),
-                (Ok(Fate::Ended(LifeEnd::Failed(error))), _) | (Err(error), _) => return self.give_up(error),
-                (Ok(Fate::Ended(LifeEnd::Done(report))), _) => return self.evidence(*report),
+            match (fate, ending) {
+                (Ok(Fate::Crashed), _)
+                | (Ok(Fate::Ended(LifeEnd::Stopped)), Ending::Stop(_))
+                | (Ok(Fate::Ended(LifeEnd::Poisoned)), Ending::SyncFails(_)) => {}
+                // It was through before its time: the crash finds it at rest.
+                (Ok(Fate::Ended(LifeEnd::Done(_))), ending) if ending.is_crash() => {
+                    self.simulation.crash_host(ENGINE);
+                    self.phases.push(Phase::Rest);
+                }
+                (Ok(Fate::Ended(LifeEnd::Done(_))), _) => {}
+                (fate, _) => return self.give_up(fate),
             }
+            self.simulation.run_for(*down);
+        }
+        let fate = self.one_life(None);
+        self.search_disk();
+        match fate {
+            Ok(Fate::Ended(LifeEnd::Done(report))) => self.evidence(*report),
+            fate => self.give_up(fate),
         }
     }
 
-    fn give_up(&mut self, error: String) -> Option<Evidence> {
-        self.findings.push(Finding::new("a_life_comes_to_its_end", error));
+    fn give_up(&mut self, fate: Result<Fate, String>) -> Option<Evidence> {
+        let why = match fate {
+            Ok(Fate::Crashed) => "the engine's machine crashed without a plan".to_owned(),
+            Ok(Fate::Ended(LifeEnd::Stopped)) => "the engine stopped without an order".to_owned(),
+            Ok(Fate::Ended(LifeEnd::Poisoned)) => "the journal was poisoned by a disk that works".to_owned(),
+            Ok(Fate::Ended(LifeEnd::Done(_))) => "a life ended without its report".to_owned(),
+            Ok(Fate::Ended(LifeEnd::Failed(error))) | Err(error) => error,
+        };
+        self.findings.push(Finding::new("a_life_comes_to_its_end", why));
         None
     }
 
-    fn one_life(&mut self, crash: Option<CrashPoint>) -> Result<Fate, String> {
+    fn one_life(&mut self, ending: Option<Ending>) -> Result<Fate, String> {
         let settings = self.installation.settings(&self.engine, &self.scenario, &self.sandbox).map_err(|error| error.to_string())?;
         let crashes_before = self.simulation.crashes_of(ENGINE);
-        let change = if let Some(CrashPoint::DiskChange(change)) = crash { change } else { NEVER };
-        self.simulation.crash_host_in_disk_change(ENGINE, change);
+        match ending {
+            Some(Ending::Power(point)) => self.simulation.crash_host_at(ENGINE, point),
+            Some(Ending::Taken(messages)) => self.books.crash_after(messages),
+            _ => {}
+        }
         let (answer, ended) = world::channel::oneshot();
         let (tell, told) = world::channel::bounded(4);
         let (world, files) = (self.engine.clone(), self.files.clone());
@@ -144,11 +166,15 @@ impl<'s> Stage<'s> {
             // Dropped unsent where the machine crashes.
             let _ = answer.send(life::live(world, settings, files, orders, tell).await);
         });
-        let end = self.watch(ended, told, crash, &stop);
+        let was_accepted = std::mem::take(&mut self.is_accepted) || self.phases.iter().any(|phase| *phase != Phase::Intake);
+        let end = self.watch(ended, told, ending, &stop);
+        // What comes after the life is not part of it.
+        self.simulation.forget_crash_points(ENGINE);
+        self.simulation.fail_syncs(ENGINE, 0);
+        self.books.crash_never();
         if self.simulation.crashes_of(ENGINE) > crashes_before {
-            let was_accepted = self.phases.iter().any(|phase| *phase != Phase::Intake);
             let starting = if was_accepted { Phase::Recovery } else { Phase::Intake };
-            self.phases.push(if self.milestones.is_accepted { Phase::Delivery } else { starting });
+            self.phases.push(if self.is_accepted { Phase::Delivery } else { starting });
             // Whatever the operator was told while the power went: only the disk knows.
             return Ok(Fate::Crashed);
         }
@@ -156,32 +182,24 @@ impl<'s> Stage<'s> {
     }
 
     /// Lets the world run until the life has ended; resets connections and pulls the plug where the scenario and the plan say so.
-    fn watch(
-        &mut self,
-        mut ended: OneReceiver<LifeEnd>,
-        told: Receiver<Told>,
-        crash: Option<CrashPoint>,
-        stop: &Signal,
-    ) -> Option<LifeEnd> {
-        let (simulation, engine, milestones) = (self.simulation, &self.engine, &mut self.milestones);
-        let (started, changes_before) = (simulation.now(), simulation.disk_changes(ENGINE));
-        milestones.is_accepted = false;
-        let changes = || simulation.disk_changes(ENGINE) - changes_before;
-        let mut crash_at = crash.and_then(CrashPoint::after).map(|span| started + span);
+    fn watch(&mut self, mut ended: OneReceiver<LifeEnd>, told: Receiver<()>, ending: Option<Ending>, stop: &Signal) -> Option<LifeEnd> {
+        let (simulation, engine, is_accepted) = (self.simulation, &self.engine, &mut self.is_accepted);
+        let started = simulation.now();
+        let mut end_at = ending.and_then(Ending::after).map(|span| started + span);
         let resets = self.scenario.resets_every;
         let mut reset_at = resets.map(|every| started + every);
-        let end = simulation.run(async {
+        simulation.run(async {
             loop {
-                let wake = [crash_at, reset_at].into_iter().flatten().min().unwrap_or(Monotonic(u64::MAX));
+                let wake = [end_at, reset_at].into_iter().flatten().min().unwrap_or(Monotonic(u64::MAX));
                 match select(&mut ended, select(pin!(told.recv()), engine.sleep_until(wake))).await {
                     Either::Left((end, _)) => return end,
                     Either::Right((Either::Left((None, _)), _)) => return (&mut ended).await,
-                    Either::Right((Either::Left((Some(what), _)), _)) => milestones.note(what, changes(), simulation.now().since(started)),
-                    Either::Right((Either::Right(((), _)), _)) if crash_at.is_some_and(|at| simulation.now() >= at) => {
-                        crash_at = None;
-                        match crash {
-                            Some(CrashPoint::Stop(_)) => stop.set(),
-                            Some(CrashPoint::SyncFails(_)) => simulation.fail_syncs(ENGINE, 1),
+                    Either::Right((Either::Left((Some(()), _)), _)) => *is_accepted = true,
+                    Either::Right((Either::Right(((), _)), _)) if end_at.is_some_and(|at| simulation.now() >= at) => {
+                        end_at = None;
+                        match ending {
+                            Some(Ending::Stop(_)) => stop.set(),
+                            Some(Ending::SyncFails(_)) => simulation.fail_syncs(ENGINE, 1),
                             _ => {
                                 simulation.crash_host(ENGINE);
                                 return None;
@@ -195,12 +213,7 @@ impl<'s> Stage<'s> {
                     }
                 }
             }
-        });
-        milestones.ended_changes = changes();
-        // What comes after the life is not part of it.
-        simulation.crash_host_in_disk_change(ENGINE, NEVER);
-        simulation.fail_syncs(ENGINE, 0);
-        end
+        })
     }
 
     fn search_disk(&mut self) {
@@ -212,7 +225,7 @@ impl<'s> Stage<'s> {
     fn evidence(&mut self, report: BatchReport) -> Option<Evidence> {
         let record = match self.simulation.run(RecordHistory::read(&self.engine, self.scenario.segment_bytes)) {
             Ok(record) => record,
-            Err(error) => return self.give_up(format!("the record cannot be read: {error}")),
+            Err(error) => return self.give_up(Err(format!("the record cannot be read: {error}"))),
         };
         let destinations = |kind: SiteKind| self.sandbox.destinations_at(kind.name()).into_iter().map(move |name| (name, kind));
         let kinds: BTreeMap<String, SiteKind> = SiteKind::ALL.into_iter().flat_map(destinations).collect();

@@ -22,10 +22,11 @@ const RSA_SIZES: &str = "an RSA key of 2048 to 8192 bits";
 const TXT_STRING_BYTES_MAX: usize = 255;
 const PEM_LINE_BYTES: usize = 64;
 
-/// The keys of one signing domain (`d=`): RSA always, since every verifier knows it; Ed25519 beside it.
+/// The keys of one signing domain (`d=`): RSA always, since every verifier knows it; Ed25519 beside it. Only a proving ground goes
+/// without RSA, see [`DkimKeys::ed25519_alone`].
 pub struct DkimKeys {
     domain: String,
-    rsa: RsaKey,
+    rsa: Option<RsaKey>,
     ed25519: Option<Ed25519Key>,
 }
 
@@ -85,7 +86,7 @@ impl DkimKeys {
     pub fn from_pem(domain: &str, selector_rsa: &str, rsa_pem: &str, selector_ed25519: &str, ed25519_pem: &str) -> Result<Self, KeyError> {
         let mut keys = Self::from_rsa_pem(domain, selector_rsa, rsa_pem)?;
         let selector = checked_selector(selector_ed25519)?;
-        if selector == keys.rsa.selector {
+        if keys.rsa.as_ref().is_some_and(|rsa| rsa.selector == selector) {
             return Err(KeyError::OneSelector { domain: keys.domain, selector });
         }
         keys.ed25519 = Some(Ed25519Key { selector, pair: ed25519_pair(&keys.domain, ed25519_pem)? });
@@ -99,7 +100,23 @@ impl DkimKeys {
     pub fn from_rsa_pem(domain: &str, selector: &str, pem: &str) -> Result<Self, KeyError> {
         let domain = checked_domain(domain)?;
         let rsa = RsaKey { selector: checked_selector(selector)?, pair: rsa_pair(&domain, pem)? };
-        Ok(Self { domain, rsa, ed25519: None })
+        Ok(Self { domain, rsa: Some(rsa), ed25519: None })
+    }
+
+    /// An Ed25519 key alone, made of these 32 octets (RFC 8032 section 5.1.5: the private key). For simulators and measurements, which
+    /// need a signature that costs microseconds and is the same each time; no configuration leads here, because many verifiers know RSA only.
+    ///
+    /// # Errors
+    /// [`KeyError::Name`] where a name is no DNS name; [`KeyError::Refused`] where the library takes no such key.
+    pub fn ed25519_alone(domain: &str, selector: &str, private: &[u8; 32]) -> Result<Self, KeyError> {
+        let domain = checked_domain(domain)?;
+        let pair = Ed25519KeyPair::from_seed_unchecked(private).map_err(|reason| KeyError::Refused {
+            domain: domain.clone(),
+            algorithm: "Ed25519",
+            reason: reason.to_string(),
+            expected: ED25519_FORMS,
+        })?;
+        Ok(Self { domain, rsa: None, ed25519: Some(Ed25519Key { selector: checked_selector(selector)?, pair }) })
     }
 
     /// The signing domain (`d=`), in lower-case A-labels.
@@ -109,14 +126,15 @@ impl DkimKeys {
 
     /// The records to publish: name and text, see [`DnsRecord`].
     pub fn dns_records(&self) -> Vec<DnsRecord> {
-        let mut records = vec![rsa_record(&self.domain, &self.rsa)];
+        let mut records: Vec<_> = self.rsa.iter().map(|key| rsa_record(&self.domain, key)).collect();
         records.extend(self.ed25519.as_ref().map(|key| ed25519_record(&self.domain, key)));
         records
     }
 
     /// The keys in the order of their signatures: RSA first.
     pub(crate) fn in_order(&self) -> impl Iterator<Item = &dyn SigningKey> {
-        std::iter::once(&self.rsa as &dyn SigningKey).chain(self.ed25519.as_ref().map(|key| key as &dyn SigningKey))
+        let rsa = self.rsa.as_ref().map(|key| key as &dyn SigningKey);
+        rsa.into_iter().chain(self.ed25519.as_ref().map(|key| key as &dyn SigningKey))
     }
 }
 
@@ -293,6 +311,14 @@ mod tests {
         let keys = DkimKeys::from_pem("plan.example", "r", &new.rsa_pem, "e", &new.ed25519_pem).unwrap();
         assert_eq!(format!("{keys:?}"), "DkimKeys { domain: \"plan.example\", selectors: [\"r\", \"e\"], .. }");
         assert!(!format!("{new:?}").contains("PRIVATE"));
+    }
+
+    #[test]
+    fn ed25519_alone_is_the_key_of_its_octets() {
+        let keys = DkimKeys::ed25519_alone("plan.example", "e", &[7; 32]).unwrap();
+        assert_eq!(keys.dns_records(), DkimKeys::ed25519_alone("plan.example", "e", &[7; 32]).unwrap().dns_records());
+        assert_eq!(keys.dns_records().len(), 1);
+        assert_ne!(keys.dns_records(), DkimKeys::ed25519_alone("plan.example", "e", &[8; 32]).unwrap().dns_records());
     }
 
     #[test]

@@ -3,9 +3,9 @@
 mod every_row_accounted_for;
 mod limits_hold_at_the_receiver;
 mod nothing_lost;
-mod nothing_reaches_another_address;
 mod nothing_readable_on_disk;
 mod nothing_sent_twice_unless_uncertain;
+mod right_content_to_right_address;
 
 pub(crate) use nothing_readable_on_disk::Secrets;
 
@@ -17,7 +17,7 @@ pub(crate) fn check(evidence: &Evidence) -> Vec<Finding> {
         every_row_accounted_for::check,
         nothing_lost::check,
         nothing_sent_twice_unless_uncertain::check,
-        nothing_reaches_another_address::check,
+        right_content_to_right_address::check,
         limits_hold_at_the_receiver::check,
     ]
     .into_iter()
@@ -65,10 +65,10 @@ mod tests {
 
         let last = lost.taken.len() - 1;
         lost.taken[last].rows = vec![9_999];
-        assert_eq!(names(&lost), BTreeSet::from(["nothing_reaches_another_address"]));
+        assert_eq!(names(&lost), BTreeSet::from(["right_content_to_right_address"]));
         lost.taken[last].rows = gone.rows.clone();
         lost.taken[last].recipient = "somebody.else@d00001.example".to_owned();
-        assert_eq!(names(&lost), BTreeSet::from(["nothing_lost", "nothing_reaches_another_address"]));
+        assert_eq!(names(&lost), BTreeSet::from(["nothing_lost", "right_content_to_right_address"]));
         lost.taken[last] = gone;
 
         lost.counted.sites[0].violations = 1;

@@ -3,6 +3,7 @@
 //! A crash raises the *incarnation*. Handles (files, locks) belong to the incarnation that opened them and fail afterwards, so that
 //! nothing from before the crash can write after it. While a host is *down* (its tasks are being dropped) nothing it does has effect.
 
+use super::crash_point::Countdown;
 use super::disk::DiskState;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -13,11 +14,22 @@ pub(super) struct Host {
     down: AtomicBool,
     incarnation: AtomicU64,
     disk: Mutex<DiskState>,
+    /// Polls of its tasks until it crashes.
+    pub(super) polls: Countdown,
+    /// Bytes of its connections until it crashes.
+    pub(super) network_bytes: Countdown,
 }
 
 impl Host {
     pub(super) fn new(name: &str, disk: DiskState) -> Self {
-        Self { name: name.into(), down: AtomicBool::new(false), incarnation: AtomicU64::new(0), disk: Mutex::new(disk) }
+        Self {
+            name: name.into(),
+            down: AtomicBool::new(false),
+            incarnation: AtomicU64::new(0),
+            disk: Mutex::new(disk),
+            polls: Countdown::default(),
+            network_bytes: Countdown::default(),
+        }
     }
 
     pub(super) fn incarnation(&self) -> u64 {
@@ -33,6 +45,8 @@ impl Host {
     }
 
     pub(super) fn come_up(&self) {
+        self.polls.clear();
+        self.network_bytes.clear();
         self.incarnation.fetch_add(1, Ordering::SeqCst);
         self.down.store(false, Ordering::SeqCst);
     }

@@ -19,12 +19,14 @@
 //!
 //! What it leaves out: work takes no virtual time (only waiting does), every address reaches every host, and memory is not lost.
 
+mod crash_point;
 mod disk;
 mod host;
 mod net;
 mod random;
 mod scheduler;
 
+pub use crash_point::CrashPoint;
 pub use net::Weather;
 
 use crate::clock::{Clock, Sleep};
@@ -168,6 +170,28 @@ impl Simulation {
         disk.crash_at(at);
     }
 
+    /// Lets a host crash at a point that lies ahead of it; several may be set, the first one reached counts and clears the others.
+    pub fn crash_host_at(&self, host: &str, point: CrashPoint) {
+        match point {
+            CrashPoint::DiskChange(later) => self.crash_host_in_disk_change(host, later),
+            CrashPoint::Poll(later) => host_of(&self.universe, host).polls.set(later),
+            CrashPoint::NetworkByte(later) => host_of(&self.universe, host).network_bytes.set(later),
+        }
+    }
+
+    /// Forgets every crash point set for a host and not reached.
+    pub fn forget_crash_points(&self, host: &str) {
+        let host = host_of(&self.universe, host);
+        host.polls.clear();
+        host.network_bytes.clear();
+        host.disk().forget_crash();
+    }
+
+    /// A switch that crashes a host from within a task of any host, in the middle of what that task is at.
+    pub fn power_switch(&self, host: &str) -> PowerSwitch {
+        PowerSwitch { host: host_of(&self.universe, host) }
+    }
+
     /// Changes of a host's disk so far, for choosing where to crash.
     pub fn disk_changes(&self, host: &str) -> u64 {
         host_of(&self.universe, host).disk().operations()
@@ -246,6 +270,9 @@ impl Simulation {
 
     /// Finishes the crash of hosts that went down in the last step.
     fn finish_crashes(&self) {
+        if !self.hosts().values().any(|host| host.is_down()) {
+            return;
+        }
         let down: Vec<_> = self.hosts().values().filter(|host| host.is_down()).map(|host| host.name.clone()).collect();
         down.iter().for_each(|name| self.crash_host(name));
     }
@@ -261,6 +288,25 @@ impl Simulation {
 
     fn hosts(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Host>>> {
         self.universe.hosts()
+    }
+}
+
+/// Turns a host's power off.
+#[derive(Clone)]
+pub struct PowerSwitch {
+    host: Arc<Host>,
+}
+
+impl PowerSwitch {
+    /// From now on nothing the host does has effect; its tasks are dropped after this step.
+    pub fn off(&self) {
+        self.host.go_down();
+    }
+}
+
+impl std::fmt::Debug for PowerSwitch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PowerSwitch").field("host", &self.host.name).finish()
     }
 }
 

@@ -275,7 +275,7 @@ impl Scheduler {
             Some((future, current, task.waker.clone()))
         });
         let Some((mut future, current, own)) = taken else { return false };
-        let thread = current.thread;
+        let (thread, host) = (current.thread, current.host.clone());
         let done = own.aborted.load(Ordering::SeqCst) || {
             self.lock().current = Some(current);
             let poll = future.as_mut().poll(&mut Context::from_waker(&Waker::from(own)));
@@ -289,6 +289,9 @@ impl Scheduler {
             task.future = Some(future);
         }
         // Where its host crashed meanwhile, the future went out of scope with its entry.
+        if host.polls.count(1).is_some() {
+            host.go_down();
+        }
         true
     }
 

@@ -69,6 +69,10 @@ impl DiskState {
         self.crash_at = Some(operation);
     }
 
+    pub(super) fn forget_crash(&mut self) {
+        self.crash_at = None;
+    }
+
     pub(super) fn fail_syncs(&mut self, count: u32) {
         self.syncs_to_fail = count;
     }

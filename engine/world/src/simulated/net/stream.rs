@@ -188,6 +188,7 @@ impl End {
             len = 1 + random.index(len);
         }
         drop(random);
+        len = self.counted(len);
         buf.put_slice(&segment.left()[..len]);
         segment.taken += len;
         if segment.left().is_empty() {
@@ -221,6 +222,7 @@ impl End {
         if len == 0 {
             return if bytes.is_empty() { Poll::Ready(Ok(0)) } else { Poll::Pending };
         }
+        let len = self.counted(len);
         let reader = outbound.push(now + there, bytes[..len].to_vec());
         drop(state);
         reader.into_iter().for_each(Waker::wake);
@@ -236,6 +238,18 @@ impl End {
         outbound.ended = true;
         drop(state);
         reader.into_iter().for_each(Waker::wake);
+    }
+
+    /// Counts bytes towards the crash of this end's host; those up to the crash still pass.
+    fn counted(&self, len: usize) -> usize {
+        let host = &self.connection.hosts[self.side as usize];
+        match host.network_bytes.count(len as u64) {
+            Some(left) => {
+                host.go_down();
+                usize::try_from(left).map_or(len, |left| left.min(len))
+            }
+            None => len,
+        }
     }
 
     fn check_host(&self) -> Result<()> {

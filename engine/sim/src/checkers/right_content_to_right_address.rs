@@ -2,7 +2,7 @@
 
 use crate::evidence::{Evidence, Finding};
 
-const NAME: &str = "nothing_reaches_another_address";
+const NAME: &str = "right_content_to_right_address";
 
 pub(super) fn check(evidence: &Evidence) -> Vec<Finding> {
     let mut findings = Vec::new();
