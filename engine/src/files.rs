@@ -7,6 +7,7 @@
 
 use crate::accounts::Accounts;
 use crate::engine::{AcceptError, Accepted, KnownBatch, KnownBatches, Tenant, lock};
+use crate::plants::Misassembly;
 use crate::receipts::Receipt;
 use crate::rejects::RejectFile;
 use crate::settings::DeliverySettings;
@@ -17,7 +18,8 @@ use journal::{Journal, KeyError, KeyRing};
 use model::record::{BatchCommit, BatchOpen};
 use model::reject::Refusal;
 use model::stage::JournaledJob;
-use model::{BatchId, Fingerprint, State, Stream, StreamName, TenantId, Timestamp};
+use model::state::Disposition;
+use model::{BatchId, Fingerprint, MoneySummary, State, Stream, StreamName, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use std::fs::File;
@@ -25,8 +27,8 @@ use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
-use world::World;
 use world::channel::Sender;
+use world::{Plant, World};
 
 /// Bytes read from a file at once.
 const READ_BYTES: usize = 256 * 1024;
@@ -145,13 +147,23 @@ async fn read_rows<S: Stream>(
     let fingerprints = TenantFingerprints::new(context.keys.clone(), context.tenant.id)?;
     let settings = admission_settings(&context.tenant, &context.settings, batch, now, file_name(&request.path));
     let mut admission = Admission::<S>::new(settings, contacts.map(Arc::new));
+    let world = &context.world;
+    let mut plants = Misassembly::default();
     for row in rows.by_ref() {
+        let row = row?;
+        if world.is_planted(Plant::RowDropped) && matches!(row, intake::Row::Rejected { .. }) {
+            continue;
+        }
+        if world.is_planted(Plant::DuplicateAdmitted) {
+            context.tenant.index(S::NAME).discard(batch);
+        }
         // The lock is held for one row: two doors of a tenant take turns, and no key is accepted twice.
-        let admitted = admission.admit(row?, &mut context.tenant.index(S::NAME), &fingerprints);
+        let admitted = admission.admit(row, &mut context.tenant.index(S::NAME), &fingerprints);
         match admitted {
             Admitted::Job(mut job) => {
                 // The books count rows: a message made of a template is one, though intake counts no statement in it.
                 job.head.statements = job.head.statements.max(1);
+                plants.spoil(world, &mut job);
                 context.journal.append(*job).await?;
             }
             Admitted::Not { reject, .. } => rejects.add(&reject)?,
@@ -162,6 +174,9 @@ async fn read_rows<S: Stream>(
     let mut intake = admission.finish(rows.source_records());
     for finding in rows.findings() {
         *intake.reasons.entry(finding.reason.clone()).or_default() += 1;
+    }
+    if world.is_planted(Plant::RowCountedTwice) {
+        intake.count(Disposition::Rejected, MoneySummary::default(), None);
     }
     debug_assert!(intake.is_balanced(), "intake counts do not balance");
     Ok(BatchCommit { batch, at: now, intake, held: false })
@@ -189,7 +204,9 @@ pub(crate) fn admission_settings(
 
 /// The batch is discarded: nothing of it binds.
 async fn give_up<S: Stream>(context: &FileContext<S>, batch: BatchId, error: AcceptError) -> AcceptError {
-    context.tenant.index(S::NAME).discard(batch);
+    if !context.world.is_planted(Plant::DiscardedKeysCount) {
+        context.tenant.index(S::NAME).discard(batch);
+    }
     if let Err(refused) = context.journal.discard_batch(batch, context.world.wall(), "refused").await {
         tracing::error!(target: "sealpost::journal", %batch, error = %refused, "cannot be discarded now; the next start discards it");
     }

@@ -19,6 +19,7 @@ pub mod engine;
 pub mod environment;
 pub mod files;
 pub mod pipeline;
+mod plants;
 mod prepare;
 pub mod projection;
 mod receipts;

@@ -27,7 +27,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use world::channel::Sender;
-use world::{ThreadHandle, World};
+use world::{Plant, ThreadHandle, World};
 
 /// The bit of a node that is set in the ids of marketing.
 const NODE_MARKETING: u16 = 1 << 15;
@@ -166,7 +166,8 @@ async fn recover<S: Stream>(pipeline: &Pipeline<S>, recovered: Recovered<S>, acc
     if !discarded.is_empty() {
         tracing::info!(target: "sealpost::journal", batches = discarded.len(), "batches without a commit were discarded; hand their files in again");
     }
-    for batch in batches.iter().filter(|batch| batch.held) {
+    let forgets = |plant| pipeline.world.is_planted(plant);
+    for batch in batches.iter().filter(|batch| batch.held && !forgets(Plant::HoldForgotten)) {
         pipeline.order(batch.open.batch, BatchVerb::Hold).await;
     }
     let mut arrivals = Vec::new();
@@ -181,7 +182,7 @@ async fn recover<S: Stream>(pipeline: &Pipeline<S>, recovered: Recovered<S>, acc
     }
     pipeline.arrive(arrivals).await;
     // A crash may have come between the order and its last job.
-    for batch in batches.iter().filter(|batch| batch.cancelled && !batch.closed) {
+    for batch in batches.iter().filter(|batch| batch.cancelled && !batch.closed && !forgets(Plant::CancelForgotten)) {
         pipeline.order(batch.open.batch, BatchVerb::Cancel).await;
     }
     Ok(Past { batches, keys })
@@ -199,6 +200,8 @@ async fn readmit<S: Stream>(
     let queued = Arrival { attempts, due: due.max(at), message, frozen, job };
     match state {
         State::Queued => Ok(Some(queued)),
+        State::Held if pipeline.world.is_planted(Plant::HeldForgotten) => Ok(Some(queued)),
+        State::InFlight | State::Uncertain if pipeline.world.is_planted(Plant::ResendUnannounced) => Ok(Some(queued)),
         State::InFlight | State::Uncertain => {
             pipeline.note(key, State::Uncertain, None, "engine_stopped").await?;
             match pipeline.settings.uncertain {

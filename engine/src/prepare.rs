@@ -14,9 +14,10 @@ use render::Renderer;
 use seal::Signer;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use world::World;
 use world::channel::{Receiver, Sender};
+use world::{Plant, World};
 
+use crate::plants;
 use crate::shard::ToShard;
 
 /// What a first intent froze (invariant 4): a later rendering must reproduce it.
@@ -65,7 +66,8 @@ pub(crate) struct Preparer {
 /// Serves slices until the shard is gone.
 pub(crate) async fn run<S: Stream>(mut preparer: Preparer, slices: Receiver<Vec<Prepare<S>>>, shard: Sender<ToShard<S>>) {
     while let Some(slice) = slices.recv().await {
-        let prepared = slice.into_iter().map(|message| preparer.prepare(message)).collect();
+        let mut prepared: Vec<Prepared<S>> = slice.into_iter().map(|message| preparer.prepare(message)).collect();
+        plants::swap_envelopes(&preparer.world, &mut prepared);
         if shard.send(ToShard::Prepared(prepared)).await.is_err() {
             return;
         }
@@ -91,6 +93,7 @@ impl Preparer {
             return Err(HoldReason::NotAllowListed);
         }
         let read = self.world.monotonic();
+        let frozen = frozen.filter(|_| !self.world.is_planted(Plant::FrozenIgnored));
         let date = frozen.map_or(now, |frozen| frozen.date);
         let rendered = self.renderer(data.bundle)?.render(delivery, &data, data.protection, date).map_err(|error| {
             tracing::warn!(target: "sealpost::render", %job, %error, "cannot be rendered; held");
@@ -99,6 +102,7 @@ impl Preparer {
         if frozen.is_some_and(|frozen| frozen.sha256 != rendered.sha256) {
             return Err(HoldReason::FrozenHashDiffers);
         }
+        plants::keep_copy(&self.world, &rendered);
         let drawn = self.world.monotonic();
         let signer = self.signers.get(&tenant).ok_or(HoldReason::Unrenderable)?;
         let sealed = signer.seal(rendered).map_err(|error| {

@@ -7,13 +7,16 @@ use journal::{JournalError, RecordPosition, Tail};
 use ledger::{Ledger, LedgerError};
 use model::record::{FrameKey, Record};
 use std::time::Duration;
-use world::World;
 use world::channel::{Receiver, Sender};
+use world::{Plant, World};
 
 /// Frames applied in one transaction.
 const FRAMES_MAX: usize = 4096;
 /// How often the ledger looks for new frames while nobody asks.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// Of so many records one is passed over, where the simulator asks for it.
+const MISSED_OF: u64 = 50;
 
 type Question = Box<dyn FnOnce(&mut Ledger) + Send>;
 
@@ -82,24 +85,27 @@ async fn serve(world: &World, ledger: &mut Ledger, tail: &mut Tail, asked: &Rece
         tail.seek(RecordPosition(position));
     }
     loop {
-        catch_up(ledger, tail, None)?;
+        catch_up(world, ledger, tail, None)?;
         let ask = match world.timeout(LOOK_EVERY, asked.recv()).await {
             Ok(Some(ask)) => ask,
-            Ok(None) => return catch_up(ledger, tail, None),
+            Ok(None) => return catch_up(world, ledger, tail, None),
             Err(_elapsed) => continue,
         };
-        catch_up(ledger, tail, Some(ask.covering))?;
+        catch_up(world, ledger, tail, Some(ask.covering))?;
         (ask.question)(ledger);
     }
 }
 
 /// Applies what is durable, at least up to `covering`.
-fn catch_up(ledger: &mut Ledger, tail: &mut Tail, covering: Option<RecordPosition>) -> Result<(), FollowError> {
+fn catch_up(world: &World, ledger: &mut Ledger, tail: &mut Tail, covering: Option<RecordPosition>) -> Result<(), FollowError> {
     loop {
-        let frames: Vec<(u64, FrameKey, Record)> =
+        let mut frames: Vec<(u64, FrameKey, Record)> =
             tail.next(FRAMES_MAX)?.into_iter().map(|(position, key, record)| (position.0, key, record)).collect();
         let Some((last, _, _)) = frames.last() else { return Ok(()) };
         let reached = *last;
+        if world.is_planted(Plant::RecordMissed) {
+            frames.retain(|(position, _, _)| position % MISSED_OF != 0);
+        }
         ledger.apply(&frames)?;
         if frames.len() < FRAMES_MAX && covering.is_none_or(|covering| reached >= covering.0) {
             return Ok(());

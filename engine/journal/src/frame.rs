@@ -49,6 +49,15 @@ pub(crate) fn finish(out: &mut Vec<u8>, start: usize, journal: JournalId, cipher
     Ok(())
 }
 
+/// Undoes the encryption of a finished frame, as somebody would who seals a copy and writes the original. For
+/// [`world::Plant::PlaintextPayload`] alone.
+pub(crate) fn put_back_plain(out: &mut [u8], start: usize, plain: &[u8], salt: u32) {
+    out[start + FRAME_HEADER_BYTES..start + plain.len()].copy_from_slice(&plain[FRAME_HEADER_BYTES..]);
+    let end = start + plain.len() + TAG_BYTES;
+    let crc = crc32c(&out[start + 4..end]) ^ salt;
+    out[start..start + 4].copy_from_slice(&crc.to_le_bytes());
+}
+
 /// Makes a finished frame one of another segment: only the checksum knows where it lies.
 pub(crate) fn resalt(frame: &mut [u8], from: u32, to: u32) {
     let crc = u32_at(frame, 0) ^ from ^ to;

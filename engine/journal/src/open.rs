@@ -15,7 +15,7 @@ use crate::key_ring::{INSTALLATION, KeyHandle, KeyRing};
 use crate::live::{Batch, Batches, LiveJob, LiveJobs, Phase};
 use crate::log::{LogWriter, OpenSegment};
 use crate::reader::{OpenFiles, Reader};
-use crate::recovery::{self, Recovered, Replay};
+use crate::recovery::{self, Misreading, Recovered, Replay};
 use crate::segment;
 use crate::survey::{self, LogDir, UsedSegment};
 use crate::tail::Tail;
@@ -26,7 +26,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use world::channel::bounded;
-use world::{LockGuard, ThreadHandle, World};
+use world::{LockGuard, Plant, ThreadHandle, World};
 
 /// The reason that a batch is discarded with at a start.
 const NO_COMMIT: &str = "no_commit";
@@ -66,7 +66,10 @@ pub async fn open<S: Stream>(world: World, config: JournalConfig, keys: KeyRing)
     let record_segments = record_dir.segments(&mut findings)?;
     let work_segments = work_dir.segments(&mut findings)?;
     let mut replay = Replay::default();
-    let record_end = recovery::read_record(&record_dir, &keys, &record_segments, &mut findings, |seen| replay.see(S::NAME, seen))?;
+    let mut misreading = Misreading::new(&world);
+    let record_end = recovery::read_record(&record_dir, &keys, &record_segments, &mut findings, |seen| {
+        misreading.pass(seen).into_iter().for_each(|seen| replay.see(S::NAME, seen));
+    })?;
     let work_end = work_segments.last().map(|last| work_dir.end_of(last)).transpose()?;
     if let (Some(last), Some(end)) = (work_segments.last(), &work_end) {
         tell_of_work(last.number, end, &mut findings);
@@ -75,6 +78,7 @@ pub async fn open<S: Stream>(world: World, config: JournalConfig, keys: KeyRing)
     let seen = [Some(record_end.last.epoch), work_end.as_ref().map(|end| end.epoch)].into_iter().flatten();
     let of_headers = record_segments.iter().chain(&work_segments).filter_map(|used| used.header.map(|header| header.epoch));
     let last_epoch = seen.chain(of_headers).max().unwrap_or(0).max(known).max(ring_epoch);
+    let last_epoch = if world.is_planted(Plant::EpochNotRaised) { last_epoch.saturating_sub(1) } else { last_epoch };
     let epoch = last_epoch.checked_add(1).ok_or(KeyError::Exhausted("another start of the journal"))?;
     place.raise::<S>(&keys, EpochFile { journal: directory.journal, epoch })?;
 

@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
-use world::{DiskFile, OpenMode, World};
+use world::{DiskFile, OpenMode, Plant, World};
 
 /// Open segment files that are kept: the jobs of one hour lie in few segments.
 const OPEN_FILES_MAX: usize = 64;
@@ -117,7 +117,7 @@ impl Reader {
             NoFrame::Short(_) => damaged("the frame is cut off"),
             NoFrame::Invalid => damaged("the checksum does not hold"),
         })?;
-        if parsed.header.key.job != Some(job) {
+        if parsed.header.key.job != Some(job) && !self.shared.world.is_planted(Plant::LocatorUnchecked) {
             return Err(PayloadError::WrongJob(job));
         }
         if !matches!(parsed.header.kind, FrameKind::Statement | FrameKind::Templated) {

@@ -10,9 +10,11 @@
 //!
 //! Damage is never fatal here. It is told as a [`Finding`], and from then on nothing this start found is reclaimed or destroyed.
 
+mod misreading;
 mod replay;
 pub(crate) mod standing;
 
+pub(crate) use misreading::Misreading;
 pub(crate) use replay::{Maxima, Replay, raise};
 
 use crate::bounds::SEGMENT_HEADER_BYTES;

@@ -28,7 +28,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use world::channel::{Receiver, Sender, TrySendError};
-use world::{LockGuard, ThreadHandle, World};
+use world::{LockGuard, Plant, ThreadHandle, World};
 
 /// What handles, tails and the writer share.
 #[derive(Default)]
@@ -184,6 +184,15 @@ impl<S: Stream> Writer<S> {
             ends |= matches!(operation, Operation::Close { .. });
             self.take(operation).await;
         }
+        if must_sync {
+            if self.parts.world.is_planted(Plant::AckBatchBeforeSync) {
+                self.answers.answer_batches();
+            }
+            if self.parts.world.is_planted(Plant::AckJobBeforeSync) {
+                self.answers.answer_jobs();
+            }
+            self.parts.world.disk_turn().await;
+        }
         if self.parts.shared.poison.get().is_none()
             && let Err(error) = self.flush(must_sync)
         {
@@ -245,21 +254,29 @@ impl<S: Stream> Writer<S> {
 
     /// Writes what is buffered, and syncs it where asked. The order is the promise: payloads are durable before any head is written.
     fn flush(&mut self, sync: bool) -> Result<(), DiskError> {
+        let writes_record = sync || self.parts.record.buffer.len() >= BUFFER_BYTES_MAX;
+        if self.parts.world.is_planted(Plant::HeadsBeforePayloads) {
+            self.flush_record(sync, writes_record)?;
+        }
         let parts = &mut self.parts;
-        let writes_record = sync || parts.record.buffer.len() >= BUFFER_BYTES_MAX;
         if sync || writes_record || parts.work.buffer.len() >= BUFFER_BYTES_MAX {
             let bytes = parts.work.write()?;
             parts.shared.bytes_written.fetch_add(bytes, Ordering::Relaxed);
         }
         if sync || writes_record || parts.work.unsynced >= UNSYNCED_BYTES_MAX {
-            parts.work.sync()?;
+            sync_log(&parts.world, &mut parts.work, Plant::SkipWorkSync)?;
         }
-        if writes_record {
+        self.flush_record(sync, writes_record)
+    }
+
+    fn flush_record(&mut self, sync: bool, write: bool) -> Result<(), DiskError> {
+        let parts = &mut self.parts;
+        if write {
             let bytes = parts.record.write()?;
             parts.shared.bytes_written.fetch_add(bytes, Ordering::Relaxed);
         }
         if sync {
-            parts.record.sync()?;
+            sync_log(&parts.world, &mut parts.record, Plant::SkipRecordSync)?;
             parts.shared.durable.store(self.last_record.0, Ordering::Release);
         }
         Ok(())
@@ -291,6 +308,18 @@ impl<S: Stream> Writer<S> {
             }
         }
     }
+}
+
+/// Makes what was written to a log durable.
+fn sync_log(world: &World, log: &mut LogWriter, skip: Plant) -> Result<(), DiskError> {
+    if world.is_planted(skip) {
+        log.unsynced = 0;
+    }
+    match log.sync() {
+        Err(_) if world.is_planted(Plant::FailedSyncIgnored) => log.unsynced = 0,
+        result => result?,
+    }
+    Ok(())
 }
 
 /// The state a record about a job puts it in.

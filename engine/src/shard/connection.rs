@@ -18,6 +18,8 @@ use std::net::IpAddr;
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
+use throttle::Wait;
+use world::Plant;
 
 /// How long an unused connection stays open: RFC 5321 section 4.5.3.2.7 lets a server wait five minutes;
 /// receivers like it shorter.
@@ -29,12 +31,15 @@ pub(super) fn ensure<S: Stream>(shard: &Shared<S>, lane: usize, site: usize) {
     let world = {
         let mut state = shard.borrow_mut();
         let now = state.context.world.monotonic();
+        let is_unlimited = state.context.world.is_planted(Plant::ConnectionLimitIgnored);
         let lane_state = &mut state.lanes[lane];
         let Some(outlet) = lane_state.outlets.get_mut(&site) else { return };
         if !outlet.wants_connection() || outlet.connect_at.is_some_and(|at| at > now) {
             return;
         }
-        if let Err(wait) = lane_state.throttle.may_connect(now) {
+        if let Err(wait) = lane_state.throttle.may_connect(now)
+            && !(is_unlimited && matches!(wait, Wait::Connections { .. }))
+        {
             outlet.connect_at = wait.until();
             if let Some(at) = wait.until() {
                 state.connects.insert((at, lane, site));
@@ -160,13 +165,19 @@ async fn attempt<S: Stream>(shard: &Shared<S>, lane: usize, site: usize, connect
     let key = FrameKey { job: Some(due.job), message: due.message, attempt: attempt.number };
     shard.borrow_mut().frozen.insert(due.job, Frozen { date: rendered.date, sha256: rendered.sha256 });
     let appended = world.monotonic();
-    let Ok(ticket) = journal.record(key, Record::Intent(intent(&attempt.message, attempt.source, connection.peer().ip()))).await else {
-        return settle::journal_gone(shard, lane, due);
-    };
+    let intent = Record::Intent(intent(&attempt.message, attempt.source, connection.peer().ip()));
+    let late = world.is_planted(Plant::IntentAfterDot).then(|| intent.clone());
+    let mut ticket = None;
+    if late.is_none() {
+        let Ok(waits) = journal.record(key, intent).await else { return settle::journal_gone(shard, lane, due) };
+        ticket = Some(waits).filter(|_| !world.is_planted(Plant::DotBeforeSync));
+    }
     let times = shard.borrow().context.times.clone();
     let spent = Cell::new(false);
     let gate = async {
-        if ticket.await.is_err() {
+        if let Some(ticket) = ticket
+            && ticket.await.is_err()
+        {
             return false;
         }
         times.record(stages::COMMIT, world.monotonic() - appended);
@@ -185,6 +196,9 @@ async fn attempt<S: Stream>(shard: &Shared<S>, lane: usize, site: usize, connect
         }
     };
     let delivery: Delivery = connection.deliver(&attempt.message, gate).await;
+    if let Some(intent) = late {
+        let _ = journal.record(key, intent).await;
+    }
     let ended = world.monotonic();
     times.record(stages::CONVERSATION, ended - appended);
     times.record(stages::DELIVERY, ended - taken);

@@ -5,14 +5,16 @@
 
 use super::lane::{Group, LaneState, SiteState};
 use super::{Shard, Shared, pump, settle};
+use crate::plants;
 use crate::stages;
 use egress::{DnsTrouble, Site};
-use model::{Destination, Stream};
+use model::{Destination, Monotonic, Stream};
 use queue::{GroupId, Scope};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
+use world::Plant;
 
 /// Look-ups under way at once.
 const RESOLVING_MAX: usize = 256;
@@ -101,14 +103,16 @@ impl<S: Stream> Shard<S> {
         }
         let index = self.groups.len();
         let now = self.context.world.monotonic();
-        let limits = Arc::new(self.context.shaping.limits(name, ""));
+        let world = &self.context.world;
+        let limits = Arc::new(plants::loosened(world, self.context.shaping.limits(name, "")));
+        let quiet_since = if world.is_planted(Plant::BucketFullAtStart) { Monotonic(0) } else { self.started };
         let mut lanes = Vec::new();
         for source in self.context.settings.sources.addresses().to_vec() {
             lanes.push(self.lanes.len());
             self.lanes.push(LaneState {
                 group: index,
                 source,
-                throttle: throttle::Lane::quiet_since(Arc::clone(&limits), now, self.started),
+                throttle: throttle::Lane::quiet_since(Arc::clone(&limits), now, quiet_since),
                 outlets: BTreeMap::new(),
                 wake_set: None,
             });

@@ -6,6 +6,7 @@
 
 use super::lane::{Sealed, freed};
 use super::{Order, Shard, Shared};
+use crate::plants;
 use egress::{ConnectFailure, Connection, Delivery, DnsTrouble, NoConnection};
 use model::record::{AttemptEnd, BatchVerb, FrameKey, Record, StateChange};
 use model::stage::{Attempt, DueDelivery, Outcome};
@@ -16,6 +17,7 @@ use queue::Scope;
 use std::rc::Rc;
 use std::time::Duration;
 use throttle::SuspendReason;
+use world::Plant;
 
 /// How long a site rests after none of its hosts could be reached, where no rule says otherwise.
 const SITE_REST: Duration = Duration::from_secs(60);
@@ -52,7 +54,7 @@ pub(super) fn requeue<S: Stream>(shard: &Shared<S>, due: DueDelivery<S>, at: Opt
         let mut state = shard.borrow_mut();
         state.step_progress(due.batch, State::InFlight, State::Queued);
         state.under_way -= 1;
-        let at = at.unwrap_or_else(|| state.context.world.wall());
+        let at = at.filter(|_| !state.context.world.is_planted(Plant::DueIgnored)).unwrap_or_else(|| state.context.world.wall());
         let (attempts, frozen) = (due.attempts, state.frozen.contains_key(&due.job));
         let cancelled = state.queue.put_back(due, at, attempts, frozen);
         state.wake();
@@ -78,9 +80,12 @@ pub(super) async fn attempted<S: Stream>(
         Delivery::Answered { phase, reply, last_byte_written } => (phase_of(phase), Some(reply), None, last_byte_written),
         Delivery::Broken { phase, trouble, last_byte_written } => (phase_of(phase), None, Some(trouble_of(trouble)), last_byte_written),
     };
-    let decision = shard.borrow_mut().decide(&due, site, phase, reply.as_ref(), trouble, last_byte_written);
+    let world = shard.borrow().context.world.clone();
+    let last_byte_written = last_byte_written && !(reply.is_none() && world.is_planted(Plant::LostReplyNotSent));
+    let mut decision = shard.borrow_mut().decide(&due, site, phase, reply.as_ref(), trouble, last_byte_written);
+    plants::misjudge(&world, &mut decision, reply.as_ref(), world.wall());
     let end = AttemptEnd {
-        at: shard.borrow().context.world.wall(),
+        at: world.wall(),
         state: decision.state,
         held: decision.held,
         due: decision.due,
@@ -223,7 +228,9 @@ async fn settle<S: Stream>(shard: &Shared<S>, outcome: Outcome<S>) {
     let Outcome { due, end, last_byte_written } = outcome;
     let key = FrameKey { job: Some(due.job), message: due.message, attempt: due.attempts };
     let (to, again) = (end.state, end.due);
-    note(shard, key, if last_byte_written { Record::Outcome(end) } else { Record::NotSent(end) }).await;
+    if !(last_byte_written && shard.borrow().context.world.is_planted(Plant::OutcomeNotWritten)) {
+        note(shard, key, if last_byte_written { Record::Outcome(end) } else { Record::NotSent(end) }).await;
+    }
     match (to, again) {
         (State::Queued, again) => requeue(shard, due, again),
         (State::Uncertain, Some(again)) => {

@@ -63,6 +63,10 @@ pub(crate) trait Hosts: Send + Sync {
     fn on(&self, host: &str) -> Option<World>;
     /// Adds an event to the trace.
     fn trace(&self, event: &[u8]);
+    /// How long the disk is busy before the next group of writes.
+    fn disk_delay(&self) -> Option<Duration> {
+        None
+    }
     /// Whether the simulator broke this on purpose. A world that says nothing else is sound.
     #[cfg(feature = "planted")]
     fn is_planted(&self, _plant: Plant) -> bool {
@@ -176,6 +180,14 @@ impl World {
     /// Adds an event to the trace by which two runs of a seed are compared. Nothing happens in the real world.
     pub fn trace(&self, event: &[u8]) {
         self.parts.hosts.trace(event);
+    }
+
+    /// Waits until the disk is free for a group of writes and their sync. The real disk lets its caller wait inside the call, so this is over
+    /// at once; a simulated one is busy for as long as `Simulation::set_disk_delay` allows, and everybody else goes on meanwhile.
+    pub async fn disk_turn(&self) {
+        if let Some(span) = self.parts.hosts.disk_delay() {
+            self.sleep(span).await;
+        }
     }
 
     /// Whether the simulator broke this on purpose, to see whether its checkers notice. Never in the real world.

@@ -40,10 +40,93 @@ macro_rules! plants {
 }
 
 plants! {
+    /// A row whose key was accepted before is accepted again (2, 3; `every_row_accounted_for`, `nothing_sent_twice_unless_uncertain`).
+    DuplicateAdmitted = "duplicate-admitted",
+    /// A rejected row is passed over and counted nowhere (3; `every_row_accounted_for`).
+    RowDropped = "row-dropped",
+    /// A batch counts one of its rows twice (3; `every_row_accounted_for`).
+    RowCountedTwice = "row-counted-twice",
+    /// Jobs forget the money of their row (3; `every_row_accounted_for`).
+    MoneyLost = "money-lost",
+    /// The statement of row i gets the recipient of the row before it, in the assembly of a batch (13; `right_content_to_right_address`).
+    SwappedRecipients = "swapped-recipients",
+    /// The keys of a refused batch stay taken: its rows count as duplicates of themselves (2; `every_row_accounted_for`).
+    DiscardedKeysCount = "discarded-keys-count",
+
     /// The record is not synced: what was answered may be gone (1, 10; `nothing_lost`, `nothing_sent_twice_unless_uncertain`).
     SkipRecordSync = "skip-record-sync",
     /// The work log is not synced: a committed job may have no payload (1; `nothing_lost`).
     SkipWorkSync = "skip-work-sync",
+    /// A streamed job is answered before its sync (1; `nothing_lost`).
+    AckJobBeforeSync = "ack-job-before-sync",
+    /// A batch's commit is answered before its sync (1; `nothing_lost`, `nothing_sent_twice_unless_uncertain`).
+    AckBatchBeforeSync = "ack-batch-before-sync",
+    /// Heads are durable before the payloads that they name (1; `nothing_lost`).
+    HeadsBeforePayloads = "heads-before-payloads",
+    /// A commit is written together with its heads, not after they are durable (2; `nothing_lost`, `every_row_accounted_for`).
+    CommitBeforeHeads = "commit-before-heads",
+    /// A failed sync is taken for a good one (1; `nothing_lost`, `a_life_comes_to_its_end`).
+    FailedSyncIgnored = "failed-sync-ignored",
+    /// A start takes the epoch of the start before it (5; `no_nonce_twice_under_one_key`).
+    EpochNotRaised = "epoch-not-raised",
+    /// Frames are numbered from 0 again after a segment is full (5; `no_nonce_twice_under_one_key`).
+    SequenceRestarted = "sequence-restarted",
+    /// The cipher is skipped: payloads lie on the disk as they were encoded (5; `nothing_readable_on_disk`).
+    PlaintextPayload = "plaintext-payload",
+    /// A locator names the first frame of its segment, and nobody checks whose frame that is (13; `right_content_to_right_address`).
+    LocatorUnchecked = "locator-unchecked",
+
+    /// The content key of a settled batch is not deleted (6; `deleted_keys_are_gone`).
+    KeyKept = "key-kept",
+    /// A batch's content key is deleted with its commit (6, 10; `nothing_lost`).
+    KeyDestroyedEarly = "key-destroyed-early",
+    /// A segment is removed while one job in it is live (1, 10; `nothing_lost`).
+    LiveSegmentReclaimed = "live-segment-reclaimed",
+
+    /// Recovery passes over intents: what may have been sent is queued as new (10; `nothing_sent_twice_unless_uncertain`).
+    IntentForgotten = "intent-forgotten",
+    /// Recovery takes held jobs for queued ones (4, 10; `nothing_lost`, `a_life_comes_to_its_end`).
+    HeldForgotten = "held-forgotten",
+    /// Recovery passes over the last frame of the record (10; `nothing_lost`, `nothing_sent_twice_unless_uncertain`).
+    LastFrameDropped = "last-frame-dropped",
+    /// Recovery lets the rows of a batch without commit bind (2; `every_row_accounted_for`).
+    UncommittedBinds = "uncommitted-binds",
+    /// A start sends uncertain jobs again without saying so in the record (10; `nothing_sent_twice_unless_uncertain`).
+    ResendUnannounced = "resend-unannounced",
+    /// A start forgets that an operator holds a batch (12; `orders_are_obeyed`).
+    HoldForgotten = "hold-forgotten",
+    /// A start forgets that an operator cancelled a batch (12; `orders_are_obeyed`).
+    CancelForgotten = "cancel-forgotten",
+    /// A start gives every lane its full burst, whatever was sent before it (8; `limits_hold_at_the_receiver`).
+    BucketFullAtStart = "bucket-full-at-start",
+
+    /// Neighbours in a slice get each other's envelope, in the prepare worker (13; `right_content_to_right_address`).
+    SwappedEnvelopes = "swapped-envelopes",
+    /// A rendered message is kept in a file (4, 5; `nothing_readable_on_disk`).
+    RenderedToDisk = "rendered-to-disk",
+    /// A resend renders anew, with another date and another hash (4; `nothing_sent_twice_unless_uncertain`).
+    FrozenIgnored = "frozen-ignored",
+
+    /// The intent is appended after the final dot (10; `nothing_sent_twice_unless_uncertain`).
+    IntentAfterDot = "intent-after-dot",
+    /// The final dot does not wait for the intent's sync (10; `nothing_sent_twice_unless_uncertain`).
+    DotBeforeSync = "dot-before-sync",
+    /// What a receiver answered is not recorded (10, 12; `every_row_accounted_for`, `nothing_lost`).
+    OutcomeNotWritten = "outcome-not-written",
+    /// A reply that is lost after the final dot counts as not sent (10; `nothing_sent_twice_unless_uncertain`).
+    LostReplyNotSent = "lost-reply-not-sent",
+    /// A lane sends one message more than its receiver allows in a window (8; `limits_hold_at_the_receiver`).
+    OneTooMany = "one-too-many",
+    /// A lane opens connections beyond its limit (8; `limits_hold_at_the_receiver`).
+    ConnectionLimitIgnored = "connection-limit-ignored",
+    /// A message put back is due at once, whatever the receiver asked for (8; `limits_hold_at_the_receiver`).
+    DueIgnored = "due-ignored",
+    /// "Try later" counts as "never" (11; `nothing_lost`).
+    TemporaryIsPermanent = "temporary-is-permanent",
+    /// "Never" counts as "try later" (11; `nothing_lost`).
+    PermanentIsTemporary = "permanent-is-temporary",
+    /// The ledger misses a record now and then (12; `every_row_accounted_for`).
+    RecordMissed = "record-missed",
 }
 
 impl Plant {

@@ -14,6 +14,7 @@ use model::limits::PAYLOAD_BYTES_MAX;
 use model::record::{FrameKey, Record};
 use model::stage::{Job, Locator};
 use model::{JobId, MessageVersion, Stream, TenantId};
+use world::Plant;
 
 impl<S: Stream> Writer<S> {
     pub(super) fn next_header(
@@ -48,7 +49,8 @@ impl<S: Stream> Writer<S> {
             frame::set_encoding(&mut log.buffer, start, encoding);
         }
         let (segment, offset) = self.finish(LogKind::Work, start, header.sequence, &content, encoded.map(drop).map_err(refusal)).await?;
-        let locator = Locator { segment, offset };
+        let is_misplaced = self.parts.world.is_planted(Plant::LocatorUnchecked);
+        let locator = Locator { segment, offset: if is_misplaced { SEGMENT_HEADER_BYTES as u32 } else { offset } };
 
         let header = self.next_header(FrameKind::Head, record::ENCODING, key, tenant, record_key.id)?;
         let log = &mut self.parts.record;
@@ -79,10 +81,15 @@ impl<S: Stream> Writer<S> {
         encoded: Result<(), JournalError>,
     ) -> Result<(u32, u32), Fault> {
         let journal = self.parts.journal;
+        let is_plain = log == LogKind::Work && self.parts.world.is_planted(Plant::PlaintextPayload);
         let end = self.log(log);
         let salt = end.salt();
         let max = end.frame_bytes_max();
+        let plain = is_plain.then(|| end.buffer[start..].to_vec());
         let sealed = encoded.and_then(|()| frame::finish(&mut end.buffer, start, journal, &key.cipher, salt).map_err(unfinished));
+        if let (Some(plain), Ok(())) = (plain, &sealed) {
+            frame::put_back_plain(&mut end.buffer, start, &plain, salt);
+        }
         let bytes = end.buffer.len() - start;
         let fits = sealed.and(if bytes <= max { Ok(()) } else { Err(JournalError::TooLarge { bytes, max }) });
         if let Err(error) = fits {
@@ -118,6 +125,9 @@ impl<S: Stream> Writer<S> {
         let epoch = self.parts.epoch;
         let left = self.log(log).number();
         self.log(log).roll(frame, epoch, sequence).await.map_err(Fault::Fatal)?;
+        if self.parts.world.is_planted(Plant::SequenceRestarted) {
+            self.next_sequence = 0;
+        }
         if log == LogKind::Work && !self.parts.segments.contains_key(&left) {
             self.reclaim(left);
         }

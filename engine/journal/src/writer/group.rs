@@ -104,9 +104,17 @@ impl<S: Stream> Answers<S> {
         for answer in self.units.drain(..) {
             let _ = answer.send(Ok(()));
         }
+        self.answer_jobs();
+        self.answer_batches();
+    }
+
+    pub(super) fn answer_jobs(&mut self) {
         for (job, answer) in self.jobs.drain(..) {
             let _ = answer.send(Ok(JournaledJob::new(job.id, job.locator, job.head, Durable::attest())));
         }
+    }
+
+    pub(super) fn answer_batches(&mut self) {
         for (heads, answer) in self.batches.drain(..) {
             let _ = answer.send(Ok(heads));
         }

@@ -12,6 +12,7 @@ use model::record::{BatchOpen, FrameKey, Record};
 use model::stage::{Job, Locator};
 use model::{BatchId, JobId, MessageVersion, Stream, TenantId};
 use std::sync::Arc;
+use world::Plant;
 
 /// The key of frames about a batch.
 const NO_JOB: FrameKey = FrameKey { job: None, message: MessageVersion(0), attempt: 0 };
@@ -69,10 +70,15 @@ impl<S: Stream> Writer<S> {
         }
         let (tenant, key) = (batch.tenant, batch.record.clone());
         // A write that a power failure tears may keep its end and lose its middle: a commit is written only when its heads are durable.
-        self.flush(true)?;
+        if !self.parts.world.is_planted(Plant::CommitBeforeHeads) {
+            self.flush(true)?;
+        }
         self.put_record(NO_JOB, tenant, &key, &commit).await?;
         let batch = self.parts.batches.get_mut(slot).expect("as above");
         batch.phase = Phase::Committed;
+        if self.parts.world.is_planted(Plant::KeyDestroyedEarly) {
+            self.errands.push_back(Errand::DestroyKey { batch: id, answer: None });
+        }
         Ok(std::mem::take(&mut batch.heads))
     }
 
@@ -199,7 +205,7 @@ impl<S: Stream> Writer<S> {
     pub(super) fn leave_segment(&mut self, segment: u32) {
         let Some(live) = self.parts.segments.get_mut(&segment) else { return };
         *live -= 1;
-        if *live == 0 {
+        if *live == 0 || (*live == 1 && self.parts.world.is_planted(Plant::LiveSegmentReclaimed)) {
             self.parts.segments.remove(&segment);
             self.reclaim(segment);
         }

@@ -207,6 +207,11 @@ impl Simulation {
         host_of(&self.universe, host).disk().fail_syncs(count);
     }
 
+    /// Lets a host's disk be busy for up to this long before each group of writes ([`World::disk_turn`]); zero, as it begins, is never.
+    pub fn set_disk_delay(&self, host: &str, longest: Duration) {
+        host_of(&self.universe, host).disk().set_delay(longest);
+    }
+
     /// Makes a host's disk as large as this.
     pub fn set_disk_capacity(&self, host: &str, bytes: u64) {
         host_of(&self.universe, host).disk().set_capacity(bytes);
@@ -395,6 +400,10 @@ impl Hosts for Part {
 
     fn trace(&self, event: &[u8]) {
         self.universe.scheduler.trace(event);
+    }
+
+    fn disk_delay(&self) -> Option<Duration> {
+        self.host.disk().delay()
     }
 
     #[cfg(feature = "planted")]

@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Error, ErrorKind, Result};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What a new disk holds: more than any test writes.
 const CAPACITY_BYTES: u64 = 1 << 40;
@@ -27,6 +28,8 @@ pub(super) struct DiskState {
     locks: BTreeSet<PathBuf>,
     capacity: u64,
     syncs_to_fail: u32,
+    /// The longest time before a group of writes.
+    delay_max: Duration,
     operations: u64,
     crash_at: Option<u64>,
     random: Random,
@@ -41,6 +44,7 @@ impl DiskState {
             locks: BTreeSet::new(),
             capacity: CAPACITY_BYTES,
             syncs_to_fail: 0,
+            delay_max: Duration::ZERO,
             operations: 0,
             crash_at: None,
             random,
@@ -75,6 +79,19 @@ impl DiskState {
 
     pub(super) fn fail_syncs(&mut self, count: u32) {
         self.syncs_to_fail = count;
+    }
+
+    pub(super) fn set_delay(&mut self, longest: Duration) {
+        self.delay_max = longest;
+    }
+
+    /// How long the disk is busy now; nothing is drawn where it never is.
+    pub(super) fn delay(&mut self) -> Option<Duration> {
+        if self.delay_max.is_zero() {
+            return None;
+        }
+        let longest = u64::try_from(self.delay_max.as_nanos()).unwrap_or(u64::MAX);
+        Some(Duration::from_nanos(self.random.below(longest)))
     }
 
     pub(super) fn set_capacity(&mut self, bytes: u64) {
