@@ -1,6 +1,7 @@
 //! What recovery makes of the record where the simulator broke it on purpose ([`world::plant`]); otherwise every frame passes as it is.
 
 use super::Seen;
+use crate::record::Decoded;
 use model::record::Record;
 use world::{Plant, World};
 
@@ -18,10 +19,12 @@ impl<'world> Misreading<'world> {
 
     /// The frame to go on with.
     pub(crate) fn pass(&mut self, mut seen: Seen) -> Option<Seen> {
-        match &mut seen.decoded.record {
-            Record::Intent(_) if self.world.is_planted(Plant::IntentForgotten) => return None,
-            Record::BatchOpen(open) if self.world.is_planted(Plant::UncommittedBinds) => open.rolling = true,
-            _ => {}
+        if let Decoded::Record(record) = &mut seen.decoded {
+            match &mut **record {
+                Record::Intent(_) if self.world.is_planted(Plant::IntentForgotten) => return None,
+                Record::BatchOpen(open) if self.world.is_planted(Plant::UncommittedBinds) => open.rolling = true,
+                _ => {}
+            }
         }
         if self.world.is_planted(Plant::LastFrameDropped) { self.last.replace(seen) } else { Some(seen) }
     }
