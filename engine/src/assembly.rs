@@ -119,7 +119,8 @@ fn pools_of(stream: StreamName, pool: &Pool) -> PoolsConfig {
     PoolsConfig::from([(pool.name.clone(), PoolConfig { stream, addresses: addresses.collect() })])
 }
 
-fn key_source(origin: &KeyOrigin) -> KeySource {
+/// Where the key-encryption key comes from.
+pub(crate) fn key_source(origin: &KeyOrigin) -> KeySource {
     match origin {
         KeyOrigin::File(path) => KeySource::File(path.clone()),
         KeyOrigin::Environment(name) => KeySource::Environment(name.clone()),

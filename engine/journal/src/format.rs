@@ -118,7 +118,37 @@ impl std::fmt::Display for LogKind {
 #[serde(transparent)]
 pub struct RecordPosition(pub u64);
 
+impl std::fmt::Display for RecordPosition {
+    /// Start and sequence: `3.1042`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}", self.start(), self.sequence())
+    }
+}
+
+impl std::str::FromStr for RecordPosition {
+    type Err = &'static str;
+
+    /// Reads what `Display` writes.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const EXPECTED: &str = "expected start.sequence, such as 3.1042";
+        let (start, sequence) = text.split_once('.').ok_or(EXPECTED)?;
+        let start: u32 = start.parse().map_err(|_| EXPECTED)?;
+        let sequence: u64 = sequence.parse().map_err(|_| EXPECTED)?;
+        if start > EPOCH_MAX || sequence >= crate::bounds::SEQUENCE_END { Err(EXPECTED) } else { Ok(Self::new(start, sequence)) }
+    }
+}
+
 impl RecordPosition {
+    /// The start that wrote the frame.
+    pub const fn start(self) -> u32 {
+        (self.0 >> POSITION_SEQUENCE_BITS) as u32
+    }
+
+    /// The frame's number within its start.
+    pub const fn sequence(self) -> u64 {
+        self.0 & (crate::bounds::SEQUENCE_END - 1)
+    }
+
     pub(crate) const fn new(epoch: u32, sequence: u64) -> Self {
         Self(((epoch as u64) << POSITION_SEQUENCE_BITS) | sequence)
     }
@@ -174,6 +204,27 @@ impl FrameKind {
 
     fn from_code(code: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| *kind as u8 == code)
+    }
+
+    /// Its word, for people and programs.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Statement => "statement",
+            Self::Templated => "templated",
+            Self::BatchOpen => "batch_open",
+            Self::Head => "head",
+            Self::BatchCommit => "batch_commit",
+            Self::BatchDiscard => "batch_discard",
+            Self::BatchClose => "batch_close",
+            Self::Intent => "intent",
+            Self::NotSent => "not_sent",
+            Self::Outcome => "outcome",
+            Self::Change => "change",
+            Self::Operator => "operator",
+            Self::KeyDestroyed => "key_destroyed",
+            Self::Restored => "restored",
+            Self::Moved => "moved",
+        }
     }
 
     pub(crate) fn log(self) -> LogKind {
@@ -313,6 +364,16 @@ mod tests {
     fn the_checksum_is_castagnoli() {
         // RFC 3720 appendix B.4 gives 0xe3069283 for "123456789" under CRC-32C.
         assert_eq!(crc32c(b"123456789"), 0xe306_9283);
+    }
+
+    #[test]
+    fn a_position_is_read_as_it_is_written() {
+        let position = RecordPosition::new(3, 1042);
+        assert_eq!(position.to_string(), "3.1042");
+        assert_eq!("3.1042".parse(), Ok(position));
+        for wrong in ["3", "3.", ".1", "3.x", "8388608.0", "1.1099511627776", "-1.2"] {
+            assert!(wrong.parse::<RecordPosition>().is_err(), "{wrong}");
+        }
     }
 
     #[test]

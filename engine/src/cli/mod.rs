@@ -14,6 +14,7 @@ mod check_batch;
 mod check_config;
 mod connect;
 mod demo;
+mod journal;
 mod keys;
 mod output;
 mod preview;
@@ -117,6 +118,8 @@ enum Verb {
     Run(run::Arguments),
     /// List, show, hold, release or cancel batches.
     Batch(batch::Arguments),
+    /// See, check and copy the journals.
+    Journal(journal::Arguments),
     /// Print the typed statements of a file exactly as the members would be told.
     Statements(statements::Arguments),
     /// Say everything intake would say about a file, without accepting it.
@@ -141,6 +144,7 @@ pub fn main() -> ExitCode {
         Verb::Send(verb) => send::run(verb, json),
         Verb::Run(verb) => run::run(verb, json),
         Verb::Batch(verb) => batch::run(verb, json),
+        Verb::Journal(verb) => journal::run(verb, json),
         Verb::Statements(verb) => statements::run(verb, json),
         Verb::CheckBatch(verb) => check_batch::run(verb, json),
         Verb::Preview(verb) => preview::run(verb, json),

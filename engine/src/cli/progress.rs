@@ -8,6 +8,32 @@ fn is_shown(json: bool) -> bool {
     !json && std::io::stderr().is_terminal()
 }
 
+/// A bar that follows bytes.
+pub(super) struct Reading {
+    bar: ProgressBar,
+}
+
+impl Reading {
+    pub(super) fn new(json: bool, what: &str) -> Self {
+        let target = if is_shown(json) { ProgressDrawTarget::stderr_with_hz(10) } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(None, target);
+        let style = ProgressStyle::with_template("{prefix:14} [{bar:30}] {binary_bytes}/{binary_total_bytes} {elapsed}");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("█▉░"));
+        bar.set_prefix(what.to_owned());
+        Self { bar }
+    }
+
+    /// Shows how far it is.
+    pub(super) fn show(&mut self, done: u64, of: u64) {
+        self.bar.set_length(of);
+        self.bar.set_position(done);
+    }
+
+    pub(super) fn finish(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
 /// A bar that follows answers.
 pub(super) struct Bar {
     bar: ProgressBar,
