@@ -1,67 +1,100 @@
-//! Frames on a real disk, in groups of 256 that are waited for: a job's payload and head; its intent and outcome.
+//! What the journal costs: CPU of a message's four frames in groups of 256, a commit beside a bare write and sync, and a start.
 //!
-//! Time on the wall, the disk included; the figure is that of one job, its share of the commit. A run writes some hundred
-//! megabytes into the folder for temporary files, which is what it measures: see that it is on the disk you mean.
-#![allow(clippy::unwrap_used, reason = "a measurement may panic")]
+//! ```text
+//! journal/append/cpu            payload, head, intent and outcome of one message: CPU of the whole process, AEAD and CRC included,
+//!                               from the call to the resolved ticket. What builds the job and what delivers it is not in it
+//! journal/commit/N_waiting      N frames wait, sealed; from `sync` to its answer
+//! journal/commit/N_at_once      N frames are handed in at once to an idle journal; to the last answer, sealing included
+//! journal/commit/N_bare         pwrite + fdatasync of the same bytes on a preallocated file of zeros, taken in turns with the two above
+//! journal/recovery/100000_jobs  from `open` to everything known again
+//! ```
+//!
+//! At the end the p50 of each commit stands beside its bare one, as a ratio. A commit is time on the wall, the disk included: see that the
+//! folder for temporary files is on the disk you mean (`TMPDIR`), and that nothing else runs.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement may panic, and says what it found")]
 
 use bench::{ROWS, bundle, criterion, job_data};
 use criterion::{Criterion, SamplingMode};
 use journal::{Journal, JournalConfig, KeyRing, KeySource, Opened, new_key_file};
-use model::record::{AttemptEnd, BatchOpen, FrameKey, Head, Intent, Record};
+use model::record::{AttemptEnd, BatchCommit, BatchOpen, FrameKey, Head, Intake, Intent, Part, Record};
 use model::stage::{Job, JobData};
 use model::{BatchId, BundleId, JobId, MessageVersion, MoneySummary, State, StreamName, TenantId, Timestamp, Transactional};
+use rustix::time::{ClockId, clock_gettime};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
-use world::World;
+use world::{DiskFile, OpenMode, World};
 
 const SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
+/// Frames that wait for a commit.
+const WAITING: [u64; 2] = [16, 256];
+/// Jobs of the journal that is opened again.
+const RECOVERED: u64 = 100_000;
 
-/// An open journal with a rolling batch.
+/// A folder with a key; journals are opened in it.
+struct Folder {
+    world: World,
+    path: PathBuf,
+    data: Arc<Vec<JobData>>,
+}
+
+impl Folder {
+    fn new(path: &Path) -> Self {
+        let world = World::real();
+        new_key_file(&world, &path.join("key")).unwrap();
+        let bundle = bundle();
+        let data = Arc::new((1..=ROWS).map(|number| job_data(number, &bundle)).collect());
+        Self { world, path: path.to_owned(), data }
+    }
+
+    async fn open(&self) -> Place {
+        let keys = KeyRing::open(&self.world, &self.path.join("ring"), &KeySource::File(self.path.join("key"))).unwrap();
+        let tenant = keys.tenant("lakeside").unwrap();
+        let config = JournalConfig {
+            segment_bytes: SEGMENT_BYTES,
+            // Long, so that what waits for a commit waits for ours.
+            commit_delay_max: Duration::from_secs(1),
+            channel_capacity: 8192,
+            ..JournalConfig::new(self.path.join("journal"))
+        };
+        let opened = journal::open::<Transactional>(self.world.clone(), config, keys.clone()).await.unwrap();
+        Place { world: self.world.clone(), keys, tenant, opened, data: Arc::clone(&self.data), row: 0 }
+    }
+}
+
+/// An open journal.
 struct Place {
     world: World,
     keys: KeyRing,
     tenant: TenantId,
     opened: Opened<Transactional>,
-    batch: BatchId,
-    data: Vec<JobData>,
+    data: Arc<Vec<JobData>>,
     row: u64,
 }
 
 impl Place {
-    async fn open(folder: &Path) -> Self {
-        let world = World::real();
-        let key = folder.join("key");
-        new_key_file(&world, &key).unwrap();
-        let keys = KeyRing::open(&world, &folder.join("ring"), &KeySource::File(key)).unwrap();
-        let tenant = keys.tenant("lakeside").unwrap();
-        let config = JournalConfig {
-            dir: folder.join("journal"),
-            node: 1,
-            segment_bytes: SEGMENT_BYTES,
-            commit_delay_max: Duration::from_micros(200),
-            channel_capacity: 8192,
-        };
-        let opened = journal::open::<Transactional>(world.clone(), config, keys.clone()).await.unwrap();
-        let batch = opened.journal.new_batch_id();
-        let (stream, format) = (StreamName::Transactional, "ndjson".to_owned());
-        let open = BatchOpen { batch, tenant, stream, file_sha256: None, format, at: Timestamp(1), rolling: true };
-        opened.journal.open_batch(open).await.unwrap();
-        let bundle = bundle();
-        let data = (1..=ROWS).map(|number| job_data(number, &bundle)).collect();
-        Self { world, keys, tenant, opened, batch, data, row: 0 }
-    }
-
     fn journal(&self) -> &Journal<Transactional> {
         &self.opened.journal
     }
 
-    fn job(&mut self) -> Job<Transactional> {
+    async fn open_batch(&self, rolling: bool) -> BatchId {
+        let batch = self.journal().new_batch_id();
+        let (stream, format) = (StreamName::Transactional, "ndjson".to_owned());
+        let file_sha256 = (!rolling).then_some([3; 32]);
+        let open = BatchOpen { batch, tenant: self.tenant, stream, file_sha256, format, at: Timestamp(1), rolling };
+        self.journal().open_batch(open).await.unwrap();
+        batch
+    }
+
+    fn job(&mut self, batch: BatchId) -> Job<Transactional> {
         self.row += 1;
         let data = self.data[(self.row % ROWS) as usize].clone();
         let fingerprint = |label: &str| self.keys.fingerprint(self.tenant, label, &[&self.row.to_le_bytes()]).unwrap();
         let head = Head {
-            batch: self.batch,
+            batch,
             tenant: self.tenant,
             row: self.row,
             key: fingerprint("key"),
@@ -80,11 +113,8 @@ impl Place {
         Job::new(head, data)
     }
 
-    /// Appends `count` jobs and waits for their commit.
-    async fn append(&mut self, count: u64) -> (Duration, Vec<JobId>) {
-        // Jobs are built before the clock runs: intake has its own figure.
-        let jobs: Vec<_> = (0..count).map(|_| self.job()).collect();
-        let start = self.world.monotonic();
+    /// Appends jobs to a rolling batch and waits for their commit.
+    async fn append(&self, jobs: Vec<Job<Transactional>>) -> Vec<JobId> {
         let mut tickets = Vec::with_capacity(jobs.len());
         for job in jobs {
             tickets.push(self.journal().append_rolling(job).await.unwrap());
@@ -93,32 +123,40 @@ impl Place {
         for ticket in tickets {
             ids.push(ticket.await.unwrap().id);
         }
-        (self.world.monotonic() - start, ids)
+        ids
     }
 
-    /// Records intent and outcome of these jobs and waits for their commit.
-    async fn attempt(&self, ids: &[JobId]) -> Duration {
-        let start = self.world.monotonic();
-        let mut tickets = Vec::with_capacity(2 * ids.len());
+    /// Records of these jobs, and a wait for their commit.
+    async fn record(&self, ids: &[JobId], record: impl Fn() -> Record) {
+        let mut tickets = Vec::with_capacity(ids.len());
         for id in ids {
-            let key = FrameKey { job: Some(*id), message: MessageVersion(0), attempt: 1 };
-            tickets.push(self.journal().record(key, Record::Intent(intent())).await.unwrap());
-            tickets.push(self.journal().record(key, Record::Outcome(outcome())).await.unwrap());
+            tickets.push(self.journal().record(key(*id), record()).await.unwrap());
         }
+        self.journal().sync().await.unwrap();
         for ticket in tickets {
             ticket.await.unwrap();
         }
-        self.world.monotonic() - start
+    }
+
+    async fn close(self) {
+        let Opened { journal, reader, tail, writer, .. } = self.opened;
+        journal.close().await;
+        writer.join().await.unwrap();
+        drop((journal, reader, tail));
     }
 }
 
-fn intent() -> Intent {
-    let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    Intent { bundle: BundleId([1; 32]), address_version: 0, date: Timestamp(20), sha256: [2; 32], source: None, peer }
+const fn key(job: JobId) -> FrameKey {
+    FrameKey { job: Some(job), message: MessageVersion(0), attempt: 1 }
 }
 
-fn outcome() -> AttemptEnd {
-    AttemptEnd {
+fn intent() -> Record {
+    let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    Record::Intent(Intent { bundle: BundleId([1; 32]), address_version: 0, date: Timestamp(20), sha256: [2; 32], source: None, peer })
+}
+
+fn outcome() -> Record {
+    Record::Outcome(AttemptEnd {
         at: Timestamp(30),
         state: State::Delivered,
         held: None,
@@ -129,54 +167,212 @@ fn outcome() -> AttemptEnd {
         source: None,
         peer: None,
         proof: None,
-    }
+    })
 }
 
-/// The groups that make `jobs` jobs.
-fn groups(jobs: u64) -> impl Iterator<Item = u64> {
-    (0..jobs.div_ceil(ROWS)).map(move |group| ROWS.min(jobs - group * ROWS))
+/// What all threads of this process have spent on a core.
+fn cpu() -> Duration {
+    let spent = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(spent.tv_sec as u64, spent.tv_nsec as u32)
 }
 
 fn main() {
     let mut criterion = criterion();
-    frames(&mut criterion);
+    append(&mut criterion);
+    commit(&mut criterion);
+    recovery(&mut criterion);
     criterion.final_summary();
 }
 
-fn frames(criterion: &mut Criterion) {
+fn append(criterion: &mut Criterion) {
     let folder = tempfile::tempdir().unwrap();
-    let mut place = world::block_on(Place::open(folder.path()));
-    let mut group = criterion.benchmark_group("journal/group_of_256");
+    let (mut place, batch) = world::block_on(async {
+        let place = Folder::new(folder.path()).open().await;
+        let batch = place.open_batch(true).await;
+        (place, batch)
+    });
+    // The keeper makes the next segments; that is not what is measured.
+    wait(&place.world);
+    let mut group = criterion.benchmark_group("journal/append");
     // Few samples of many groups: a sample of one job would be a commit of one job.
     group.sample_size(10).sampling_mode(SamplingMode::Flat);
-    group.bench_function("payload_and_head", |bencher| {
-        bencher.iter_custom(|jobs| {
-            world::block_on(async {
-                let mut span = Duration::ZERO;
-                for count in groups(jobs) {
-                    span += place.append(count).await.0;
-                }
-                span
-            })
+    let (mut bytes, mut messages) = (0, 0);
+    group.bench_function("cpu", |bencher| {
+        bencher.iter_custom(|iterations| {
+            let groups = iterations.div_ceil(ROWS);
+            let mut spent = Duration::ZERO;
+            for _ in 0..groups {
+                // Jobs are built before the clock runs: intake has its own figure.
+                let jobs = (0..ROWS).map(|_| place.job(batch)).collect();
+                let (before, written) = (cpu(), place.journal().bytes_written());
+                world::block_on(async {
+                    let ids = place.append(jobs).await;
+                    place.record(&ids, intent).await;
+                    place.record(&ids, outcome).await;
+                });
+                spent += cpu() - before;
+                bytes += place.journal().bytes_written() - written;
+                messages += ROWS;
+            }
+            spent.mul_f64(iterations as f64 / (groups * ROWS) as f64)
         });
     });
-    group.bench_function("intent_and_outcome", |bencher| {
-        bencher.iter_custom(|jobs| {
+    group.finish();
+    println!("journal bytes of a message, four frames: {}", bytes.checked_div(messages).unwrap_or(0));
+    world::block_on(place.close());
+}
+
+fn commit(criterion: &mut Criterion) {
+    let folder = tempfile::tempdir().unwrap();
+    let place = world::block_on(Folder::new(folder.path()).open());
+    wait(&place.world);
+    let bare = place.world.disk().open(&folder.path().join("bare"), OpenMode::Create).unwrap();
+    bare.preallocate_zeroed(SEGMENT_BYTES).unwrap();
+    let ways = Ways { place, bare, spans: RefCell::default() };
+    let mut group = criterion.benchmark_group("journal/commit");
+    group.sample_size(10).sampling_mode(SamplingMode::Flat);
+    for count in WAITING {
+        for way in ["waiting", "at_once", "bare"] {
+            group.bench_function(format!("{count}_{way}"), |bencher| {
+                bencher.iter_custom(|rounds| world::block_on(ways.go(way, count, rounds)))
+            });
+        }
+    }
+    group.finish();
+    ways.tell();
+    world::block_on(ways.place.close());
+}
+
+/// The three ways to make bytes durable, in turns.
+struct Ways {
+    place: Place,
+    bare: Arc<dyn DiskFile>,
+    /// By frames and way.
+    spans: RefCell<BTreeMap<(u64, &'static str), Vec<Duration>>>,
+}
+
+impl Ways {
+    /// All three ways `rounds` times, one after the other, so that they meet the same disk. Gives what `wanted` took.
+    async fn go(&self, wanted: &str, count: u64, rounds: u64) -> Duration {
+        let mut sum = Duration::ZERO;
+        let mut bytes = Vec::new();
+        for _ in 0..rounds {
+            for way in ["waiting", "at_once", "bare"] {
+                let span = match way {
+                    "waiting" => self.waiting(count, &mut bytes).await,
+                    "at_once" => self.at_once(count).await,
+                    _ => self.bare(&bytes),
+                };
+                self.spans.borrow_mut().entry((count, way)).or_default().push(span);
+                if way == wanted {
+                    sum += span;
+                }
+            }
+        }
+        sum
+    }
+
+    async fn waiting(&self, count: u64, bytes: &mut Vec<u8>) -> Duration {
+        let before = self.place.journal().bytes_written();
+        let mut tickets = Vec::new();
+        for sequence in 1..=count {
+            // Of a job that settled long ago; an outcome is as large as that of any.
+            tickets.push(self.place.journal().record(key(JobId::new(9, sequence)), outcome()).await.unwrap());
+        }
+        // Time for the writer to take and seal them.
+        self.place.world.sleep(Duration::from_millis(2)).await;
+        let start = self.place.world.monotonic();
+        self.place.journal().sync().await.unwrap();
+        let span = self.place.world.monotonic() - start;
+        for ticket in tickets {
+            ticket.await.unwrap();
+        }
+        bytes.resize((self.place.journal().bytes_written() - before) as usize, 7);
+        span
+    }
+
+    async fn at_once(&self, count: u64) -> Duration {
+        let start = self.place.world.monotonic();
+        let mut tickets = Vec::new();
+        for sequence in 1..=count {
+            tickets.push(self.place.journal().record(key(JobId::new(9, sequence)), intent()).await.unwrap());
+        }
+        for ticket in tickets {
+            ticket.await.unwrap();
+        }
+        self.place.world.monotonic() - start
+    }
+
+    fn bare(&self, bytes: &[u8]) -> Duration {
+        // Where the journal's frames would lie: anywhere within what is written and allocated.
+        let at = self.spans.borrow().values().map(Vec::len).sum::<usize>() as u64 * 4096 % (SEGMENT_BYTES / 2);
+        let start = self.place.world.monotonic();
+        self.bare.write_all_at(bytes, at).unwrap();
+        self.bare.sync_data().unwrap();
+        self.place.world.monotonic() - start
+    }
+
+    fn tell(&self) {
+        let spans = self.spans.borrow();
+        let p50 = |count, way| {
+            let mut sorted: Vec<Duration> = spans.get(&(count, way)).cloned().unwrap_or_default();
+            sorted.sort_unstable();
+            sorted.get(sorted.len() / 2).copied().unwrap_or_default()
+        };
+        for count in WAITING {
+            let bare = p50(count, "bare");
+            for way in ["waiting", "at_once"] {
+                let took = p50(count, way);
+                let ratio = took.as_secs_f64() / bare.as_secs_f64().max(f64::MIN_POSITIVE);
+                println!("commit of {count} frames, {way}: p50 {took:?}, bare {bare:?}, ratio {ratio:.2}");
+            }
+        }
+    }
+}
+
+fn recovery(criterion: &mut Criterion) {
+    let temporary = tempfile::tempdir().unwrap();
+    let folder = Folder::new(temporary.path());
+    let mut group = criterion.benchmark_group("journal/recovery");
+    group.sample_size(10).sampling_mode(SamplingMode::Flat);
+    let mut is_filled = false;
+    group.bench_function(format!("{RECOVERED}_jobs"), |bencher| {
+        bencher.iter_custom(|rounds| {
             world::block_on(async {
+                if !std::mem::replace(&mut is_filled, true) {
+                    fill(&folder).await;
+                }
                 let mut span = Duration::ZERO;
-                for count in groups(jobs) {
-                    let (_, ids) = place.append(count).await;
-                    span += place.attempt(&ids).await;
+                for _ in 0..rounds {
+                    let start = folder.world.monotonic();
+                    let place = folder.open().await;
+                    span += folder.world.monotonic() - start;
+                    assert_eq!(place.opened.recovered.jobs.len() as u64, RECOVERED);
+                    place.close().await;
                 }
                 span
             })
         });
     });
     group.finish();
-    world::block_on(async {
-        let Opened { journal, reader, tail, writer, .. } = place.opened;
-        journal.close().await;
-        writer.join().await.unwrap();
-        drop((journal, reader, tail));
-    });
+}
+
+/// A file batch, committed and not sent.
+async fn fill(folder: &Folder) {
+    let mut place = folder.open().await;
+    let batch = place.open_batch(false).await;
+    for _ in 0..RECOVERED {
+        let job = place.job(batch);
+        place.journal().append(job).await.unwrap();
+    }
+    let part = Part { rows: RECOVERED, money: MoneySummary::default() };
+    let intake = Intake { source_records: RECOVERED, read: part, accepted: part, ..Intake::default() };
+    let jobs = place.journal().commit_batch(BatchCommit { batch, at: Timestamp(2), intake, held: false }).await.unwrap();
+    assert_eq!(jobs.len() as u64, RECOVERED);
+    place.close().await;
+}
+
+/// The keeper is done with what a start asks of it.
+fn wait(world: &World) {
+    world::block_on(world.sleep(Duration::from_millis(500)));
 }

@@ -12,13 +12,19 @@ use std::process::ExitCode;
 const SIGNATURE_NS: f64 = 276_000.0;
 
 /// Folder of a figure below `target/criterion`, and its budget in microseconds. `None` where its budget is not time on the wall.
-const FIGURES: [(&str, Option<f64>); 16] = [
+const FIGURES: [(&str, Option<f64>); 22] = [
     ("intake_parse/835_claim", None),
     ("intake_parse/ndjson_job", None),
     ("intake_admit/835_claim", Some(15.0)),
     ("intake_admit/ndjson_job", Some(15.0)),
-    ("journal_group_of_256/payload_and_head", None),
-    ("journal_group_of_256/intent_and_outcome", None),
+    ("journal_append/cpu", Some(8.0)),
+    ("journal_commit/16_waiting", None),
+    ("journal_commit/16_at_once", None),
+    ("journal_commit/16_bare", None),
+    ("journal_commit/256_waiting", None),
+    ("journal_commit/256_at_once", None),
+    ("journal_commit/256_bare", None),
+    ("journal_recovery/100000_jobs", None),
     ("queue_push_take_finish/destinations/1", Some(4.0)),
     ("queue_push_take_finish/destinations/1000", Some(4.0)),
     ("queue_push_take_finish/destinations/100000", Some(4.0)),

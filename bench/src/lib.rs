@@ -29,8 +29,8 @@
 //! - **Medians.** The mean of a machine that does something else now and then says something about the something else.
 //! - **As signatures.** Another machine has another clock: `budgets` divides each median by that of `seal/bare`, and compares with the
 //!   budget divided by 276 µs. Run `seal` in the same sitting. A ratio that moves by a tenth is news; a microsecond is not.
-//! - **What is waited for is not CPU.** The `journal` figures are time on the wall and contain the disk; its budget is CPU, which
-//!   `cargo test --release -p journal --test measures -- --ignored` measures.
+//! - **What is waited for is not CPU.** `journal/append` is CPU of the whole process. `journal/commit` and `journal/recovery` are time on the
+//!   wall and contain the disk; a commit is read beside the bare write and sync of the same run.
 //! - **Alone.** No other build, no other load: two cores are few.
 //!
 //! It leaves to others: the whole engine and its latencies (`loadtest`), memory (`queue`'s own stories).

@@ -8,20 +8,12 @@ use crate::bounds::{FRAME_ALIGN_BYTES, FRAME_BYTES_MIN, FRAME_HEADER_BYTES, FRAM
 use crate::cipher::{CipherError, FrameCipher};
 use crate::format::{FrameHeader, JournalId, crc32c, stated_length, u32_at};
 
-/// Where the encoding version stands in a frame.
-const ENCODING_AT: usize = 21;
-
 /// Writes the header and gives the place where the frame begins in `out`.
 pub(crate) fn begin(out: &mut Vec<u8>, header: &FrameHeader) -> usize {
     debug_assert!(out.len().is_multiple_of(FRAME_ALIGN_BYTES), "the frame before this one was padded");
     let start = out.len();
     out.extend_from_slice(&header.encode());
     start
-}
-
-/// Sets the encoding version of the frame at `start`, for an encoder that chooses it while it encodes.
-pub(crate) fn set_encoding(out: &mut [u8], start: usize, encoding: u8) {
-    out[start + ENCODING_AT] = encoding;
 }
 
 /// Why a frame could not be finished.

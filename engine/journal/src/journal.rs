@@ -8,12 +8,14 @@ use crate::frame;
 use crate::keeper::{Errand, Hold};
 use crate::key_ring::KeyRing;
 use crate::live::HeadPlace;
+use crate::payload::{EncodedPayload, PayloadEncoders, PayloadFault};
 use crate::record::{self, Decoded, Destinations};
 use crate::segment::{self, Scanner, Step};
 use crate::ticket::Ticket;
 use crate::writer::{Operation, Shared};
+use model::limits::PAYLOAD_BYTES_MAX;
 use model::record::{BatchCommit, BatchOpen, FrameKey, Record};
-use model::stage::{Durable, Job, JournaledJob};
+use model::stage::{Durable, Job, JobData, JournaledJob};
 use model::{BatchId, BundleId, JobId, Stream, Timestamp};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -36,6 +38,7 @@ pub(crate) struct JournalInner {
     pub(crate) keeper: Sender<Errand>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) bundles: Arc<Bundles>,
+    pub(crate) encoders: PayloadEncoders,
 }
 
 impl<S: Stream> Clone for Journal<S> {
@@ -78,7 +81,8 @@ impl<S: Stream> Journal<S> {
     /// [`JournalError`]: poisoned, closed.
     pub async fn append(&self, job: Job<S>) -> Result<JobId, JournalError> {
         let id = self.new_job_id();
-        self.send(Operation::Append { id, job: Box::new(job) }).await?;
+        let payload = self.encode(&job.data);
+        self.send(Operation::Append { id, head: Box::new(job.head), payload }).await?;
         Ok(id)
     }
 
@@ -88,7 +92,8 @@ impl<S: Stream> Journal<S> {
     /// [`JournalError`]: poisoned, closed. What is wrong with the job or its batch comes by the ticket.
     pub async fn append_rolling(&self, job: Job<S>) -> Result<Ticket<JournaledJob<S>>, JournalError> {
         let (answer, ticket) = Ticket::new();
-        self.send(Operation::AppendRolling { id: self.new_job_id(), job: Box::new(job), answer }).await?;
+        let payload = self.encode(&job.data);
+        self.send(Operation::AppendRolling { id: self.new_job_id(), head: Arc::new(job.head), payload, answer }).await?;
         Ok(ticket)
     }
 
@@ -187,6 +192,14 @@ impl<S: Stream> Journal<S> {
     pub async fn store_bundle(&self, id: BundleId, archive: &[u8]) -> Result<(), JournalError> {
         self.inner.shared.check()?;
         self.inner.bundles.store(id, archive)
+    }
+
+    /// Encoded here, on the caller's thread: the writer has only to seal. What cannot be encoded is the operation's answer.
+    fn encode(&self, data: &JobData) -> Result<EncodedPayload, JournalError> {
+        self.inner.encoders.encode(data).map_err(|fault| match fault {
+            PayloadFault::TooLarge(bytes) => JournalError::TooLarge { bytes, max: PAYLOAD_BYTES_MAX },
+            PayloadFault::Encoder(what) => JournalError::Internal(what),
+        })
     }
 
     fn new_job_id(&self) -> JobId {

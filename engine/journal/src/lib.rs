@@ -29,6 +29,7 @@ mod bundle;
 mod census;
 mod cipher;
 mod config;
+mod encoder;
 mod epoch;
 mod error;
 mod format;

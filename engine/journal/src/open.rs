@@ -14,6 +14,7 @@ use crate::keeper::{ERRANDS_MAX, Keeper};
 use crate::key_ring::{INSTALLATION, KeyHandle, KeyRing};
 use crate::live::{Batch, Batches, LiveJob, LiveJobs, Phase};
 use crate::log::{LogWriter, OpenSegment};
+use crate::payload::PayloadEncoders;
 use crate::reader::{OpenFiles, Reader};
 use crate::recovery::{self, Misreading, Recovered, Replay};
 use crate::segment;
@@ -185,6 +186,7 @@ async fn start<S: Stream>(
         keeper,
         shared: shared.clone(),
         bundles: bundles.clone(),
+        encoders: PayloadEncoders::default(),
     };
     let journal = Journal { inner: Arc::new(inner), operations };
     for batch in &recovered.discarded {

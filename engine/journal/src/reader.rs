@@ -55,7 +55,7 @@ struct ReaderShared {
 #[derive(Default)]
 struct Scratch {
     frame: Vec<u8>,
-    decoder: Option<PayloadDecoder>,
+    decoder: PayloadDecoder,
 }
 
 impl Clone for Reader {
@@ -130,10 +130,6 @@ impl Reader {
         };
         let plain =
             frame::open_in_place(&mut bytes[..parsed.length], self.shared.journal, &cipher).map_err(|_| damaged("it is not authentic"))?;
-        let decoder = match decoder {
-            Some(decoder) => decoder,
-            None => decoder.insert(PayloadDecoder::new().map_err(|_| damaged("zstd has no context"))?),
-        };
         let data = decoder.decode(parsed.header.encoding, plain).map_err(|_| damaged("it does not decode"));
         plain.fill(0);
         data

@@ -3,6 +3,7 @@
 //! The frame's kind says which record it is. A head carries in front where its payload lies in the work log, so that recovery
 //! never has to read the work log.
 
+use crate::encoder;
 use crate::format::FrameKind;
 use model::Destination;
 use model::record::{Head, Record};
@@ -63,10 +64,7 @@ pub(crate) fn encode(record: &Record, out: &mut Vec<u8>) -> Result<(), RecordFau
 }
 
 fn append(value: &impl serde::Serialize, out: &mut Vec<u8>) -> Result<(), RecordFault> {
-    let (length, bytes) = (out.len(), std::mem::take(out));
-    *out = postcard::to_extend(value, bytes).map_err(|_| RecordFault)?;
-    debug_assert!(out.len() > length);
-    Ok(())
+    encoder::encode(value, out).map_err(|_| RecordFault)
 }
 
 /// Decodes what [`encode`] or [`encode_head`] wrote.

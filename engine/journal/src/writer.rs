@@ -18,7 +18,6 @@ use crate::keeper::Errand;
 use crate::key_ring::{KeyHandle, KeyRing};
 use crate::live::{Batches, LiveJobs};
 use crate::log::LogWriter;
-use crate::payload::PayloadEncoder;
 use group::Answers;
 pub(crate) use group::Operation;
 use model::Stream;
@@ -103,7 +102,6 @@ pub(crate) struct WriterParts {
 pub(crate) struct Writer<S: Stream> {
     parts: WriterParts,
     next_sequence: u64,
-    encoder: PayloadEncoder,
     /// Position of the last record in the buffer or behind it.
     last_record: RecordPosition,
     answers: Answers<S>,
@@ -115,11 +113,10 @@ pub(crate) struct Writer<S: Stream> {
 
 impl<S: Stream> Writer<S> {
     pub(crate) fn new(parts: WriterParts) -> Result<Self, JournalError> {
-        let encoder = PayloadEncoder::new().map_err(|_| JournalError::Internal("zstd has no context"))?;
         let reclaim_from = if parts.may_reclaim { 0 } else { parts.work.number() };
         let last_record = RecordPosition(parts.shared.durable.load(Ordering::Acquire));
         let answers = Answers::default();
-        Ok(Self { parts, next_sequence: 0, encoder, last_record, answers, errands: VecDeque::new(), reclaim_from })
+        Ok(Self { parts, next_sequence: 0, last_record, answers, errands: VecDeque::new(), reclaim_from })
     }
 
     /// Serves until the last handle is gone or one closes the journal.
@@ -219,13 +216,13 @@ impl<S: Stream> Writer<S> {
                 let result = self.open_batch(*open, key).await;
                 self.answers.unit(result, answer)
             }
-            Operation::Append { id, job } => {
-                let batch = job.head.batch;
-                let result = self.append(id, *job).await;
+            Operation::Append { id, head, payload } => {
+                let batch = head.batch;
+                let result = self.append(id, &head, payload).await;
                 self.remember_failure(batch, result)
             }
-            Operation::AppendRolling { id, job, answer } => {
-                let result = self.append_rolling(id, *job).await;
+            Operation::AppendRolling { id, head, payload, answer } => {
+                let result = self.append_rolling(id, head, payload).await;
                 self.answers.job(result, answer)
             }
             Operation::Commit { commit, answer } => {

@@ -8,11 +8,10 @@ use crate::frame::{self, Unfinished};
 use crate::key_ring::KeyHandle;
 use crate::live::BatchSlot;
 use crate::log::LogWriter;
-use crate::payload::{self, PayloadFault};
+use crate::payload::EncodedPayload;
 use crate::record;
-use model::limits::PAYLOAD_BYTES_MAX;
-use model::record::{FrameKey, Record};
-use model::stage::{Job, Locator};
+use model::record::{FrameKey, Head, Record};
+use model::stage::Locator;
 use model::{JobId, MessageVersion, Stream, TenantId};
 use world::Plant;
 
@@ -35,27 +34,30 @@ impl<S: Stream> Writer<S> {
     }
 
     /// Payload and head. Gives the payload's locator and the head's place.
-    pub(super) async fn put_job(&mut self, slot: BatchSlot, id: JobId, job: &Job<S>) -> Result<(Locator, (u32, u32)), Fault> {
+    pub(super) async fn put_job(
+        &mut self,
+        slot: BatchSlot,
+        id: JobId,
+        head: &Head,
+        payload: &EncodedPayload,
+    ) -> Result<(Locator, (u32, u32)), Fault> {
         let batch = self.parts.batches.get(slot).expect("a slot that is named is in use");
         let (tenant, record_key) = (batch.tenant, batch.record.clone());
         let content = batch.content.clone().ok_or(JournalError::Keys(KeyError::Destroyed))?;
         let key = FrameKey { job: Some(id), message: MessageVersion(0), attempt: 0 };
 
-        let header = self.next_header(payload::kind_of(&job.data), 0, key, tenant, content.id)?;
+        let header = self.next_header(payload.kind, payload.encoding, key, tenant, content.id)?;
         let log = &mut self.parts.work;
         let start = frame::begin(&mut log.buffer, &header);
-        let encoded = self.encoder.encode(&job.data, &mut log.buffer);
-        if let Ok(encoding) = encoded {
-            frame::set_encoding(&mut log.buffer, start, encoding);
-        }
-        let (segment, offset) = self.finish(LogKind::Work, start, header.sequence, &content, encoded.map(drop).map_err(refusal)).await?;
+        log.buffer.extend_from_slice(payload.bytes());
+        let (segment, offset) = self.finish(LogKind::Work, start, header.sequence, &content, Ok(())).await?;
         let is_misplaced = self.parts.world.is_planted(Plant::LocatorUnchecked);
         let locator = Locator { segment, offset: if is_misplaced { SEGMENT_HEADER_BYTES as u32 } else { offset } };
 
         let header = self.next_header(FrameKind::Head, record::ENCODING, key, tenant, record_key.id)?;
         let log = &mut self.parts.record;
         let start = frame::begin(&mut log.buffer, &header);
-        let encoded = record::encode_head(locator, &job.head, &mut log.buffer).map_err(|_| refused_record());
+        let encoded = record::encode_head(locator, head, &mut log.buffer).map_err(|_| refused_record());
         let place = self.finish(LogKind::Record, start, header.sequence, &record_key, encoded).await?;
         self.last_record = header.position();
         Ok((locator, place))
@@ -135,15 +137,8 @@ impl<S: Stream> Writer<S> {
     }
 }
 
-fn refusal(fault: PayloadFault) -> JournalError {
-    match fault {
-        PayloadFault::TooLarge(bytes) => JournalError::TooLarge { bytes, max: PAYLOAD_BYTES_MAX },
-        PayloadFault::Encoder(what) => JournalError::Internal(what),
-    }
-}
-
 fn refused_record() -> JournalError {
-    JournalError::Internal("postcard refused a record")
+    JournalError::Internal("a record has no encoding")
 }
 
 fn unfinished(fault: Unfinished) -> JournalError {

@@ -3,9 +3,10 @@
 use crate::error::JournalError;
 use crate::key_ring::KeyHandle;
 use crate::live::HeadPlace;
+use crate::payload::EncodedPayload;
 use crate::writer::Fault;
 use model::record::{BatchCommit, BatchOpen, FrameKey, Head, Record};
-use model::stage::{Durable, Job, JournaledJob, Locator};
+use model::stage::{Durable, JournaledJob, Locator};
 use model::{BatchId, JobId, Stream, Timestamp};
 use std::sync::Arc;
 use world::channel::OneSender;
@@ -15,8 +16,8 @@ pub(super) type Answer<T> = OneSender<Result<T, JournalError>>;
 /// One operation. What has an answer is answered after the sync that covers it.
 pub(crate) enum Operation<S: Stream> {
     OpenBatch { open: Box<BatchOpen>, key: KeyHandle, answer: Answer<()> },
-    Append { id: JobId, job: Box<Job<S>> },
-    AppendRolling { id: JobId, job: Box<Job<S>>, answer: Answer<JournaledJob<S>> },
+    Append { id: JobId, head: Box<Head>, payload: Result<EncodedPayload, JournalError> },
+    AppendRolling { id: JobId, head: Arc<Head>, payload: Result<EncodedPayload, JournalError>, answer: Answer<JournaledJob<S>> },
     Commit { commit: Box<BatchCommit>, answer: Answer<Vec<HeadPlace>> },
     Discard { batch: BatchId, at: Timestamp, reason: String, answer: Answer<()> },
     Record { key: FrameKey, record: Box<Record>, answer: Answer<()> },

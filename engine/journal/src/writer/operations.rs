@@ -8,8 +8,9 @@ use crate::error::JournalError;
 use crate::keeper::Errand;
 use crate::key_ring::{INSTALLATION, KeyHandle};
 use crate::live::{Batch, BatchSlot, HeadPlace, LiveJob, Phase};
-use model::record::{BatchOpen, FrameKey, Record};
-use model::stage::{Job, Locator};
+use crate::payload::EncodedPayload;
+use model::record::{BatchOpen, FrameKey, Head, Record};
+use model::stage::Locator;
 use model::{BatchId, JobId, MessageVersion, Stream, TenantId};
 use std::sync::Arc;
 use world::Plant;
@@ -43,20 +44,25 @@ impl<S: Stream> Writer<S> {
         Ok(())
     }
 
-    pub(super) async fn append(&mut self, id: JobId, job: Job<S>) -> Result<(), Fault> {
-        let slot = self.open_slot(job.head.batch, job.head.tenant, false)?;
-        let (locator, head) = self.put_job(slot, id, &job).await?;
+    pub(super) async fn append(&mut self, id: JobId, head: &Head, payload: Result<EncodedPayload, JournalError>) -> Result<(), Fault> {
+        let slot = self.open_slot(head.batch, head.tenant, false)?;
+        let (locator, head) = self.put_job(slot, id, head, &payload?).await?;
         let batch = self.parts.batches.get_mut(slot).expect("looked up above");
         batch.heads.push(HeadPlace { job: id, segment: head.0, offset: head.1 });
         self.make_live(slot, id, locator);
         Ok(())
     }
 
-    pub(super) async fn append_rolling(&mut self, id: JobId, job: Job<S>) -> Result<Accepted, Fault> {
-        let slot = self.open_slot(job.head.batch, job.head.tenant, true)?;
-        let (locator, _) = self.put_job(slot, id, &job).await?;
+    pub(super) async fn append_rolling(
+        &mut self,
+        id: JobId,
+        head: Arc<Head>,
+        payload: Result<EncodedPayload, JournalError>,
+    ) -> Result<Accepted, Fault> {
+        let slot = self.open_slot(head.batch, head.tenant, true)?;
+        let (locator, _) = self.put_job(slot, id, &head, &payload?).await?;
         self.make_live(slot, id, locator);
-        Ok(Accepted { id, locator, head: Arc::new(job.head) })
+        Ok(Accepted { id, locator, head })
     }
 
     pub(super) async fn commit(&mut self, id: BatchId, commit: Record) -> Result<Vec<HeadPlace>, Fault> {
