@@ -8,6 +8,10 @@ use model::limits::{BUNDLE_BYTES_MAX, PAYLOAD_BYTES_MAX};
 pub const SEGMENT_HEADER_BYTES: usize = 64;
 /// The header of a frame.
 pub const FRAME_HEADER_BYTES: usize = 40;
+/// The end of a full segment.
+pub const FOOTER_TRAILER_BYTES: usize = 64;
+/// One frame in the index of a full segment.
+pub const FOOTER_ENTRY_BYTES: usize = 16;
 /// The tag of AES-256-GCM.
 pub const TAG_BYTES: usize = 16;
 /// Frames begin at multiples of this, so that a search for the next valid frame need not look at each byte.
@@ -62,5 +66,10 @@ const _: () = assert!(SEGMENT_BYTES_MIN <= SEGMENT_BYTES_DEFAULT && SEGMENT_BYTE
 const _: () = assert!(SEGMENT_HEADER_BYTES.is_multiple_of(FRAME_ALIGN_BYTES));
 // A position is the epoch above the sequence, without overlap, and never negative as i64.
 const _: () = assert!((EPOCH_MAX as u64) << POSITION_SEQUENCE_BITS <= i64::MAX as u64);
+// A trailer counts frames and entries in a u32, and the index of the smallest frames is smaller than they are.
+const _: () = assert!(SEGMENT_BYTES_MAX / FRAME_BYTES_MIN as u64 <= u32::MAX as u64);
+const _: () = assert!(FOOTER_ENTRY_BYTES < FRAME_BYTES_MIN);
+// Entries and trailer are aligned as frames are.
+const _: () = assert!(FOOTER_ENTRY_BYTES.is_multiple_of(FRAME_ALIGN_BYTES) && FOOTER_TRAILER_BYTES.is_multiple_of(FRAME_ALIGN_BYTES));
 // A frame's length is a u32.
 const _: () = assert!(FRAME_BYTES_MAX <= u32::MAX as usize);

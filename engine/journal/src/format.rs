@@ -58,7 +58,7 @@
 
 mod segment_header;
 
-pub(crate) use segment_header::{Begun, Form, HeaderRead, SegmentHeader, SegmentName, VERSION};
+pub(crate) use segment_header::{Begun, Form, HeaderRead, SegmentHeader, SegmentName, VERSION, stream_code};
 
 use crate::bounds::{EPOCH_MAX, FRAME_BYTES_MAX, FRAME_BYTES_MIN, FRAME_HEADER_BYTES, POSITION_SEQUENCE_BITS};
 use crc_fast::CrcAlgorithm::Crc32Iscsi;

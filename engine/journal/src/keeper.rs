@@ -1,13 +1,14 @@
 //! The thread beside the writer: what takes long and no commit may wait for.
 //!
-//! It makes segments ahead of need, cuts finished ones to their length, removes those without live jobs, and makes and
+//! It makes segments ahead of need, cuts finished ones to their length and indexes them, removes those without live jobs, and makes and
 //! deletes batch keys. The writer asks it only for things whose reason is durable already.
 //!
 //! While a [`Hold`] lives (a backup reads the directory) it takes nothing away and replaces nothing: such errands are set aside and
 //! served when the last hold is gone.
 
 use crate::error::{DiskError, JournalError};
-use crate::format::LogKind;
+use crate::footer;
+use crate::format::{LogKind, SegmentName};
 use crate::key_ring::{KeyHandle, KeyRing};
 use crate::reader::OpenFiles;
 use crate::segment;
@@ -31,8 +32,9 @@ pub(crate) enum Errand {
         number: u32,
         answer: Answer<Arc<dyn DiskFile>>,
     },
-    /// The segment is full: what lies behind its last frame can go.
+    /// The segment is full and durable: what lies behind its last frame can go, and an index comes there.
     Cut {
+        name: SegmentName,
         file: Arc<dyn DiskFile>,
         bytes: u64,
     },
@@ -164,9 +166,9 @@ impl Keeper {
                 // The writer may have ended.
                 let _ = answer.send(made.map_err(JournalError::from));
             }
-            Errand::Cut { file, bytes } => {
-                if let Err(error) = file.set_len(bytes) {
-                    tracing::warn!(%error, "a full segment could not be cut to its length; it keeps its zeros");
+            Errand::Cut { name, file, bytes } => {
+                if let Err(error) = finish(&file, name, bytes) {
+                    tracing::warn!(%error, "a full segment could not be cut to its length and indexed; the next start tries again");
                 }
             }
             Errand::Remove { number } => {
@@ -193,4 +195,14 @@ impl Keeper {
             _ => self.world.disk().sync_dir(&dir).map_err(DiskError::new("sync", &dir)),
         }
     }
+}
+
+/// Cuts a full segment behind its last frame and writes its index there.
+fn finish(file: &Arc<dyn DiskFile>, name: SegmentName, bytes: u64) -> std::io::Result<()> {
+    file.set_len(bytes)?;
+    let index = footer::scan(file, name)?;
+    if u64::from(index.trailer.end) != bytes {
+        return Err(std::io::Error::other("its frames do not end where they were written: the disk changed them"));
+    }
+    footer::write(&**file, name, &index)
 }

@@ -32,6 +32,7 @@ mod config;
 mod encoder;
 mod epoch;
 mod error;
+mod footer;
 mod format;
 mod frame;
 mod inspect;

@@ -126,7 +126,7 @@ impl LogWriter {
         file.sync_data().map_err(self.error("sync"))?;
         let written = SEGMENT_HEADER_BYTES as u64;
         let full = std::mem::replace(&mut self.segment, OpenSegment { name, file, capacity, written, last });
-        self.send(Errand::Cut { file: full.file, bytes: full.written }).await?;
+        self.send(Errand::Cut { name: full.name, file: full.file, bytes: full.written }).await?;
         let salt = name.salt();
         frame::resalt(&mut frame, self.salt, salt);
         self.salt = salt;

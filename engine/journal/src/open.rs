@@ -110,6 +110,9 @@ pub async fn open<S: Stream>(world: World, config: JournalConfig, keys: KeyRing)
     )?;
     if may_reclaim {
         reclaim(&work_dir, &work_segments, &live, work.name.number)?;
+        record_dir.complete(&record_segments, &record)?;
+        let still_there: Vec<_> = work_segments.into_iter().filter(|used| live.segments.contains_key(&used.number)).collect();
+        work_dir.complete(&still_there, &work)?;
         let over = live.batches_over(&known_keys.iter().map(|key| key.batch).collect::<Vec<_>>(), &recovered);
         keys.destroy_batch_keys(S::NAME, &over)?;
     }

@@ -215,7 +215,9 @@ impl RecordEnd {
             Some(Some(Begun::Start)) if !self.last.torn => {}
             Some(_) => {
                 self.tell_holes(dir, segment, findings);
-                if self.last.torn {
+                // Where the last frame is the one that the next segment knows, a damaged index lies behind it: it is made again.
+                let before = next.and_then(|next| next.header).and_then(|header| header.before);
+                if self.last.torn && before != Some(self.last.position) {
                     let path = segment::path_of(&dir.path, segment);
                     let length = used.file.len().map_err(DiskError::new("measure", &path))?;
                     let offset = self.last.offset;

@@ -1,10 +1,12 @@
 //! Segment files: their names, making them ahead of need, and going through their frames.
 //!
 //! A [`Scanner`] gives the valid frames of one segment in order. It hops by length; where a frame is not whole it searches for the next
-//! one that is, so damage to one frame costs no other. It says what it passed over and leaves the judgement to its caller.
+//! one that is, so damage to one frame costs no other. It says what it passed over and leaves the judgement to its caller. The index at the
+//! end of a full segment ([`crate::footer`]) is behind the end for it.
 
 use crate::bounds::{FRAME_ALIGN_BYTES, FRAME_BYTES_MIN, SCAN_WINDOW_BYTES, SEGMENT_HEADER_BYTES};
 use crate::error::DiskError;
+use crate::footer;
 use crate::format::{FrameHeader, HeaderRead, SegmentHeader};
 use crate::frame::{self, NoFrame, padded};
 use std::io;
@@ -51,6 +53,14 @@ pub(crate) fn read_header(file: &dyn DiskFile) -> io::Result<HeaderRead> {
     }
 }
 
+/// Behind this no frame can lie.
+fn end_of_frames(file: &dyn DiskFile, salt: u32) -> io::Result<u64> {
+    match footer::read_trailer(file, salt)? {
+        Some(trailer) => Ok(u64::from(trailer.end)),
+        None => file.len(),
+    }
+}
+
 /// What a scanner comes upon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
@@ -75,14 +85,14 @@ pub(crate) struct Scanner {
 impl Scanner {
     /// Begins at `at`, a multiple of 8 behind the segment's header.
     pub(crate) fn new(file: Arc<dyn DiskFile>, salt: u32, at: u64) -> io::Result<Self> {
-        let end = file.len()?;
+        let end = end_of_frames(&*file, salt)?;
         Ok(Self { file, salt, at, end, window: Vec::new(), window_at: 0 })
     }
 
     /// Forgets what was read ahead: the file may have grown or been written since.
     pub(crate) fn refresh(&mut self) -> io::Result<()> {
         self.window.clear();
-        self.end = self.file.len()?;
+        self.end = end_of_frames(&*self.file, self.salt)?;
         Ok(())
     }
 

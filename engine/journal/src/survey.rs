@@ -2,10 +2,12 @@
 
 use crate::bounds::{RENEWED_BYTES, SCAN_WINDOW_BYTES, SEGMENT_HEADER_BYTES};
 use crate::error::{DiskError, Finding, JournalError};
+use crate::footer::{self, Trailer};
 use crate::format::{Begun, Form, HeaderRead, JournalId, LogKind, RecordPosition, SegmentHeader, SegmentName, VERSION};
 use crate::log::{OpenSegment, write_header};
 use crate::segment::{self, Scanner, Step};
 use model::StreamName;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use world::{Disk, DiskFile, OpenMode};
@@ -134,7 +136,9 @@ impl LogDir<'_> {
         if let Some((used, end)) = last {
             let path = segment::path_of(&self.path, used.number);
             let capacity = used.file.len().map_err(DiskError::new("measure", &path))?;
-            let whole = !end.torn && end.holes.is_empty() && end.damage.is_empty() && used.header.is_some_and(takes_more);
+            // A segment with an index was full once, and what came after it is gone.
+            let full = footer::read_trailer(&*used.file, self.name(used.number).salt()).map_err(DiskError::new("read", &path))?.is_some();
+            let whole = !full && !end.torn && end.holes.is_empty() && end.damage.is_empty() && used.header.is_some_and(takes_more);
             if whole && end.offset + ROOM_MIN <= capacity {
                 // What the last process wrote and did not live to sync is built upon from here.
                 renew(&*used.file, end.offset).map_err(DiskError::new("renew", &path))?;
@@ -147,18 +151,45 @@ impl LogDir<'_> {
                     last: before,
                 });
             }
+            if full {
+                return self.begin(segment_bytes, epoch, next_number, before);
+            }
             renew(&*used.file, end.offset.min(capacity)).map_err(DiskError::new("renew", &path))?;
             used.file.set_len(end.offset.min(capacity)).map_err(DiskError::new("cut", &path))?;
             used.file.sync_all().map_err(DiskError::new("sync", &path))?;
         }
-        let path = segment::path_of(&self.path, next_number);
-        let file = segment::prepare(self.disk, &self.path, next_number, segment_bytes)?;
-        let name = self.name(next_number);
+        self.begin(segment_bytes, epoch, next_number, before)
+    }
+
+    /// Adds the index that a crash left out to each segment but the one being written, and gives what the indexes say.
+    pub(crate) fn complete(&self, segments: &[UsedSegment], current: &OpenSegment) -> Result<BTreeMap<u32, Trailer>, JournalError> {
+        let mut trailers = BTreeMap::new();
+        for (used, before) in with_successors(segments) {
+            let Some(header) = used.header.filter(|_| used.number != current.name.number) else { continue };
+            let path = segment::path_of(&self.path, used.number);
+            // The segment that this start began states the end of the last one it found.
+            let before = if segments.last().is_some_and(|last| last.number == used.number) { current.last } else { before };
+            if let Some(trailer) = footer::complete(&used.file, &header, before).map_err(DiskError::new("index", &path))? {
+                trailers.insert(used.number, trailer);
+            }
+        }
+        Ok(trailers)
+    }
+
+    fn begin(&self, segment_bytes: u64, epoch: u32, number: u32, before: Option<RecordPosition>) -> Result<OpenSegment, JournalError> {
+        let path = segment::path_of(&self.path, number);
+        let file = segment::prepare(self.disk, &self.path, number, segment_bytes)?;
+        let name = self.name(number);
         write_header(&*file, SegmentHeader::new(name, epoch, 0, Begun::Start, before)).map_err(DiskError::new("write", &path))?;
         file.sync_data().map_err(DiskError::new("sync", &path))?;
         let capacity = file.len().map_err(DiskError::new("measure", &path))?;
         Ok(OpenSegment { name, file, capacity, written: SEGMENT_HEADER_BYTES as u64, last: before })
     }
+}
+
+/// What a start knows of the end of each segment by the one after it: pairs of a segment and the position that its successor states.
+fn with_successors(segments: &[UsedSegment]) -> impl Iterator<Item = (&UsedSegment, Option<RecordPosition>)> {
+    segments.iter().enumerate().map(|(at, used)| (used, segments.get(at + 1).and_then(|next| next.header?.before)))
 }
 
 /// Whether frames may still be appended to a segment with this header.

@@ -307,6 +307,9 @@ pub fn frames_in(bytes: &[u8]) -> Vec<RawFrame> {
     let u32_at = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
     let mut frames = Vec::new();
     let mut at = 64;
+    // The index of a full segment, its last 64 bytes first, says where the frames end.
+    let trailer = bytes.len().saturating_sub(64);
+    let bytes = if bytes[trailer..].starts_with(b"sealindx") { &bytes[..u32_at(trailer + 28) as usize] } else { bytes };
     while at + 40 <= bytes.len() && u32_at(at + 4) != 0 {
         let length = u32_at(at + 4) as usize;
         let sequence = u64::from_le_bytes(bytes[at + 8..at + 16].try_into().unwrap());
