@@ -9,6 +9,7 @@ use crate::stage::{ENGINE, Phase, Stage};
 use ledger::BatchReport;
 use serde::{Serialize, Serializer};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use world::Plant;
 use world::simulated::Simulation;
 
 /// How hard a seed is tried.
@@ -22,12 +23,14 @@ pub struct Effort {
     pub steps_max: u64,
     /// Whether the run is made again, and must be the same.
     pub twice: bool,
+    /// What is broken on purpose.
+    pub plant: Option<Plant>,
 }
 
 impl Default for Effort {
     /// What a seed is worth: 2,000 rows, 3 crashes, once, and ten times the steps that this takes.
     fn default() -> Self {
-        Self { rows: 2_000, crashes: 3, steps_max: 3_000_000, twice: false }
+        Self { rows: 2_000, crashes: 3, steps_max: 3_000_000, twice: false, plant: None }
     }
 }
 
@@ -76,6 +79,7 @@ fn compared(mut first: Run, second: &Run) -> Run {
 fn one_run(installation: &Installation, seed: u64, effort: &Effort) -> Run {
     let simulation = Simulation::new(seed);
     simulation.set_step_limit(effort.steps_max);
+    effort.plant.into_iter().for_each(|plant| simulation.plant(plant));
     let scenario = Scenario::new(seed, effort.rows);
     let plan = CrashPlan::new(seed, effort.crashes, effort.rows);
     let stage = catch_unwind(AssertUnwindSafe(|| Stage::set(installation, &simulation, scenario)));

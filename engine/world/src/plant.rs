@@ -146,7 +146,7 @@ const _: () = assert!(Plant::ALL.len() <= 64, "a set of plants is 64 bits");
 
 impl std::fmt::Display for Plant {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.name())
+        f.pad(self.name())
     }
 }
 
