@@ -1,7 +1,7 @@
 //! What a run stands on, and how it is played: lives of the engine's machine, with crashes between them, among receivers that go on.
 
 use crate::books::Books;
-use crate::checkers::Secrets;
+use crate::checkers::{Nonces, Secrets};
 use crate::crash::{CrashPlan, Ending};
 use crate::disk;
 use crate::evidence::{Evidence, Finding};
@@ -46,6 +46,7 @@ pub(crate) struct Stage<'s> {
     pub(crate) sandbox: Sandbox,
     books: Books,
     secrets: Secrets,
+    nonces: Nonces,
     /// The batch was accepted in this life, or found accepted.
     is_accepted: bool,
     /// What the engine was at when its machine crashed.
@@ -78,6 +79,9 @@ impl<'s> Stage<'s> {
     pub(crate) fn set(installation: &'s Installation, simulation: &'s Simulation, scenario: Scenario) -> Result<Self, String> {
         simulation.set_weather(scenario.weather);
         let (engine, receivers) = (simulation.world_of(ENGINE), simulation.world_of(RECEIVERS));
+        let nonces = Nonces::default();
+        let noting = nonces.clone();
+        simulation.watch_writes(ENGINE, Box::new(move |written| noting.note(written)));
         installation.prepare(&engine).map_err(|error| error.to_string())?;
         let books = Books::default();
         let on_delivery = {
@@ -104,6 +108,7 @@ impl<'s> Stage<'s> {
             sandbox,
             books,
             secrets,
+            nonces,
             is_accepted: false,
             phases: Vec::new(),
             findings: Vec::new(),
@@ -131,6 +136,7 @@ impl<'s> Stage<'s> {
         }
         let fate = self.one_life(None);
         self.search_disk();
+        self.findings.extend(self.nonces.check());
         match fate {
             Ok(Fate::Ended(LifeEnd::Done(report))) => self.evidence(*report),
             fate => self.give_up(fate),

@@ -2,11 +2,13 @@
 
 mod every_row_accounted_for;
 mod limits_hold_at_the_receiver;
+mod no_nonce_twice_under_one_key;
 mod nothing_lost;
 mod nothing_readable_on_disk;
 mod nothing_sent_twice_unless_uncertain;
 mod right_content_to_right_address;
 
+pub(crate) use no_nonce_twice_under_one_key::Nonces;
 pub(crate) use nothing_readable_on_disk::Secrets;
 
 use crate::evidence::{Evidence, Finding};

@@ -27,7 +27,8 @@ mod random;
 mod scheduler;
 
 pub use crash_point::CrashPoint;
-pub use net::Weather;
+pub use disk::{DiskFailure, DiskWeather, WriteWatch, Written};
+pub use net::{NetworkTrouble, Weather};
 
 use crate::clock::{Clock, Sleep};
 use crate::entropy::Entropy;
@@ -187,6 +188,11 @@ impl Simulation {
         host.disk().forget_crash();
     }
 
+    /// Lets `watch` see all bytes that are written to a host's disk from now on, those that a crash loses included. It must not use the disk.
+    pub fn watch_writes(&self, host: &str, watch: WriteWatch) {
+        host_of(&self.universe, host).disk().watch_writes(watch);
+    }
+
     /// A switch that crashes a host from within a task of any host, in the middle of what that task is at.
     pub fn power_switch(&self, host: &str) -> PowerSwitch {
         PowerSwitch { host: host_of(&self.universe, host) }
@@ -204,7 +210,28 @@ impl Simulation {
 
     /// Lets the next `count` syncs of files on a host's disk fail. What they should have written is lost, as Linux loses it.
     pub fn fail_syncs(&self, host: &str, count: u32) {
-        host_of(&self.universe, host).disk().fail_syncs(count);
+        self.fail_disk(host, DiskFailure::Sync, 1, count);
+    }
+
+    /// Lets the `later`th read, write or sync of a host's disk from now (1 is the next one) and those after it fail with `EIO`, `times` in
+    /// all. A write that fails may have written its beginning; what a failed sync should have written is lost, as Linux loses it.
+    pub fn fail_disk(&self, host: &str, what: DiskFailure, later: u64, times: u32) {
+        host_of(&self.universe, host).disk().fail(what, later, times);
+    }
+
+    /// Forgets every failure set for a host's disk and not reached.
+    pub fn forget_disk_failures(&self, host: &str) {
+        host_of(&self.universe, host).disk().forget_failures();
+    }
+
+    /// Changes what a host's disk does all the time.
+    pub fn set_disk_weather(&self, host: &str, weather: DiskWeather) {
+        host_of(&self.universe, host).disk().set_weather(weather);
+    }
+
+    /// Bytes on a host's disk.
+    pub fn disk_used(&self, host: &str) -> u64 {
+        host_of(&self.universe, host).disk().used()
     }
 
     /// Lets a host's disk be busy for up to this long before each group of writes ([`World::disk_turn`]); zero, as it begins, is never.
@@ -233,6 +260,11 @@ impl Simulation {
     /// Changes what the network does; connections that are open keep what they have.
     pub fn set_weather(&self, weather: Weather) {
         self.universe.network.set_weather(weather);
+    }
+
+    /// Changes what connections that are opened from now on meet.
+    pub fn set_network_trouble(&self, trouble: NetworkTrouble) {
+        self.universe.network.set_trouble(trouble);
     }
 
     /// Sets the wall clock of all hosts, as an operator or NTP would; timers are not touched.

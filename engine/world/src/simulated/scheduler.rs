@@ -50,10 +50,23 @@ struct State {
     steps: u64,
     steps_max: u64,
     trace: u64,
-    latest: VecDeque<String>,
+    latest: VecDeque<Event>,
     random: Random,
     /// Of the task that is being polled.
     current: Option<Current>,
+}
+
+/// Something that happened.
+struct Event {
+    step: u64,
+    now: Monotonic,
+    bytes: Vec<u8>,
+}
+
+impl std::fmt::Display for Event {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "step {}, {:?}: {}", self.step, Duration::from_nanos(self.now.0), self.bytes.escape_ascii())
+    }
 }
 
 /// Where a task runs; what it spawns runs there too.
@@ -149,12 +162,13 @@ impl Scheduler {
     pub(super) fn trace(&self, event: &[u8]) {
         self.trace_bytes(event);
         let mut state = self.lock();
-        if state.latest.len() == LATEST_MAX {
-            state.latest.pop_front();
-        }
-        let (step, seconds) = (state.steps, Duration::from_nanos(state.now.0));
-        let shown = &event[..event.len().min(EVENT_SHOWN_BYTES)];
-        state.latest.push_back(format!("step {step}, {seconds:?}: {}", shown.escape_ascii()));
+        // Most events are never looked at: they are written out only when somebody does.
+        let mut bytes =
+            if state.latest.len() == LATEST_MAX { state.latest.pop_front().map(|event| event.bytes) } else { None }.unwrap_or_default();
+        bytes.clear();
+        bytes.extend_from_slice(&event[..event.len().min(EVENT_SHOWN_BYTES)]);
+        let (step, now) = (state.steps, state.now);
+        state.latest.push_back(Event { step, now, bytes });
     }
 
     /// Adds bytes to the trace.
@@ -170,7 +184,7 @@ impl Scheduler {
 
     /// The latest events, oldest first.
     pub(super) fn latest_events(&self) -> Vec<String> {
-        self.lock().latest.iter().cloned().collect()
+        self.lock().latest.iter().map(ToString::to_string).collect()
     }
 
     /// A waker for a future that its caller polls.

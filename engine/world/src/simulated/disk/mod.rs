@@ -1,10 +1,13 @@
 //! The simulated disk: one per host, in memory, with a crash that loses what was not synced.
 //!
-//! Operations take no virtual time. A crash may be set to happen in the middle of them ([`DiskState::crash_at`]): between a
+//! Operations take no virtual time; a disk that is busy is waited for beforehand ([`crate::World::disk_turn`]). A crash may be set to happen in the middle of them ([`DiskState::crash_at`]): between a
 //! write and its sync, between a rename and the sync of its directory.
 
 mod content;
 mod names;
+mod trouble;
+
+pub use trouble::{DiskFailure, DiskWeather};
 
 use super::host::Host;
 use super::random::Random;
@@ -17,9 +20,24 @@ use std::io::{Error, ErrorKind, Result};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use trouble::Failures;
 
 /// What a new disk holds: more than any test writes.
 const CAPACITY_BYTES: u64 = 1 << 40;
+
+/// Bytes on their way to a disk, whether or not they get there.
+#[derive(Debug)]
+pub struct Written<'w> {
+    /// Names the file for good: no other file of this disk ever has this number.
+    pub file: u64,
+    /// Where they go.
+    pub offset: u64,
+    /// What they are.
+    pub bytes: &'w [u8],
+}
+
+/// Sees all writes of a disk.
+pub type WriteWatch = Box<dyn FnMut(&Written<'_>) + Send>;
 
 pub(super) struct DiskState {
     names: Names,
@@ -27,11 +45,13 @@ pub(super) struct DiskState {
     next_file: u64,
     locks: BTreeSet<PathBuf>,
     capacity: u64,
-    syncs_to_fail: u32,
     /// The longest time before a group of writes.
     delay_max: Duration,
+    weather: DiskWeather,
+    failures: Failures,
     operations: u64,
     crash_at: Option<u64>,
+    watch: Option<WriteWatch>,
     random: Random,
 }
 
@@ -43,10 +63,12 @@ impl DiskState {
             next_file: 0,
             locks: BTreeSet::new(),
             capacity: CAPACITY_BYTES,
-            syncs_to_fail: 0,
             delay_max: Duration::ZERO,
+            weather: DiskWeather::default(),
+            failures: Failures::default(),
             operations: 0,
             crash_at: None,
+            watch: None,
             random,
         }
     }
@@ -77,8 +99,20 @@ impl DiskState {
         self.crash_at = None;
     }
 
-    pub(super) fn fail_syncs(&mut self, count: u32) {
-        self.syncs_to_fail = count;
+    pub(super) fn watch_writes(&mut self, watch: WriteWatch) {
+        self.watch = Some(watch);
+    }
+
+    pub(super) fn fail(&mut self, what: DiskFailure, later: u64, times: u32) {
+        self.failures.set(what, later, times);
+    }
+
+    pub(super) fn forget_failures(&mut self) {
+        self.failures.clear();
+    }
+
+    pub(super) fn set_weather(&mut self, weather: DiskWeather) {
+        self.weather = weather;
     }
 
     pub(super) fn set_delay(&mut self, longest: Duration) {
@@ -142,7 +176,7 @@ impl DiskState {
         Ok(file)
     }
 
-    fn used(&self) -> u64 {
+    pub(super) fn used(&self) -> u64 {
         self.files.values().map(Content::len).sum()
     }
 
@@ -156,13 +190,26 @@ impl DiskState {
     }
 
     fn sync(&mut self, file: FileId) -> Result<()> {
-        if self.syncs_to_fail > 0 {
-            self.syncs_to_fail -= 1;
+        if let Err(error) = self.failures.check(DiskFailure::Sync) {
             self.content(file)?.fail_sync();
-            return Err(Error::other("the simulated disk failed to sync"));
+            return Err(error);
         }
         self.content(file)?.sync();
         Ok(())
+    }
+
+    fn read(&mut self, file: FileId, buf: &mut [u8], offset: u64) -> Result<usize> {
+        self.failures.check(DiskFailure::Read)?;
+        let len = self.weather.read_len(buf.len(), &mut self.random);
+        Ok(self.content(file)?.read(&mut buf[..len], offset))
+    }
+
+    fn write(&mut self, file: FileId, bytes: &[u8], offset: u64) -> Result<()> {
+        self.reserve(file, offset + bytes.len() as u64)?;
+        let failure = self.failures.check(DiskFailure::Write);
+        let written = if failure.is_ok() { bytes.len() } else { self.random.index(bytes.len() + 1) };
+        self.content(file)?.write(&bytes[..written], offset);
+        failure
     }
 }
 
@@ -294,16 +341,15 @@ impl SimulatedFile {
 
 impl DiskFile for SimulatedFile {
     fn read_at(&self, buf: &mut [u8], offset: u64) -> Result<usize> {
-        self.disk.look(self.incarnation, |disk| Ok(disk.content(self.file)?.read(buf, offset)))
+        self.disk.look(self.incarnation, |disk| disk.read(self.file, buf, offset))
     }
 
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> Result<()> {
         self.disk.scheduler.trace_bytes(bytes);
-        self.change(&format!("write {} {offset}", self.file.0), |disk| {
-            disk.reserve(self.file, offset + bytes.len() as u64)?;
-            disk.content(self.file)?.write(bytes, offset);
-            Ok(())
-        })
+        if let Some(watch) = &mut self.disk.host.disk().watch {
+            watch(&Written { file: self.file.0, offset, bytes });
+        }
+        self.change(&format!("write {} {offset}", self.file.0), |disk| disk.write(self.file, bytes, offset))
     }
 
     fn sync_data(&self) -> Result<()> {

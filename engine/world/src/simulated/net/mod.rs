@@ -5,6 +5,9 @@
 
 mod datagrams;
 mod stream;
+mod trouble;
+
+pub use trouble::NetworkTrouble;
 
 use super::host::Host;
 use super::random::Random;
@@ -22,6 +25,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 use stream::{Connection, End, Side};
+use trouble::{Fate, Knock};
 
 /// The first port given where 0 is asked for (RFC 6335 section 6: the dynamic ports).
 const DYNAMIC_PORT_MIN: u16 = 49_152;
@@ -65,6 +69,7 @@ pub(super) struct Network {
 
 struct State {
     weather: Weather,
+    trouble: NetworkTrouble,
     doors: BTreeMap<Address, Door>,
     sockets: BTreeMap<SocketAddr, Socket>,
     connections: Vec<Weak<Connection>>,
@@ -81,6 +86,7 @@ impl Network {
     pub(super) fn new(scheduler: Arc<Scheduler>, random: Random) -> Self {
         let state = State {
             weather: Weather::default(),
+            trouble: NetworkTrouble::default(),
             doors: BTreeMap::new(),
             sockets: BTreeMap::new(),
             connections: Vec::new(),
@@ -91,6 +97,10 @@ impl Network {
 
     pub(super) fn set_weather(&self, weather: Weather) {
         self.lock().weather = weather;
+    }
+
+    pub(super) fn set_trouble(&self, trouble: NetworkTrouble) {
+        self.lock().trouble = trouble;
     }
 
     /// Closes the doors of a host and resets its connections.
@@ -128,19 +138,29 @@ impl Network {
         let incarnation = host.incarnation();
         self.travel().await;
         host.check(incarnation)?;
-        let end = self.knock(&host, &address, source);
+        let fate = match &address {
+            Address::Inet(target) => self.lock().trouble.draw(*target, &mut self.random()),
+            // What stays within a machine does not get lost.
+            Address::Unix(..) => Fate::default(),
+        };
+        match fate.knock {
+            Knock::Answered => {}
+            Knock::Refused => return Err(ErrorKind::ConnectionRefused.into()),
+            Knock::Unanswered => return std::future::pending().await,
+        }
+        let end = self.knock(&host, &address, source, &fate);
         self.travel().await;
         Ok(Box::new(end?))
     }
 
     /// Puts a connection before a door and gives the client's end.
-    fn knock(&self, client: &Arc<Host>, address: &Address, source: Option<IpAddr>) -> Result<End> {
+    fn knock(&self, client: &Arc<Host>, address: &Address, source: Option<IpAddr>, fate: &Fate) -> Result<End> {
         let mut state = self.lock();
         let peer = SocketAddr::new(source.unwrap_or_else(|| loopback_like(address)), state.port());
-        let weather = state.weather;
+        let weather = fate.slowed(state.weather);
         let door = state.door(address).ok_or(ErrorKind::ConnectionRefused)?;
         let hosts = [client.clone(), door.host.clone()];
-        let connection = Connection::new(hosts, self.scheduler.clone(), self.random.clone(), weather);
+        let connection = Connection::new(hosts, self.scheduler.clone(), self.random.clone(), weather, fate.cut);
         door.waiting.push_back((connection.end(Side::Server), peer));
         let accepting = door.accepting.take();
         state.connections.retain(|connection| connection.strong_count() > 0);

@@ -4,6 +4,7 @@
 //! wait; closing with unread bytes, or crashing, resets the other side, and what was on its way may or may not arrive before.
 
 use super::Weather;
+use super::trouble::{Cut, CutEnd};
 use crate::clock::Sleep;
 use crate::simulated::host::Host;
 use crate::simulated::random::Random;
@@ -54,8 +55,13 @@ struct State {
 #[derive(Default)]
 struct Direction {
     segments: VecDeque<Segment>,
-    /// Bytes in `segments`.
+    /// Bytes in `segments`, and those that fell silent: the writer's buffer keeps them, for nobody will acknowledge them.
     bytes: usize,
+    /// Bytes written so far.
+    carried: u64,
+    cut: Option<(u64, CutEnd)>,
+    /// Nothing that is written arrives any more, neither bytes nor an end nor a reset.
+    is_silent: bool,
     last_arrival: Monotonic,
     /// Nothing more will be written: no byte follows the last segment.
     ended: bool,
@@ -82,9 +88,18 @@ impl Segment {
 }
 
 impl Connection {
-    pub(super) fn new(hosts: [Arc<Host>; 2], scheduler: Arc<Scheduler>, random: Arc<Mutex<Random>>, weather: Weather) -> Arc<Self> {
-        let state = Mutex::new(State { inbound: Default::default() });
-        Arc::new(Self { state, hosts, scheduler, random, weather })
+    pub(super) fn new(
+        hosts: [Arc<Host>; 2],
+        scheduler: Arc<Scheduler>,
+        random: Arc<Mutex<Random>>,
+        weather: Weather,
+        cut: Option<Cut>,
+    ) -> Arc<Self> {
+        let mut state = State { inbound: Default::default() };
+        if let Some(Cut { towards, byte, end }) = cut {
+            state.inbound[towards as usize].cut = Some((byte, end));
+        }
+        Arc::new(Self { state: Mutex::new(state), hosts, scheduler, random, weather })
     }
 
     pub(super) fn end(self: &Arc<Self>, side: Side) -> End {
@@ -110,7 +125,7 @@ impl Connection {
         own.reset_at.get_or_insert(now);
         let mut wakers = own.take_wakers();
         let other = &mut state.inbound[side.other() as usize];
-        if !other.unread_for_ever && other.reset_at.is_none() {
+        if !other.unread_for_ever && !other.is_silent && other.reset_at.is_none() {
             if !keeps_sent {
                 other.segments.retain(|segment| segment.arrives <= now);
                 other.bytes = other.segments.iter().map(|segment| segment.left().len()).sum();
@@ -142,6 +157,19 @@ impl Direction {
 
     fn is_reset(&self, now: Monotonic) -> bool {
         self.reset_at.is_some_and(|at| at <= now)
+    }
+
+    /// Carries `len` bytes more: how many of them pass, and what happens with the last one that does.
+    fn pass(&mut self, len: usize) -> (usize, Option<CutEnd>) {
+        let before = self.carried;
+        self.carried += len as u64;
+        if self.is_silent {
+            return (0, None);
+        }
+        let Some((byte, end)) = self.cut.filter(|(byte, _)| self.carried >= *byte) else { return (len, None) };
+        self.cut = None;
+        self.is_silent = end != CutEnd::Reset;
+        (usize::try_from(byte - before).map_or(len, |left| left.min(len)), Some(end))
     }
 
     /// Puts a segment behind those on their way; it overtakes none.
@@ -223,9 +251,18 @@ impl End {
             return if bytes.is_empty() { Poll::Ready(Ok(0)) } else { Poll::Pending };
         }
         let len = self.counted(len);
-        let reader = outbound.push(now + there, bytes[..len].to_vec());
+        let (passing, cut) = outbound.pass(len);
+        let reader = if passing > 0 { outbound.push(now + there, bytes[..passing].to_vec()) } else { None };
+        outbound.bytes += len - passing;
+        if cut == Some(CutEnd::SilenceBothWays) {
+            state.inbound[self.side as usize].is_silent = true;
+        }
         drop(state);
         reader.into_iter().for_each(Waker::wake);
+        if cut == Some(CutEnd::Reset) {
+            let client = self.connection.random().chance(50);
+            self.connection.reset_from(if client { Side::Client } else { Side::Server });
+        }
         Poll::Ready(Ok(len))
     }
 
@@ -234,7 +271,8 @@ impl End {
         let arrives = self.connection.scheduler.now() + self.connection.delay();
         let mut state = self.connection.lock();
         let outbound = &mut state.inbound[self.side.other() as usize];
-        let reader = if outbound.ended || outbound.unread_for_ever { None } else { outbound.push(arrives, Vec::new()) };
+        let is_unheard = outbound.ended || outbound.unread_for_ever || outbound.is_silent;
+        let reader = if is_unheard { None } else { outbound.push(arrives, Vec::new()) };
         outbound.ended = true;
         drop(state);
         reader.into_iter().for_each(Waker::wake);
