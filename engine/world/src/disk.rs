@@ -4,7 +4,9 @@
 //! its directory. The simulated disk loses or tears everything else at a crash, so code that forgets a sync is found.
 //! Calls block the thread. Files are created 0600 and directories 0700: what lies here belongs to the engine alone.
 
+use crate::commit::{CommitMethod, Committer};
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -80,6 +82,17 @@ pub trait Disk: Send + Sync {
     /// # Errors
     /// What the file system says.
     fn free_bytes(&self, path: &Path) -> io::Result<u64>;
+
+    /// A way to write and sync several files in order.
+    ///
+    /// # Errors
+    /// `Unsupported` where this disk has no such way, or what the system says where it refuses.
+    fn committer(&self, method: CommitMethod) -> io::Result<Box<dyn Committer>> {
+        match method {
+            CommitMethod::Pwrite => Ok(Box::new(crate::commit::Pwrite)),
+            _ => Err(io::Error::new(io::ErrorKind::Unsupported, format!("this disk has no {method}"))),
+        }
+    }
 
     /// The whole file.
     ///
@@ -184,6 +197,11 @@ pub trait DiskFile: Send + Sync {
     /// # Errors
     /// `StorageFull` and what else the disk says.
     fn preallocate_zeroed(&self, len: u64) -> io::Result<()>;
+
+    /// The operating system's handle, where it has one.
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
 
     /// Fills all of `buf` from `offset`.
     ///

@@ -14,6 +14,7 @@
 
 pub mod channel;
 pub mod clock;
+pub mod commit;
 pub mod disk;
 pub mod entropy;
 pub mod net;
@@ -24,6 +25,7 @@ pub mod simulated;
 pub mod tasks;
 
 pub use clock::{Clock, Elapsed, Sleep};
+pub use commit::{CommitFault, CommitMethod, Committer, DurableWrite};
 pub use disk::{Disk, DiskFile, LockGuard, OpenMode};
 pub use entropy::Entropy;
 pub use futures_util::future::{BoxFuture, LocalBoxFuture};

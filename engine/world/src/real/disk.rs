@@ -1,8 +1,10 @@
 //! The operating system's files.
 
+use crate::commit::{CommitMethod, Committer};
 use crate::disk::{Disk, DiskFile, LockGuard, OpenMode, parent_of};
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -65,6 +67,10 @@ impl Disk for FileSystem {
         }
     }
 
+    fn committer(&self, method: CommitMethod) -> io::Result<Box<dyn Committer>> {
+        super::commit::committer(method)
+    }
+
     fn free_bytes(&self, path: &Path) -> io::Result<u64> {
         let status = rustix::fs::statvfs(path)?;
         Ok(status.f_bavail.saturating_mul(status.f_frsize))
@@ -112,6 +118,10 @@ impl DiskFile for OpenFile {
 
     fn set_len(&self, len: u64) -> io::Result<()> {
         self.0.set_len(len)
+    }
+
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.0.as_fd())
     }
 
     fn preallocate_zeroed(&self, len: u64) -> io::Result<()> {

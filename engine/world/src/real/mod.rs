@@ -1,6 +1,7 @@
 //! The real world: the operating system's clock, files, sockets, entropy and threads.
 
 mod clock;
+mod commit;
 mod disk;
 mod entropy;
 mod net;
