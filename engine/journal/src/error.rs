@@ -157,8 +157,32 @@ pub enum KeyError {
     #[error("{0} is not 32 bytes in base64: make one with `sealpost keys new`")]
     NotAKey(String),
     /// Operator: this key did not make the ring, or somebody changed the ring.
-    #[error("the key does not fit the key ring in {}: it is another key, or the ring was changed", .0.display())]
+    #[error("the key does not fit the key ring in {}: it is another key (after `sealpost keys rotate --to` the configuration must name the new source), or the ring was changed", .0.display())]
     WrongKey(PathBuf),
+    /// Operator: a later version wrote the ring.
+    #[error("the key ring in {} was made by a later version of sealpost (format {found}, this one knows up to {known}): upgrade, do not downgrade", dir.display())]
+    Newer {
+        /// The ring's directory.
+        dir: PathBuf,
+        /// Its format.
+        found: u16,
+        /// What this version reads.
+        known: u16,
+    },
+    /// Operator: the command that gives the key did not.
+    #[error("the key command '{program}' gave no key: {reason}")]
+    Command {
+        /// The program; its arguments may say more than they should.
+        program: String,
+        /// What happened, with the first line of its complaint.
+        reason: String,
+    },
+    /// Operator: only a file can be replaced in its place.
+    #[error("the key comes from {0}, which this program cannot change: put the new key into a source of its own and name it with --to")]
+    NotInPlace(String),
+    /// Operator: nothing would change.
+    #[error("{0} holds the key that the ring is under already: name another source, or make another key")]
+    SameKey(String),
     /// Operator: there is a ring, but no copy of it is whole.
     #[error("both copies of the key ring in {} are damaged: restore one from the backup", .0.display())]
     Damaged(PathBuf),

@@ -9,7 +9,8 @@
 use crate::error::{DiskError, JournalError};
 use crate::footer;
 use crate::format::{LogKind, SegmentName};
-use crate::key_ring::{KeyHandle, KeyRing};
+use crate::key_ring::{DestructionCause, KeyHandle, KeyRing};
+use crate::notices::{Destroyed, Notices};
 use crate::reader::OpenFiles;
 use crate::segment;
 use crate::writer::Shared;
@@ -49,6 +50,8 @@ pub(crate) enum Errand {
     },
     DestroyKey {
         batch: BatchId,
+        cause: DestructionCause,
+        /// Answered when the record says it.
         answer: Option<Answer<()>>,
     },
     /// The holds have changed.
@@ -110,6 +113,7 @@ pub(crate) struct Keeper {
     pub(crate) keys: KeyRing,
     pub(crate) files: Arc<OpenFiles>,
     pub(crate) shared: Arc<Shared>,
+    pub(crate) notices: Notices,
 }
 
 impl Keeper {
@@ -141,9 +145,9 @@ impl Keeper {
         let mut batches = Vec::new();
         let mut answers = Vec::new();
         for errand in errands.extract_if(.., |errand| matches!(errand, Errand::DestroyKey { .. })) {
-            if let Errand::DestroyKey { batch, answer } = errand {
-                batches.push(batch);
-                answers.extend(answer);
+            if let Errand::DestroyKey { batch, cause, answer } = errand {
+                batches.push((batch, cause));
+                answers.extend(answer.map(|answer| (batch, answer)));
             }
         }
         if batches.is_empty() {
@@ -153,10 +157,17 @@ impl Keeper {
         if let Err(error) = &result {
             tracing::error!(%error, "keys of settled batches could not be destroyed; the next start tries again");
         }
-        for answer in answers {
-            // Whoever asked may have gone.
-            let _ = answer.send(result.clone());
+        let gone = result.as_ref().map_or(&[][..], |gone| &gone[..]);
+        let mut told: Vec<Destroyed> =
+            gone.iter().map(|destruction| Destroyed { destruction: destruction.clone(), answers: Vec::new() }).collect();
+        for (batch, answer) in answers {
+            match told.iter_mut().find(|destroyed| destroyed.destruction.batch == batch) {
+                Some(destroyed) => destroyed.answers.push(answer),
+                // Whoever asked may have gone.
+                None => drop(answer.send(result.clone().map(drop))),
+            }
         }
+        self.notices.tell(told);
     }
 
     fn serve(&self, errand: Errand) {

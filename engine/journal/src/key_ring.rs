@@ -7,26 +7,38 @@
 //! Keys per tenant: one for the record of each stream, one for lookup hashes, one for the content of each batch. Tenant 0 is the
 //! installation itself: frames about a job that settled long ago, and bundles, are under its keys.
 //!
-//! The ring also remembers the last start (epoch) of each journal, so that a journal directory that went back in time
-//! (a restored copy, a clone) never meets a nonce again.
+//! All of them are wrapped under the key-encryption key, which [`KeyRing::rotate`] changes without anybody noticing: nothing
+//! but the ring is under it, so nothing but the ring is written again.
+//!
+//! The ring also remembers, outside the journals, which one is where and its last start ([`home`]), so that a journal that went back in
+//! time (a restored copy, a clone) is recognised and never meets a nonce again; and which destroyed keys the record does not
+//! know of yet ([`destroyed`]), so that a crash between the two loses no destruction.
 
+mod destroyed;
+mod home;
+mod overview;
+mod rotate;
 mod source;
 mod store;
 mod wrap;
 
-pub use source::{KeySource, new_key_file};
+pub(crate) use home::FirstNumbers;
+pub use overview::{KeysOverview, RingOverview, TenantOverview};
+pub use rotate::{Rotated, Rotation};
+pub use source::{KeySecret, KeySource, new_key_file};
+pub(crate) use store::{DestructionCause, Home};
 
-use crate::bounds::{EPOCH_MAX, TENANT_NAME_BYTES_MAX};
+use crate::bounds::TENANT_NAME_BYTES_MAX;
 use crate::cipher::{FrameCipher, KEY_BYTES};
 use crate::error::{DiskError, KeyError};
 use aws_lc_rs::hmac;
 use model::{BatchId, Fingerprint, StreamName, TenantId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use store::{Body, Copy, KeyEntry, Purpose, TenantEntry};
-use world::{LockGuard, Plant, World};
+use world::{LockGuard, World};
 use wrap::Kek;
 use zeroize::Zeroizing;
 
@@ -57,21 +69,36 @@ pub struct KeyRing {
 struct Shared {
     world: World,
     dir: PathBuf,
-    kek: Kek,
     ring: [u8; 16],
     /// Held over a change and its writes; readers need `state` alone.
-    generation: Mutex<u64>,
+    writing: Mutex<Writing>,
     state: RwLock<State>,
     /// `None` where the ring is only read.
     lock: Option<Box<dyn LockGuard>>,
 }
 
-#[derive(Default)]
+/// What only a writer needs.
+struct Writing {
+    generation: u64,
+    /// Where its key-encryption key comes from.
+    source: KeySource,
+}
+
 struct State {
     body: Body,
+    /// What `body` is wrapped under.
+    kek: Arc<Kek>,
     /// Unwrapped on first use.
     ciphers: BTreeMap<u32, Arc<FrameCipher>>,
     index: BTreeMap<u16, hmac::Key>,
+    /// Destroyed keys that the record knows of by now: the next change forgets them.
+    recorded: BTreeSet<u32>,
+}
+
+impl State {
+    fn new(body: Body, kek: Arc<Kek>) -> Self {
+        Self { body, kek, ciphers: BTreeMap::new(), index: BTreeMap::new(), recorded: BTreeSet::new() }
+    }
 }
 
 impl fmt::Debug for KeyRing {
@@ -81,40 +108,33 @@ impl fmt::Debug for KeyRing {
 }
 
 impl KeyRing {
-    /// Opens the ring in `dir`, or makes one on first use. It stays locked against other processes until the last clone is dropped.
+    /// Opens the ring in `dir`, or makes one on first use. It stays locked against other processes until the last clone is dropped. What a crash in
+    /// a change or in a rotation left half done is finished here.
     ///
     /// # Errors
     /// [`KeyError`]: no or an unfit key-encryption key, a damaged ring, another process, the disk.
     pub fn open(world: &World, dir: &Path, source: &KeySource) -> Result<Self, KeyError> {
         let disk = world.disk();
-        let secret = source::read(disk, source)?;
+        let secrets = rotate::secrets_of(world, source)?;
         disk.create_dir_all(dir).map_err(DiskError::new("create", dir))?;
         let lock = disk.lock_exclusive(&dir.join("lock")).map_err(|error| match error.kind() {
             std::io::ErrorKind::WouldBlock => KeyError::Locked(dir.to_owned()),
             _ => KeyError::Disk(DiskError::new("lock", dir)(error)),
         })?;
-        let found = store::read(disk, dir, &mut |ring| Kek::new(&secret, ring))?;
+        let found = store::read(disk, dir, &secrets.all)?;
         let is_new = found.is_none();
         let (copy, kek) = match found {
-            Some(found) => found,
+            Some(found) => rotate::settle(disk, dir, source, &secrets, found)?,
             None => {
                 let mut ring = [0u8; 16];
                 world.fill_random(&mut ring);
-                (Copy { generation: 0, ring, body: Body { next_key: 1, ..Body::default() } }, Kek::new(&secret, ring)?)
+                let body = Body { next_key: 1, wrapped_at: Some(world.wall()), ..Body::default() };
+                (Copy { generation: 0, ring, body }, Kek::new(secrets.current().bytes(), ring)?)
             }
         };
-        let shared = Shared {
-            world: world.clone(),
-            dir: dir.to_owned(),
-            kek,
-            ring: copy.ring,
-            generation: Mutex::new(copy.generation),
-            state: RwLock::new(State { body: copy.body, ..State::default() }),
-            lock: Some(lock),
-        };
-        let ring = Self { shared: Arc::new(shared) };
+        let ring = Self::of(world, dir, source, copy, kek, Some(lock));
         if is_new {
-            ring.change(|shared, body| shared.add_tenant(body, INSTALLATION.0, String::new()))?;
+            ring.change(|maker, body| maker.add_tenant(body, INSTALLATION.0, String::new()))?;
         }
         Ok(ring)
     }
@@ -124,31 +144,33 @@ impl KeyRing {
     /// # Errors
     /// [`KeyError::NoRing`]; as [`KeyRing::open`], but for another process.
     pub fn open_to_read(world: &World, dir: &Path, source: &KeySource) -> Result<Self, KeyError> {
-        let disk = world.disk();
-        let secret = source::read(disk, source)?;
-        let found = store::read(disk, dir, &mut |ring| Kek::new(&secret, ring))?;
-        let (copy, kek) = found.ok_or_else(|| KeyError::NoRing(dir.to_owned()))?;
-        let shared = Shared {
-            world: world.clone(),
-            dir: dir.to_owned(),
-            kek,
-            ring: copy.ring,
-            generation: Mutex::new(copy.generation),
-            state: RwLock::new(State { body: copy.body, ..State::default() }),
-            lock: None,
-        };
-        Ok(Self { shared: Arc::new(shared) })
+        let secrets = rotate::secrets_of(world, source)?;
+        let found = store::read(world.disk(), dir, &secrets.all)?;
+        let found = found.ok_or_else(|| KeyError::NoRing(dir.to_owned()))?;
+        Ok(Self::of(world, dir, source, found.copy, found.kek, None))
     }
 
-    /// Reads the ring again, for one that was opened to read: the engine that has it makes and destroys keys.
+    /// Reads the ring again, for one that was opened to read: the engine that has it makes, destroys and wraps keys.
     ///
     /// # Errors
     /// As [`KeyRing::open_to_read`].
     pub fn refresh(&self, source: &KeySource) -> Result<(), KeyError> {
         let newer = Self::open_to_read(&self.shared.world, &self.shared.dir, source)?;
-        let newer = newer.read(|state| state.body.clone());
-        *self.write_state() = State { body: newer, ..State::default() };
+        let newer = newer.read(|state| State::new(state.body.clone(), state.kek.clone()));
+        *self.write_state() = newer;
         Ok(())
+    }
+
+    fn of(world: &World, dir: &Path, source: &KeySource, copy: Copy, kek: Kek, lock: Option<Box<dyn LockGuard>>) -> Self {
+        let shared = Shared {
+            world: world.clone(),
+            dir: dir.to_owned(),
+            ring: copy.ring,
+            writing: Mutex::new(Writing { generation: copy.generation, source: source.clone() }),
+            state: RwLock::new(State::new(copy.body, Arc::new(kek))),
+            lock,
+        };
+        Self { shared: Arc::new(shared) }
     }
 
     /// The number of a tenant: stable, made and synced on first sight.
@@ -163,14 +185,14 @@ impl KeyRing {
         if let Some(id) = self.read(|state| known(&state.body)) {
             return Ok(id);
         }
-        self.change(|shared, body| {
+        self.change(|maker, body| {
             // Another thread may have made it in between.
             if let Some(id) = known(body) {
                 return Ok(id);
             }
             let last = body.tenants.iter().map(|tenant| tenant.id).max().unwrap_or(INSTALLATION.0);
             let id = last.checked_add(1).ok_or(KeyError::Exhausted("another tenant"))?;
-            shared.add_tenant(body, id, name.to_owned())?;
+            maker.add_tenant(body, id, name.to_owned())?;
             Ok(TenantId(id))
         })
     }
@@ -225,9 +247,9 @@ impl KeyRing {
         let known = self.read(|state| find(&state.body, tenant.0, purpose));
         let id = match known {
             Some(id) => id,
-            None => self.change(|shared, body| {
+            None => self.change(|maker, body| {
                 body.tenants.iter().find(|entry| entry.id == tenant.0).ok_or(KeyError::UnknownTenant(tenant.0))?;
-                shared.add_key(body, tenant.0, purpose)
+                maker.add_key(body, tenant.0, purpose)
             })?,
         };
         Ok(KeyHandle { id, cipher: self.cipher(id)?.ok_or(KeyError::Destroyed)? })
@@ -241,7 +263,7 @@ impl KeyRing {
         let mut state = self.write_state();
         let Ok(at) = state.body.keys.binary_search_by_key(&id, |key| key.id) else { return Ok(None) };
         let entry = &state.body.keys[at];
-        let key = self.shared.kek.unwrap(entry.tenant, &entry.wrapped)?;
+        let key = state.kek.unwrap(entry.tenant, &entry.wrapped)?;
         let cipher = FrameCipher::new(&key).map_err(|_| KeyError::Internal("AES-GCM refused a key"))?;
         let cipher = Arc::new(cipher);
         state.ciphers.insert(id, cipher.clone());
@@ -260,41 +282,6 @@ impl KeyRing {
         })
     }
 
-    /// Deletes the content keys of these batches, in both copies, in one write.
-    pub(crate) fn destroy_batch_keys(&self, stream: StreamName, batches: &[BatchId]) -> Result<(), KeyError> {
-        let goes = |key: &KeyEntry| matches!(key.purpose, Purpose::Batch(of, batch) if of == stream && batches.contains(&batch));
-        let ids: Vec<u32> = self.read(|state| state.body.keys.iter().filter(|key| goes(key)).map(|key| key.id).collect());
-        if ids.is_empty() || self.shared.world.is_planted(Plant::KeyKept) {
-            return Ok(());
-        }
-        self.change(|_, body| {
-            body.keys.retain(|key| !goes(key));
-            Ok(())
-        })?;
-        let mut state = self.write_state();
-        for id in ids {
-            state.ciphers.remove(&id);
-        }
-        Ok(())
-    }
-
-    /// The last start of a stream's journal that the ring knows; 0 before the first.
-    pub(crate) fn epoch(&self, stream: StreamName) -> u32 {
-        self.read(|state| state.body.epochs.iter().find(|(of, _)| *of == stream).map_or(0, |(_, epoch)| *epoch))
-    }
-
-    /// Remembers a start, synced when it returns.
-    pub(crate) fn raise_epoch(&self, stream: StreamName, to: u32) -> Result<(), KeyError> {
-        if to > EPOCH_MAX {
-            return Err(KeyError::Exhausted("another start of the journal"));
-        }
-        self.change(|_, body| {
-            body.epochs.retain(|(of, _)| *of != stream);
-            body.epochs.push((stream, to));
-            Ok(())
-        })
-    }
-
     fn standing_key(&self, tenant: TenantId, purpose: Purpose) -> Result<KeyHandle, KeyError> {
         let known = self.read(|state| find(&state.body, tenant.0, purpose));
         let id = known.ok_or(KeyError::UnknownTenant(tenant.0))?;
@@ -306,7 +293,7 @@ impl KeyRing {
         let body = &state.body;
         body.tenants.iter().find(|entry| entry.id == tenant.0).ok_or(KeyError::UnknownTenant(tenant.0))?;
         let entry = body.keys.iter().find(|key| key.tenant == tenant.0 && key.purpose == Purpose::Index).ok_or(KeyError::Destroyed)?;
-        let key = hmac::Key::new(hmac::HMAC_SHA256, &self.shared.kek.unwrap(tenant.0, &entry.wrapped)?[..]);
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &state.kek.unwrap(tenant.0, &entry.wrapped)?[..]);
         state.index.insert(tenant.0, key.clone());
         Ok(key)
     }
@@ -319,31 +306,61 @@ impl KeyRing {
         self.shared.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes a copy of the body, writes it, and only then shows it: nobody uses a key that is not on disk.
-    fn change<T>(&self, change: impl FnOnce(&Shared, &mut Body) -> Result<T, KeyError>) -> Result<T, KeyError> {
-        if self.shared.lock.is_none() {
-            return Err(KeyError::Internal("a key ring that was opened to read cannot be changed"));
+    fn writing(&self) -> std::sync::MutexGuard<'_, Writing> {
+        self.shared.writing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn may_change(&self) -> Result<(), KeyError> {
+        match self.shared.lock {
+            Some(_) => Ok(()),
+            None => Err(KeyError::Internal("a key ring that was opened to read cannot be changed")),
         }
-        let mut generation: MutexGuard<'_, u64> = self.shared.generation.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut body = self.read(|state| state.body.clone());
-        let value = change(&self.shared, &mut body)?;
+    }
+
+    /// Changes a copy of the body, writes it, and only then shows it: nobody uses a key that is not on disk.
+    fn change<T>(&self, change: impl FnOnce(&Maker<'_>, &mut Body) -> Result<T, KeyError>) -> Result<T, KeyError> {
+        let mut writing = self.writing();
+        let (body, kek) = self.read(|state| (state.body.clone(), state.kek.clone()));
+        self.write(&mut writing, body, kek, change)
+    }
+
+    /// Writes a body, changed, under a key-encryption key, and shows both.
+    fn write<T>(
+        &self,
+        writing: &mut Writing,
+        mut body: Body,
+        kek: Arc<Kek>,
+        change: impl FnOnce(&Maker<'_>, &mut Body) -> Result<T, KeyError>,
+    ) -> Result<T, KeyError> {
+        self.may_change()?;
+        let recorded = self.read(|state| state.recorded.clone());
+        body.destroyed.retain(|gone| !recorded.contains(&gone.key));
+        let value = change(&Maker { world: &self.shared.world, kek: &kek }, &mut body)?;
         // Raised also where the write fails: the copy that may have been written must not tie with the next one.
-        *generation += 1;
-        let copy = Copy { generation: *generation, ring: self.shared.ring, body };
-        store::write(self.shared.world.disk(), &self.shared.dir, &self.shared.kek, &copy)?;
-        self.write_state().body = copy.body;
+        writing.generation += 1;
+        let copy = Copy { generation: writing.generation, ring: self.shared.ring, body };
+        store::write(self.shared.world.disk(), &self.shared.dir, &kek, &copy)?;
+        let mut state = self.write_state();
+        state.recorded.retain(|key| !recorded.contains(key));
+        (state.body, state.kek) = (copy.body, kek);
         Ok(value)
     }
 }
 
-impl Shared {
+/// Makes keys for a body that is being changed.
+struct Maker<'a> {
+    world: &'a World,
+    kek: &'a Kek,
+}
+
+impl Maker<'_> {
     fn add_key(&self, body: &mut Body, tenant: u16, purpose: Purpose) -> Result<u32, KeyError> {
         let id = body.next_key;
         body.next_key = id.checked_add(1).ok_or(KeyError::Exhausted("another key"))?;
         let mut key = Zeroizing::new([0u8; KEY_BYTES]);
         self.world.fill_random(&mut key[..]);
         let wrapped = self.kek.wrap(tenant, &key)?;
-        body.keys.push(KeyEntry { id, tenant, purpose, wrapped });
+        body.keys.push(KeyEntry { id, tenant, purpose, wrapped, made: Some(self.world.wall()) });
         Ok(id)
     }
 
@@ -413,7 +430,8 @@ mod tests {
         assert_ne!(a, b);
         let hash = ring.fingerprint(a, "row", &[b"x", b"y"]).unwrap();
         let key = ring.batch_key(STREAM, a, BatchId::new(1, 1)).unwrap().id;
-        ring.raise_epoch(STREAM, 7).unwrap();
+        let home = Home { journal: crate::format::JournalId([1; 16]), directory: 9 };
+        ring.remember_start(STREAM, 7, home, home::FirstNumbers { job: 5, batch: 2 }).unwrap();
         assert!(matches!(place.open(), Err(KeyError::Locked(_))));
         drop(ring);
         let ring = place.open().unwrap();
@@ -422,6 +440,9 @@ mod tests {
         assert_eq!(ring.fingerprint(a, "row", &[b"x", b"y"]).unwrap(), hash);
         assert_eq!(ring.batch_key(STREAM, a, BatchId::new(1, 1)).unwrap().id, key);
         assert_eq!((ring.epoch(STREAM), ring.epoch(StreamName::Marketing)), (7, 0));
+        ring.remember_start(STREAM, 8, home, home::FirstNumbers::default()).unwrap();
+        let entry = store::JournalEntry { stream: STREAM, epoch: 8, home: Some(home), first_job: 5, first_batch: 2 };
+        assert_eq!(ring.journal(STREAM), Some(entry), "numbers never go back");
         assert!(matches!(ring.batch_key(STREAM, TenantId(99), BatchId::new(1, 2)), Err(KeyError::UnknownTenant(99))));
     }
 
@@ -514,11 +535,33 @@ mod tests {
         let wrapped = ring.read(|state| state.body.keys.iter().find(|key| key.id == gone).map(|key| key.wrapped.0).unwrap());
         let holds = |copy: &str| std::fs::read(place.ring().join(copy)).unwrap().windows(32).any(|window| window == wrapped);
         assert!(holds("ring.a") && holds("ring.b"));
-        ring.destroy_batch_keys(STREAM, &[one]).unwrap();
+        let destroyed = ring.destroy_batch_keys(STREAM, &[(one, DestructionCause::Settled)]).unwrap();
+        assert_eq!(destroyed.iter().map(|gone| (gone.batch, gone.key, gone.cause.as_str())).collect::<Vec<_>>(), [(one, gone, "settled")]);
         assert!(!holds("ring.a") && !holds("ring.b"));
         assert!(ring.cipher(gone).unwrap().is_none());
         assert_eq!(ring.batch_keys(STREAM).iter().map(|key| key.batch).collect::<Vec<_>>(), [two]);
         assert_ne!(ring.batch_key(STREAM, a, one).unwrap().id, gone, "a number never comes back");
+    }
+
+    #[test]
+    fn a_destruction_is_remembered_until_the_record_has_it() {
+        let place = Place::new();
+        let ring = place.open().unwrap();
+        let a = ring.tenant("a").unwrap();
+        let batch = BatchId::new(1, 1);
+        ring.batch_key(STREAM, a, batch).unwrap();
+        let gone = ring.destroy_batch_keys(STREAM, &[(batch, DestructionCause::Operator)]).unwrap();
+        assert!(ring.destroy_batch_keys(STREAM, &[(batch, DestructionCause::Operator)]).unwrap().is_empty(), "once");
+        drop(ring);
+        let ring = place.open().unwrap();
+        assert_eq!(ring.unrecorded_destructions(STREAM), gone);
+        assert!(ring.unrecorded_destructions(StreamName::Marketing).is_empty());
+        ring.destructions_are_recorded([gone[0].key]);
+        assert!(ring.unrecorded_destructions(STREAM).is_empty());
+        assert_eq!(ring.overview().destructions_to_record, 0);
+        ring.tenant("b").unwrap();
+        drop(ring);
+        assert!(place.open().unwrap().unrecorded_destructions(STREAM).is_empty());
     }
 
     #[test]
@@ -528,7 +571,7 @@ mod tests {
         let kek = std::fs::read_to_string(place.kek()).unwrap();
         let shown = format!("{ring:?} {:?} {:?}", ring.record_key(INSTALLATION, STREAM).unwrap(), KeySource::File(place.kek()));
         assert!(!shown.contains(kek.trim()));
-        let secret = ring.shared.kek.unwrap(0, &ring.read(|state| state.body.keys[0].wrapped)).unwrap();
+        let secret = ring.read(|state| state.kek.unwrap(0, &state.body.keys[0].wrapped)).unwrap();
         let bytes = std::fs::read(place.ring().join("ring.a")).unwrap();
         assert!(!bytes.windows(32).any(|window| window == &secret[..]));
     }

@@ -42,6 +42,7 @@ mod keeper;
 mod key_ring;
 mod live;
 mod log;
+mod notices;
 mod open;
 mod payload;
 mod reader;
@@ -62,7 +63,7 @@ pub use inspect::{Content, Field, FieldValue, Inspected, InspectedFrame, Inspect
 pub use journal::Journal;
 pub use journal_dir::JournalDir;
 pub use keeper::Hold;
-pub use key_ring::{KeyRing, KeySource, new_key_file};
+pub use key_ring::{KeyRing, KeySecret, KeySource, KeysOverview, RingOverview, Rotated, Rotation, TenantOverview, new_key_file};
 pub use open::{Opened, open};
 pub use reader::Reader;
 pub use recovery::{Recovered, RecoveredBatch, RecoveredJob, RecoveredKey};

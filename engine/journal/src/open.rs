@@ -11,16 +11,19 @@ use crate::error::{DiskError, Finding, JournalError, KeyError};
 use crate::format::{JournalId, LogKind, RecordPosition};
 use crate::journal::{Journal, JournalInner};
 use crate::keeper::{ERRANDS_MAX, Keeper};
-use crate::key_ring::{INSTALLATION, KeyHandle, KeyRing};
+use crate::key_ring::{BatchKey, DestructionCause, FirstNumbers, Home, INSTALLATION, KeyHandle, KeyRing};
 use crate::live::{Batch, Batches, LiveJob, LiveJobs, Phase};
 use crate::log::{LogWriter, OpenSegment};
+use crate::notices::{Destroyed, notices};
 use crate::payload::PayloadEncoders;
 use crate::reader::{OpenFiles, Reader};
+use crate::record::Decoded;
 use crate::recovery::{self, Misreading, Recovered, Replay};
 use crate::segment;
 use crate::survey::{self, LogDir, UsedSegment};
 use crate::tail::Tail;
 use crate::writer::{Shared, Writer, WriterParts};
+use model::record::Record;
 use model::{BatchId, Stream};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -68,9 +71,16 @@ pub async fn open<S: Stream>(world: World, config: JournalConfig, keys: KeyRing)
     let work_segments = work_dir.segments(&mut findings)?;
     let mut replay = Replay::default();
     let mut misreading = Misreading::new(&world);
+    let mut destructions = Vec::new();
     let record_end = recovery::read_record(&record_dir, &keys, &record_segments, &mut findings, |seen| {
+        if let Decoded::Record(record) = &seen.decoded
+            && let Record::KeyDestroyed(gone) = &**record
+        {
+            destructions.push(gone.key);
+        }
         misreading.pass(seen).into_iter().for_each(|seen| replay.see(S::NAME, seen));
     })?;
+    keys.destructions_are_recorded(destructions);
     let work_end = work_segments.last().map(|last| work_dir.end_of(last)).transpose()?;
     if let (Some(last), Some(end)) = (work_segments.last(), &work_end) {
         tell_of_work(last.number, end, &mut findings);
@@ -81,7 +91,7 @@ pub async fn open<S: Stream>(world: World, config: JournalConfig, keys: KeyRing)
     let last_epoch = seen.chain(of_headers).max().unwrap_or(0).max(known).max(ring_epoch);
     let last_epoch = if world.is_planted(Plant::EpochNotRaised) { last_epoch.saturating_sub(1) } else { last_epoch };
     let epoch = last_epoch.checked_add(1).ok_or(KeyError::Exhausted("another start of the journal"))?;
-    place.raise::<S>(&keys, EpochFile { journal: directory.journal, epoch })?;
+    place.raise::<S>(&keys, directory.journal, epoch, FirstNumbers::default())?;
 
     let record = record_dir.open_end(
         record_segments.last().map(|last| (last, &record_end.last)),
@@ -113,8 +123,7 @@ pub async fn open<S: Stream>(world: World, config: JournalConfig, keys: KeyRing)
         record_dir.complete(&record_segments, &record)?;
         let still_there: Vec<_> = work_segments.into_iter().filter(|used| live.segments.contains_key(&used.number)).collect();
         work_dir.complete(&still_there, &work)?;
-        let over = live.batches_over(&known_keys.iter().map(|key| key.batch).collect::<Vec<_>>(), &recovered);
-        keys.destroy_batch_keys(S::NAME, &over)?;
+        keys.destroy_batch_keys(S::NAME, &live.batches_over(&known_keys, &recovered))?;
     }
     start(place, config, keys, directory.journal, epoch, shared, Ends { work, record }, live, may_reclaim, recovered).await
 }
@@ -141,7 +150,10 @@ async fn start<S: Stream>(
     let shared = Arc::new(shared);
     let bundles = Arc::new(Bundles::new(world.clone(), &config.dir, keys.bundle_key(S::NAME)?));
     bundles.create_dir()?;
+    // Read before the keeper begins: what it destroys it tells itself.
+    let unrecorded = keys.unrecorded_destructions(S::NAME);
     let (keeper, errands) = bounded(ERRANDS_MAX);
+    let (notices, board) = notices();
     let (operations, inbox) = bounded(config.channel_capacity);
     let log = |segment: OpenSegment| {
         let dir = config.dir.join(segment.name.log.as_str());
@@ -157,6 +169,7 @@ async fn start<S: Stream>(
         keys: keys.clone(),
         files: files.clone(),
         shared: shared.clone(),
+        notices: notices.clone(),
     };
     let keeper_thread = world.spawn_thread(&format!("keeper-{}", S::NAME), move || keeper_of.run(errands));
     let parts = WriterParts {
@@ -171,6 +184,7 @@ async fn start<S: Stream>(
         keeper: keeper.clone(),
         keeper_thread,
         shared: shared.clone(),
+        notices: board,
         batches: live.batches,
         jobs: live.jobs,
         segments: live.segments,
@@ -195,6 +209,8 @@ async fn start<S: Stream>(
     for batch in &recovered.discarded {
         journal.discard_batch(*batch, world.wall(), NO_COMMIT).await?;
     }
+    // A crash came between a key's end and its frame, or the line above made it end.
+    notices.tell(unrecorded.into_iter().map(|destruction| Destroyed { destruction, answers: Vec::new() }).collect());
     let reader = Reader::new(world.clone(), &config.dir, id, S::NAME, keys.clone(), bundles, files);
     let tail = Tail::new(world, &config.dir, id, S::NAME, keys, shared);
     Ok(Opened { journal, reader, tail, recovered, writer })
@@ -244,15 +260,17 @@ impl<'world> Place<'world> {
                 JournalId(id)
             }
         };
-        Ok(EpochFile { journal, epoch: 0 })
+        Ok(EpochFile { journal, epoch: 0, directory: None })
     }
 
-    fn raise<S: Stream>(&self, keys: &KeyRing, file: EpochFile) -> Result<(), JournalError> {
-        if file.epoch > crate::bounds::EPOCH_MAX {
+    fn raise<S: Stream>(&self, keys: &KeyRing, journal: JournalId, epoch: u32, first: FirstNumbers) -> Result<(), JournalError> {
+        if epoch > crate::bounds::EPOCH_MAX {
             return Err(KeyError::Exhausted("another start of the journal").into());
         }
-        epoch::write(self.world.disk(), &self.epoch_path(), &file)?;
-        Ok(keys.raise_epoch(S::NAME, file.epoch)?)
+        let disk = self.world.disk();
+        let directory = disk.identity(&self.dir).map_err(DiskError::new("look at", &self.dir))?;
+        epoch::write(disk, &self.epoch_path(), journal, epoch, directory)?;
+        Ok(keys.remember_start(S::NAME, epoch, Home { journal, directory }, first)?)
     }
 }
 
@@ -348,9 +366,11 @@ impl Live {
     }
 
     /// Batches whose content key is not needed any more: discarded, never opened, or closed and settled.
-    fn batches_over<S: Stream>(&self, with_key: &[BatchId], recovered: &Recovered<S>) -> Vec<BatchId> {
+    fn batches_over<S: Stream>(&self, with_key: &[BatchKey], recovered: &Recovered<S>) -> Vec<(BatchId, DestructionCause)> {
         let is_over = |batch: &BatchId| self.batches.by_id(*batch).is_none() || recovered.discarded.contains(batch);
-        with_key.iter().copied().filter(is_over).collect()
+        let is_settled = |batch: BatchId| recovered.batches.iter().any(|known| known.open.batch == batch);
+        let cause = |batch| if is_settled(batch) { DestructionCause::Settled } else { DestructionCause::Discarded };
+        with_key.iter().map(|key| key.batch).filter(is_over).map(|batch| (batch, cause(batch))).collect()
     }
 }
 

@@ -7,6 +7,7 @@
 //! The first write or sync that fails poisons the journal: everybody who waits and everybody who comes later gets the error. What is
 //! on disk is then only known again after a restart (the kernel drops dirty pages after a failed sync, so trying again would lie).
 
+mod destruction;
 mod frames;
 mod group;
 mod operations;
@@ -18,6 +19,7 @@ use crate::keeper::Errand;
 use crate::key_ring::{KeyHandle, KeyRing};
 use crate::live::{Batches, LiveJobs};
 use crate::log::LogWriter;
+use crate::notices::NoticeBoard;
 use group::Answers;
 pub(crate) use group::Operation;
 use model::Stream;
@@ -89,6 +91,8 @@ pub(crate) struct WriterParts {
     /// Ends with the writer: nothing of the journal is held by anybody once the writer is gone.
     pub(crate) keeper_thread: ThreadHandle,
     pub(crate) shared: Arc<Shared>,
+    /// What the keeper tells.
+    pub(crate) notices: NoticeBoard,
     pub(crate) batches: Batches,
     pub(crate) jobs: LiveJobs,
     /// Live jobs by work segment.
@@ -107,6 +111,8 @@ pub(crate) struct Writer<S: Stream> {
     answers: Answers<S>,
     /// What the next good sync gives reason for.
     errands: VecDeque<Errand>,
+    /// Destroyed keys whose frames the next good sync covers.
+    noting: Vec<u32>,
     /// Work segments from before this start are left alone below this number, where nothing may be reclaimed.
     reclaim_from: u32,
 }
@@ -116,7 +122,7 @@ impl<S: Stream> Writer<S> {
         let reclaim_from = if parts.may_reclaim { 0 } else { parts.work.number() };
         let last_record = RecordPosition(parts.shared.durable.load(Ordering::Acquire));
         let answers = Answers::default();
-        Ok(Self { parts, next_sequence: 0, last_record, answers, errands: VecDeque::new(), reclaim_from })
+        Ok(Self { parts, next_sequence: 0, last_record, answers, errands: VecDeque::new(), noting: Vec::new(), reclaim_from })
     }
 
     /// Serves until the last handle is gone or one closes the journal.
@@ -125,7 +131,7 @@ impl<S: Stream> Writer<S> {
             self.poison(&error);
         }
         let mut operations = Vec::with_capacity(GROUP_OPERATIONS_MAX);
-        while inbox.recv_many(&mut operations, GROUP_OPERATIONS_MAX).await > 0 {
+        while self.wait(&inbox, &mut operations, GROUP_OPERATIONS_MAX).await {
             self.wait_for_company(&inbox, &mut operations).await;
             if self.serve(&mut operations).await {
                 break;
@@ -137,7 +143,7 @@ impl<S: Stream> Writer<S> {
         {
             self.poison(&error.into());
         }
-        self.run_errands();
+        self.finish_errands().await;
         // Where the keeper is gone already, its join says so.
         let _ = self.parts.keeper.send(Errand::End).await;
         if let Err(error) = self.parts.keeper_thread.join().await {
@@ -174,7 +180,7 @@ impl<S: Stream> Writer<S> {
 
     /// One group. True where the journal is to end.
     async fn serve(&mut self, operations: &mut Vec<Operation<S>>) -> bool {
-        let mut must_sync = false;
+        let mut must_sync = self.note_destroyed().await;
         let mut ends = false;
         for operation in operations.drain(..) {
             must_sync |= operation.needs_sync();
@@ -199,6 +205,7 @@ impl<S: Stream> Writer<S> {
             Some(what) => self.answers.fail(&JournalError::Poisoned(what.clone())),
             None if must_sync => {
                 self.answers.succeed();
+                self.destructions_are_durable();
                 self.run_errands();
             }
             None => debug_assert!(self.answers.is_empty(), "an answer waits for a sync"),

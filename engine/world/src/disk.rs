@@ -128,7 +128,7 @@ pub trait Disk: Send + Sync {
 }
 
 /// The directory that holds `path`; `.` for a bare name.
-pub(crate) fn parent_of(path: &Path) -> &Path {
+pub fn parent_of(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         Some(_) => Path::new("."),

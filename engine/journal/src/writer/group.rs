@@ -90,6 +90,11 @@ impl<S: Stream> Answers<S> {
         Ok(())
     }
 
+    /// Remembers more of them to answer.
+    pub(super) fn extend_units(&mut self, answers: Vec<Answer<()>>) {
+        self.units.extend(answers);
+    }
+
     pub(super) fn job(&mut self, result: Result<Accepted, Fault>, answer: Answer<JournaledJob<S>>) -> Result<(), JournalError> {
         self.jobs.extend(sort(result, answer)?);
         Ok(())

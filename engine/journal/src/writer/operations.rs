@@ -6,7 +6,7 @@ use super::group::{self, Accepted};
 use super::{Fault, Writer, state_after};
 use crate::error::JournalError;
 use crate::keeper::Errand;
-use crate::key_ring::{INSTALLATION, KeyHandle};
+use crate::key_ring::{DestructionCause, INSTALLATION, KeyHandle};
 use crate::live::{Batch, BatchSlot, HeadPlace, LiveJob, Phase};
 use crate::payload::EncodedPayload;
 use model::record::{BatchOpen, FrameKey, Head, Record};
@@ -83,7 +83,7 @@ impl<S: Stream> Writer<S> {
         let batch = self.parts.batches.get_mut(slot).expect("as above");
         batch.phase = Phase::Committed;
         if self.parts.world.is_planted(Plant::KeyDestroyedEarly) {
-            self.errands.push_back(Errand::DestroyKey { batch: id, answer: None });
+            self.errands.push_back(Errand::DestroyKey { batch: id, cause: DestructionCause::Settled, answer: None });
         }
         Ok(std::mem::take(&mut batch.heads))
     }
@@ -103,7 +103,7 @@ impl<S: Stream> Writer<S> {
                 self.leave_segment(job.segment);
             }
         }
-        self.errands.push_back(Errand::DestroyKey { batch: id, answer: None });
+        self.errands.push_back(Errand::DestroyKey { batch: id, cause: DestructionCause::Discarded, answer: None });
         Ok(())
     }
 
@@ -154,7 +154,7 @@ impl<S: Stream> Writer<S> {
         if let Some(batch) = slot.and_then(|slot| self.parts.batches.get_mut(slot)) {
             batch.content = None;
         }
-        self.errands.push_back(Errand::DestroyKey { batch: id, answer: Some(answer) });
+        self.errands.push_back(Errand::DestroyKey { batch: id, cause: DestructionCause::Operator, answer: Some(answer) });
     }
 
     pub(super) fn may_destroy(&self, id: BatchId) -> Result<(), JournalError> {
@@ -229,7 +229,7 @@ impl<S: Stream> Writer<S> {
         let Some(batch) = self.parts.batches.get(slot) else { return };
         let is_over = batch.closed && batch.live == 0 && (batch.rolling || batch.phase == Phase::Committed);
         if is_over && let Some(batch) = self.parts.batches.remove(slot) {
-            self.errands.push_back(Errand::DestroyKey { batch: batch.id, answer: None });
+            self.errands.push_back(Errand::DestroyKey { batch: batch.id, cause: DestructionCause::Settled, answer: None });
         }
     }
 
