@@ -3,14 +3,18 @@
 //! Over the control socket each request is one line of JSON and each answer is one line of JSON; the last
 //! answer ends the exchange. The socket's folder is 0700: who may open it is decided by the file system.
 
+use crate::backup::{BackupRequest, BackupTrouble, Manifest};
 use crate::door;
 use crate::engine::{AcceptError, Engine};
 use crate::files::FileRequest;
-use journal::JournalError;
+use futures_util::future::Either;
+use journal::{JournalError, Pace};
 use model::record::BatchVerb;
 use model::{BatchId, StreamName};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use world::World;
@@ -49,6 +53,11 @@ pub enum Request {
         reason: String,
         /// Who.
         by: String,
+    },
+    /// Copy the journals into a folder, as they are at one moment.
+    Backup {
+        /// Where, and what.
+        backup: BackupRequest,
     },
 }
 
@@ -89,6 +98,18 @@ pub enum Answer {
     Ordered {
         /// How many.
         jobs: u64,
+    },
+    /// How far a backup is, in bytes.
+    Copying {
+        /// Copied.
+        done: u64,
+        /// In all, about.
+        total: u64,
+    },
+    /// The backup is whole.
+    BackedUp {
+        /// What is in it; its files stand in the manifest alone.
+        manifest: Box<Manifest>,
     },
     /// The batch was refused as a whole: exit code 4.
     Refused {
@@ -148,6 +169,7 @@ pub(crate) async fn obey(engine: &Engine, request: Request, answers: &Sender<Ans
             },
             Err(answer) => answer,
         },
+        Request::Backup { backup } => back_up(engine, backup, answers).await,
     };
     // Whoever asked may have gone; what was accepted stays accepted.
     let _ = answers.send(last).await;
@@ -178,6 +200,39 @@ async fn send(engine: &Engine, file: FileRequest, deadline: Option<Duration>, an
     let _ = answers.send(Answer::Progress(engine.progress(batch))).await;
     let elapsed_ms = u64::try_from((world.monotonic() - started).as_millis()).unwrap_or(u64::MAX);
     report(engine, batch, stream, elapsed_ms).await
+}
+
+/// Ends early where nobody follows it any more, or the engine is to stop: half a backup is of no use to anybody.
+async fn back_up(engine: &Engine, request: BackupRequest, answers: &Sender<Answer>) -> Answer {
+    let pace = Arc::new(Pace { limit: request.bytes_per_second, ..Pace::default() });
+    let _stop = StopOnDrop(Arc::clone(&pace));
+    let mut working = std::pin::pin!(engine.back_up(request, Arc::clone(&pace)));
+    let made = loop {
+        match futures_util::future::select(working.as_mut(), engine.world().sleep(PROGRESS_EVERY)).await {
+            Either::Left((made, _)) => break made,
+            Either::Right(_) => {
+                let (done, total) = (pace.done.load(Ordering::Relaxed), pace.total.load(Ordering::Relaxed));
+                let _ = answers.try_send(Answer::Copying { done, total });
+                if answers.is_closed() || engine.is_stopping() {
+                    pace.stop.store(true, Ordering::Relaxed);
+                }
+            }
+        }
+    };
+    match made {
+        Ok(manifest) => Answer::BackedUp { manifest: Box::new(Manifest { files: Vec::new(), ..manifest }) },
+        Err(error @ (BackupTrouble::NotEmpty(_) | BackupTrouble::Inside { .. })) => Answer::Unknown { message: error.to_string() },
+        Err(error) => failed(error),
+    }
+}
+
+/// An exchange that is given up must not leave a copy running.
+struct StopOnDrop(Arc<Pace>);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.stop.store(true, Ordering::Relaxed);
+    }
 }
 
 async fn report(engine: &Engine, batch: BatchId, stream: StreamName, elapsed_ms: u64) -> Answer {
@@ -254,6 +309,8 @@ async fn exchange(engine: &Engine, stream: world::BoxStream) -> std::io::Result<
         drop(answers);
     };
     let telling = async {
+        // Gone with the connection, so that whoever works for it sees that nobody listens.
+        let told = told;
         let mut last = None;
         while let Some(answer) = told.recv().await {
             write_line(&mut write, &answer).await?;

@@ -150,6 +150,8 @@ pub struct Engine {
     accounts: Accounts,
     times: Arc<StageTimes>,
     results: Option<PathBuf>,
+    /// Folders of the journals and of the key ring.
+    kept_in: (PathBuf, PathBuf),
     sockets: PathBuf,
     environment: &'static str,
     stopping: Signal,
@@ -210,6 +212,7 @@ impl Engine {
             accounts: common.accounts,
             times: common.times,
             results: settings.places.results,
+            kept_in: (settings.places.journal, settings.places.key_ring),
             sockets: settings.places.sockets,
             environment,
             stopping: Signal::new(),
@@ -440,6 +443,15 @@ impl Engine {
 
     pub(crate) fn transactional(&self) -> &Pipeline<Transactional> {
         &self.transactional
+    }
+
+    pub(crate) fn marketing(&self) -> Option<&Pipeline<Marketing>> {
+        self.marketing.as_ref()
+    }
+
+    /// Folders of the journals and of the key ring.
+    pub(crate) fn kept_in(&self) -> (&std::path::Path, &std::path::Path) {
+        (&self.kept_in.0, &self.kept_in.1)
     }
 
     pub(crate) fn keys(&self) -> &KeyRing {

@@ -6,11 +6,12 @@
 //! ```text
 //! cli ─► config ─► assembly ─► engine ─► pipeline<S> ─► shard, prepare, projection
 //!                               ▲  ▲
-//!                    control ───┘  └─── files, door
+//!            control, backup ───┘  └─── files, door
 //! ```
 
 pub mod accounts;
 pub mod assembly;
+pub mod backup;
 pub mod cli;
 pub mod config;
 pub mod control;

@@ -5,6 +5,7 @@ use crate::bundle::Bundles;
 use crate::error::{DiskError, JournalError};
 use crate::format::{JournalId, LogKind, RecordPosition, SegmentName};
 use crate::frame;
+use crate::journal_dir::JournalDir;
 use crate::keeper::{Errand, Hold};
 use crate::key_ring::KeyRing;
 use crate::live::HeadPlace;
@@ -33,6 +34,7 @@ pub(crate) struct JournalInner {
     pub(crate) world: World,
     pub(crate) dir: PathBuf,
     pub(crate) id: JournalId,
+    pub(crate) epoch: u32,
     pub(crate) node: u16,
     pub(crate) keys: KeyRing,
     pub(crate) keeper: Sender<Errand>,
@@ -168,6 +170,12 @@ impl<S: Stream> Journal<S> {
     /// [`JournalError::Closed`].
     pub async fn hold(&self) -> Result<Hold, JournalError> {
         Hold::take(self.inner.shared.clone(), self.inner.keeper.clone()).await
+    }
+
+    /// Its directory, for those who read it from outside.
+    pub fn place(&self) -> JournalDir {
+        let JournalInner { world, dir, id, epoch, .. } = &*self.inner;
+        JournalDir { world: world.clone(), dir: dir.clone(), stream: S::NAME, id: *id, epoch: Some(*epoch) }
     }
 
     /// Position of the last durable record.

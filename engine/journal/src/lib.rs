@@ -24,6 +24,7 @@
 //! I/O goes through [`world::Disk`]: pread, pwrite, fdatasync. `io_uring` would change the module `log` alone: one contiguous write and
 //! one sync per log and group.
 
+mod backup;
 pub mod bounds;
 mod bundle;
 mod census;
@@ -53,9 +54,11 @@ mod stats;
 mod survey;
 mod tail;
 mod ticket;
+mod verify;
 mod walk;
 mod writer;
 
+pub use backup::{BackupError, CopiedFile, CopiedJournal, Copier, Pace, RESTORED_MARK, file_sha256, lock_key_ring};
 pub use config::JournalConfig;
 pub use error::{DiskError, Finding, JournalError, KeyError, PayloadError};
 pub use format::{LogKind, RecordPosition};
@@ -70,3 +73,4 @@ pub use recovery::{Recovered, RecoveredBatch, RecoveredJob, RecoveredKey};
 pub use stats::{FolderStats, FrameStats, JobStats, JournalStats, LogStats, OnProgress, SegmentStats};
 pub use tail::Tail;
 pub use ticket::Ticket;
+pub use verify::{Flaw, Severity, Verification};

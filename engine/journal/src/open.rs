@@ -198,6 +198,7 @@ async fn start<S: Stream>(
         world: world.clone(),
         dir: config.dir.clone(),
         id,
+        epoch,
         node: config.node,
         keys: keys.clone(),
         keeper,

@@ -19,7 +19,7 @@ pub(crate) use replay::{Maxima, Replay, raise};
 
 use crate::bounds::SEGMENT_HEADER_BYTES;
 use crate::error::{DiskError, Finding, JournalError};
-use crate::format::{Begun, RecordPosition};
+use crate::format::{Begun, FrameHeader, RecordPosition};
 use crate::frame;
 use crate::key_ring::KeyRing;
 use crate::record::{self, Decoded};
@@ -110,6 +110,14 @@ pub(crate) struct Seen {
     pub(crate) decoded: Decoded,
 }
 
+/// A whole frame, and where it lies.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FramePlace {
+    pub(crate) segment: u32,
+    pub(crate) offset: u64,
+    pub(crate) header: FrameHeader,
+}
+
 /// Reads the whole record log.
 pub(crate) fn read_record(
     dir: &LogDir<'_>,
@@ -148,6 +156,23 @@ impl RecordEnd {
         findings: &mut Vec<Finding>,
         visit: &mut impl FnMut(Seen),
     ) -> Result<(), JournalError> {
+        self.read_frames(dir, used, findings, &mut |frame, bytes| match decode(dir, keys, bytes) {
+            Some(decoded) => {
+                visit(Seen { position: frame.header.position(), key: frame.header.key, decoded });
+                true
+            }
+            None => false,
+        })
+    }
+
+    /// Goes through the frames of a segment of either log, in their order. `read` says whether a frame could be read.
+    pub(crate) fn read_frames(
+        &mut self,
+        dir: &LogDir<'_>,
+        used: &UsedSegment,
+        findings: &mut Vec<Finding>,
+        read: &mut dyn FnMut(FramePlace, &mut [u8]) -> bool,
+    ) -> Result<(), JournalError> {
         let path = segment::path_of(&dir.path, used.number);
         let error = || DiskError::new("read", &path);
         let segment = used.number;
@@ -166,12 +191,9 @@ impl RecordEnd {
                         self.tell_holes(dir, segment, findings);
                     }
                     self.last.epoch = self.last.epoch.max(header.epoch);
-                    match decode(dir, keys, scanner.frame_mut(offset, length)) {
-                        Some(decoded) => visit(Seen { position: header.position(), key: header.key, decoded }),
-                        None => {
-                            findings.push(Finding::Unreadable { segment, offset });
-                            self.note_damage();
-                        }
+                    if !read(FramePlace { segment, offset, header }, scanner.frame_mut(offset, length)) {
+                        findings.push(Finding::Unreadable { segment, offset });
+                        self.note_damage();
                     }
                     self.last.position = header.position();
                 }
@@ -196,7 +218,7 @@ impl RecordEnd {
     }
 
     /// Judges what the segment's last group lacks, by what follows it.
-    fn leave_segment(
+    pub(crate) fn leave_segment(
         &mut self,
         dir: &LogDir<'_>,
         used: &UsedSegment,

@@ -340,7 +340,7 @@ fn count_unused(log: &LogStats, place: &JournalDir, kind: LogKind) -> Result<Fol
 }
 
 /// The files of a folder; none where it is absent. One that goes meanwhile does not count.
-fn folder(place: &JournalDir, path: &Path) -> Result<FolderStats, JournalError> {
+pub(crate) fn folder(place: &JournalDir, path: &Path) -> Result<FolderStats, JournalError> {
     let disk = place.world.disk();
     let mut stats = FolderStats::default();
     if !disk.exists(path) {
@@ -356,7 +356,7 @@ fn folder(place: &JournalDir, path: &Path) -> Result<FolderStats, JournalError> 
 }
 
 /// As it is shown to people: numbers beyond 2^53 are not safe in JSON.
-fn text<S: Serializer>(position: &RecordPosition, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn text<S: Serializer>(position: &RecordPosition, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(position)
 }
 

@@ -5,7 +5,7 @@
 
 use crate::bounds::SEGMENT_HEADER_BYTES;
 use crate::error::{DiskError, JournalError};
-use crate::format::{HeaderRead, LogKind, SegmentHeader};
+use crate::format::{HeaderRead, LogKind};
 use crate::journal_dir::JournalDir;
 use crate::segment::{self, Scanner, Step};
 use std::io;
@@ -19,8 +19,6 @@ pub(crate) struct Entered {
     pub(crate) number: u32,
     pub(crate) path: PathBuf,
     pub(crate) file: Arc<dyn DiskFile>,
-    /// `None` where it is damaged.
-    pub(crate) header: Option<SegmentHeader>,
 }
 
 /// What a walk comes upon.
@@ -91,13 +89,11 @@ impl Walk {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(error) => return Err(DiskError::new("open", &path)(error).into()),
             };
-            let header = match segment::read_header(&*file).map_err(DiskError::new("read", &path))? {
-                // Prepared and not in use.
-                HeaderRead::Unused => continue,
-                HeaderRead::Valid(header) => Some(header),
-                HeaderRead::Damaged | HeaderRead::Later(_) => None,
-            };
-            return Ok(Some(Entered { number, path, file, header }));
+            // Prepared and not in use.
+            if segment::read_header(&*file).map_err(DiskError::new("read", &path))? == HeaderRead::Unused {
+                continue;
+            }
+            return Ok(Some(Entered { number, path, file }));
         }
         Ok(None)
     }

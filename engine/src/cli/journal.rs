@@ -1,5 +1,6 @@
-//! `sealpost journal stats | inspect`: what lies in the journals, without an engine.
+//! `sealpost journal stats | inspect | backup`: what lies in the journals, beside a running engine or without one.
 
+mod backup;
 mod figures;
 mod inspect;
 mod stats;
@@ -45,6 +46,8 @@ enum Verb {
     Stats(stats::Arguments),
     /// Frames, one a line.
     Inspect(inspect::Arguments),
+    /// Copy everything that must not be lost, as it is at one moment, while the engine runs or not.
+    Backup(backup::Arguments),
 }
 
 pub(super) fn run(arguments: Arguments, json: bool) -> Outcome {
@@ -52,6 +55,7 @@ pub(super) fn run(arguments: Arguments, json: bool) -> Outcome {
     match arguments.verb {
         Verb::Stats(verb) => stats::run(&world, verb, &arguments.about, json),
         Verb::Inspect(verb) => inspect::run(&world, verb, &arguments.about, json),
+        Verb::Backup(verb) => backup::run(&world, verb, &arguments.about, json),
     }
 }
 

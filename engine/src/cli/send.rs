@@ -87,8 +87,6 @@ pub(super) fn trouble_of(answer: Answer) -> Trouble {
         Answer::Refused { message } => Trouble::new(Exit::Refused, format!("batch refused: {message}")),
         Answer::Unknown { message } => Trouble::usage(message),
         Answer::Failed { message } => Trouble::failed(message),
-        Answer::Accepted { .. } | Answer::Progress(_) | Answer::Report { .. } | Answer::Batches { .. } | Answer::Ordered { .. } => {
-            Trouble::failed("the engine ended before the result; run `sealpost batch list` to see what it has")
-        }
+        _ => Trouble::failed("the engine ended before the result; run `sealpost batch list` to see what it has"),
     }
 }

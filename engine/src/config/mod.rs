@@ -17,7 +17,7 @@ mod pool;
 mod receivers;
 mod stream;
 mod tenant;
-mod units;
+pub(crate) mod units;
 
 pub use error::{ConfigError, ConfigErrors};
 pub use installation::{AcceptAfter, KeyOrigin, Node, Paths};

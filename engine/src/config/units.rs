@@ -26,7 +26,7 @@ pub(super) fn parse_span(text: &str) -> Option<Duration> {
 }
 
 /// Reads one number and one unit: `B`, `KiB`, `MiB`, `GiB`. Above zero.
-pub(super) fn parse_bytes(text: &str) -> Option<u64> {
+pub(crate) fn parse_bytes(text: &str) -> Option<u64> {
     let (number, unit) = split(text)?;
     let factor = match unit {
         "B" => 1,

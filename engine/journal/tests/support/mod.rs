@@ -61,6 +61,12 @@ impl Place {
         }
     }
 
+    /// Another place, which somebody else keeps.
+    pub fn at(&self, dir: &Path) -> Self {
+        let (world, segment_bytes, commit_delay_max) = (self.world.clone(), self.segment_bytes, self.commit_delay_max);
+        Self { dir: dir.to_owned(), world, segment_bytes, commit_delay_max, _temporary: None }
+    }
+
     pub fn source(&self) -> KeySource {
         KeySource::File(self.dir.join("kek"))
     }
