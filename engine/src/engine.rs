@@ -89,6 +89,14 @@ pub enum AcceptError {
     /// A key cannot be had.
     #[error(transparent)]
     Keys(#[from] KeyError),
+    /// Our own counts do not add up (invariant 3).
+    #[error(
+        "{file}: the counts of its rows do not balance; the batch was not accepted; this is a fault of sealpost: report it with the output of `sealpost check-batch`"
+    )]
+    Unbalanced {
+        /// The file's name.
+        file: String,
+    },
     /// The intake thread ended.
     #[error("the intake of this file stopped; the log says why; the batch was not accepted")]
     Stopped,

@@ -204,6 +204,11 @@ impl KeyRing {
         })
     }
 
+    /// Whether the content of a batch can still be read: its key is here.
+    pub fn has_content_key(&self, stream: StreamName, batch: BatchId) -> bool {
+        self.read(|state| state.body.keys.iter().any(|key| key.purpose == Purpose::Batch(stream, batch)))
+    }
+
     /// A keyed hash of a lookup value: 128 bits of HMAC-SHA-256 under the tenant's index key. Each part goes in with its length, so that
     /// no two lists of parts collide; `label` keeps kinds of values apart.
     ///

@@ -1,6 +1,5 @@
 //! The engine's disk as somebody sees it who pulls it out of the machine.
 
-use crate::installation::STATE;
 use std::path::{Path, PathBuf};
 use world::World;
 
@@ -16,10 +15,10 @@ pub(crate) struct FoundFile {
     pub(crate) bytes: Vec<u8>,
 }
 
-/// Every file below the engine's folder.
+/// Every file of the engine's machine, wherever somebody put it.
 pub(crate) fn files(world: &World) -> Vec<FoundFile> {
     let mut found = Vec::new();
-    collect(world, Path::new(STATE), &mut found);
+    collect(world, Path::new("/"), &mut found);
     found
 }
 

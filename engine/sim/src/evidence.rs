@@ -4,8 +4,9 @@ use crate::books::Taken;
 use crate::record::{JobHistory, RecordHistory};
 use crate::scenario::{Scenario, SiteKind};
 use ledger::BatchReport;
+use model::BatchId;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use testkit::{Batch, Row, RowKind};
 
 /// Something that must not be.
@@ -32,6 +33,8 @@ pub struct Evidence {
     pub batch: Batch,
     /// The kind of each destination's receiver.
     pub kinds: BTreeMap<String, SiteKind>,
+    /// Batches that the operator was told are accepted.
+    pub told: BTreeSet<BatchId>,
     /// What the engine reports.
     pub report: BatchReport,
     /// What its record says.

@@ -30,6 +30,7 @@ mod evidence;
 mod hunt;
 mod installation;
 mod life;
+mod notebook;
 mod record;
 mod run;
 mod scenario;

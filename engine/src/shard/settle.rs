@@ -54,7 +54,9 @@ pub(super) fn requeue<S: Stream>(shard: &Shared<S>, due: DueDelivery<S>, at: Opt
         let mut state = shard.borrow_mut();
         state.step_progress(due.batch, State::InFlight, State::Queued);
         state.under_way -= 1;
-        let at = at.filter(|_| !state.context.world.is_planted(Plant::DueIgnored)).unwrap_or_else(|| state.context.world.wall());
+        let wall = state.context.world.wall();
+        let early = |at: Timestamp| if state.context.world.is_planted(Plant::DueIgnored) { wall + at.since(wall) / 2 } else { at };
+        let at = at.map_or(wall, early);
         let (attempts, frozen) = (due.attempts, state.frozen.contains_key(&due.job));
         let cancelled = state.queue.put_back(due, at, attempts, frozen);
         state.wake();

@@ -42,8 +42,10 @@ macro_rules! plants {
 plants! {
     /// A row whose key was accepted before is accepted again (2, 3; `every_row_accounted_for`, `nothing_sent_twice_unless_uncertain`).
     DuplicateAdmitted = "duplicate-admitted",
-    /// A rejected row is passed over and counted nowhere (3; `every_row_accounted_for`).
+    /// An accepted row is counted and not appended (1, 3; `every_row_accounted_for`, `nothing_lost`).
     RowDropped = "row-dropped",
+    /// A rejected row is passed over and counted nowhere; the engine's own balance sees it (3; `a_life_comes_to_its_end`).
+    RejectDropped = "reject-dropped",
     /// A batch counts one of its rows twice (3; `every_row_accounted_for`).
     RowCountedTwice = "row-counted-twice",
     /// Jobs forget the money of their row (3; `every_row_accounted_for`).
@@ -119,7 +121,7 @@ plants! {
     OneTooMany = "one-too-many",
     /// A lane opens connections beyond its limit (8; `limits_hold_at_the_receiver`).
     ConnectionLimitIgnored = "connection-limit-ignored",
-    /// A message put back is due at once, whatever the receiver asked for (8; `limits_hold_at_the_receiver`).
+    /// A message put back is due after half the time that was decided (8; `limits_hold_at_the_receiver`).
     DueIgnored = "due-ignored",
     /// "Try later" counts as "never" (11; `nothing_lost`).
     TemporaryIsPermanent = "temporary-is-permanent",
