@@ -10,7 +10,7 @@
 //!
 //! Only accepted rows take their key: a row without an address can be handed in again with a better contact file.
 
-use crate::duplicates::{KeyIndex, Repeat};
+use crate::duplicates::{Binding, Day, KeyEntry, KeyIndex, KeyIndexError, Repeat};
 use crate::members::{Contacts, Join};
 use crate::row::{InlineRecipient, ReadStatement, ReadTemplated};
 use crate::{Row, content, reason};
@@ -51,6 +51,8 @@ pub struct AdmissionSettings {
     pub priority: u8,
     /// The file's name without its folder, for rejects.
     pub file: String,
+    /// How the keys of accepted rows come to bind.
+    pub binding: Binding,
 }
 
 /// Admits the rows of one batch, and counts them.
@@ -80,6 +82,19 @@ pub enum Admitted<S: Stream> {
 }
 
 /// Why a row is no job.
+enum Stopped {
+    /// It is counted with a reason.
+    Refused(Refused),
+    /// Whether it is a repeat is not known: it is not counted, and can be handed in again.
+    Unknown(KeyIndexError),
+}
+
+impl From<Refused> for Stopped {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
+    }
+}
+
 struct Refused {
     disposition: Disposition,
     reason: &'static str,
@@ -92,12 +107,6 @@ impl Refused {
     }
 }
 
-/// Key and content of a row.
-struct Identity {
-    key: Fingerprint,
-    content: Fingerprint,
-}
-
 /// A row's recipient, or the reason to hold it.
 type Found = (Option<Recipient>, Option<HoldReason>);
 
@@ -107,14 +116,18 @@ impl<S: Stream> Admission<S> {
         Self { settings, contacts, intake: Intake::default(), bytes: Vec::new(), stream: PhantomData }
     }
 
-    /// Admits a row. An accepted row's key is reserved in `keys` for the batch; call [`KeyIndex::commit`] or [`KeyIndex::discard`] with it.
-    pub fn admit(&mut self, row: Row, keys: &mut KeyIndex, fingerprints: &dyn Fingerprints) -> Admitted<S> {
+    /// Admits a row. An accepted row's key is reserved in `keys`; call [`KeyIndex::commit`] or [`KeyIndex::discard`] with its batch, or
+    /// [`KeyIndex::bind`] or [`KeyIndex::give_back`] with the key, as [`AdmissionSettings::binding`] says.
+    ///
+    /// # Errors
+    /// [`KeyIndexError`]: whether the row is a repeat is not known. It was not counted.
+    pub fn admit(&mut self, row: Row, keys: &mut KeyIndex, fingerprints: &dyn Fingerprints) -> Result<Admitted<S>, KeyIndexError> {
         let money = row.money();
         let place = row.place().clone();
         let admitted = match row {
             Row::Rejected { reject, .. } => {
                 self.intake.count(Disposition::Rejected, money, Some(&reject.reason));
-                return Admitted::Not { disposition: Disposition::Rejected, reason: reject.reason.clone(), reject };
+                return Ok(Admitted::Not { disposition: Disposition::Rejected, reason: reject.reason.clone(), reject });
             }
             Row::Statement(read) => self.admit_statement(*read, keys, fingerprints),
             Row::Templated(read) => self.admit_templated(*read, keys, fingerprints),
@@ -123,13 +136,14 @@ impl<S: Stream> Admission<S> {
             Ok(job) => {
                 let reason = job.head.held.map(HoldReason::as_str);
                 self.intake.count(Disposition::Accepted, money, reason);
-                Admitted::Job(Box::new(job))
+                Ok(Admitted::Job(Box::new(job)))
             }
-            Err(Refused { disposition, reason, expected }) => {
+            Err(Stopped::Unknown(error)) => Err(error),
+            Err(Stopped::Refused(Refused { disposition, reason, expected })) => {
                 self.intake.count(disposition, money, Some(reason));
                 let action = reason::action(reason).to_owned();
                 let reject = Reject { file: self.settings.file.clone(), place, reason: reason.to_owned(), expected, action };
-                Admitted::Not { disposition, reason: reason.to_owned(), reject }
+                Ok(Admitted::Not { disposition, reason: reason.to_owned(), reject })
             }
         }
     }
@@ -146,13 +160,13 @@ impl<S: Stream> Admission<S> {
         self.intake
     }
 
-    fn admit_statement(&mut self, read: ReadStatement, keys: &mut KeyIndex, fingerprints: &dyn Fingerprints) -> Result<Job<S>, Refused> {
+    fn admit_statement(&mut self, read: ReadStatement, keys: &mut KeyIndex, fingerprints: &dyn Fingerprints) -> Result<Job<S>, Stopped> {
         let ReadStatement { statement, place, not_mailable, also_known_as, recipient, key } = read;
         if S::NAME != StreamName::Transactional {
-            return Err(Refused::new(Disposition::Rejected, reason::WRONG_STREAM, "a templated message in the marketing stream"));
+            return Err(Refused::new(Disposition::Rejected, reason::WRONG_STREAM, "a templated message in the marketing stream").into());
         }
         if let Some(reason) = not_mailable {
-            return Err(Refused::new(Disposition::NotMailable, reason, "a statement that can be mailed"));
+            return Err(Refused::new(Disposition::NotMailable, reason, "a statement that can be mailed").into());
         }
         self.bytes.clear();
         content::of_statement(&statement, &mut self.bytes);
@@ -162,7 +176,7 @@ impl<S: Stream> Admission<S> {
             Some(key) => stated_key(key, fingerprints),
             None => fingerprints.fingerprint("key.content", &[statement.claim_number.reveal().as_bytes(), &content.0]),
         };
-        let identity = Identity { key, content };
+        let identity = self.entry(key, content);
         check_repeat(&identity, keys)?;
         let (recipient, held) = match recipient {
             Some(inline) => (Some(inline_recipient(inline, &statement.member.name)?), None),
@@ -173,14 +187,14 @@ impl<S: Stream> Admission<S> {
         Ok(self.job(identity, place, money, payload, (recipient, held), keys, fingerprints))
     }
 
-    fn admit_templated(&mut self, read: ReadTemplated, keys: &mut KeyIndex, fingerprints: &dyn Fingerprints) -> Result<Job<S>, Refused> {
+    fn admit_templated(&mut self, read: ReadTemplated, keys: &mut KeyIndex, fingerprints: &dyn Fingerprints) -> Result<Job<S>, Stopped> {
         let ReadTemplated { template, variables, authorization, recipient, key, place } = read;
         if S::NAME != StreamName::Marketing {
-            return Err(Refused::new(Disposition::Rejected, reason::WRONG_STREAM, "a statement in the transactional stream"));
+            return Err(Refused::new(Disposition::Rejected, reason::WRONG_STREAM, "a statement in the transactional stream").into());
         }
         if authorization.reveal().trim().is_empty() {
             let expected = "a reference to the recipient's written authorization";
-            return Err(Refused::new(Disposition::NoConsent, reason::AUTHORIZATION_MISSING, expected));
+            return Err(Refused::new(Disposition::NoConsent, reason::AUTHORIZATION_MISSING, expected).into());
         }
         self.bytes.clear();
         content::of_templated(&template, &variables, &authorization, &mut self.bytes);
@@ -191,17 +205,22 @@ impl<S: Stream> Admission<S> {
             // One text goes to many: without a key of its own, a message is the same only if it goes to the same address.
             None => fingerprints.fingerprint("key.address", &[recipient.email.reveal().trim().as_bytes(), &content.0]),
         };
-        let identity = Identity { key, content };
+        let identity = self.entry(key, content);
         check_repeat(&identity, keys)?;
         let recipient = inline_recipient(recipient, &Private::default())?;
         let payload = Payload::Templated { template, variables, authorization };
         Ok(self.job(identity, place, MoneySummary::default(), payload, (Some(recipient), None), keys, fingerprints))
     }
 
+    fn entry(&self, key: Fingerprint, content: Fingerprint) -> KeyEntry {
+        let AdmissionSettings { tenant, batch, now, .. } = self.settings;
+        KeyEntry { tenant, key, content, batch, day: Day::of(now) }
+    }
+
     #[allow(clippy::too_many_arguments, reason = "two call sites; the arguments are the parts of a job")]
     fn job(
         &self,
-        identity: Identity,
+        identity: KeyEntry,
         place: Place,
         money: MoneySummary,
         payload: Payload,
@@ -210,7 +229,7 @@ impl<S: Stream> Admission<S> {
         fingerprints: &dyn Fingerprints,
     ) -> Job<S> {
         let settings = &self.settings;
-        keys.reserve(identity.key, identity.content, settings.batch);
+        keys.reserve(&identity, settings.binding);
         let statements = match &payload {
             Payload::Statements(statements) => u16::try_from(statements.len()).unwrap_or(u16::MAX),
             Payload::Templated { .. } => 0,
@@ -254,16 +273,16 @@ fn address_fingerprint(mailbox: &Mailbox, fingerprints: &dyn Fingerprints) -> Fi
     fingerprints.fingerprint("address", &[mailbox.reveal().to_ascii_lowercase().as_bytes()])
 }
 
-fn check_repeat(identity: &Identity, keys: &KeyIndex) -> Result<(), Refused> {
-    match keys.look_up(&identity.key, &identity.content) {
+fn check_repeat(identity: &KeyEntry, keys: &mut KeyIndex) -> Result<(), Stopped> {
+    match keys.look_up(identity).map_err(Stopped::Unknown)? {
         None => Ok(()),
         Some(Repeat::Same(known)) => {
             let expected = format!("content that was not accepted before; batch {} has it", known.batch);
-            Err(Refused::new(Disposition::Duplicate, reason::DUPLICATE, expected))
+            Err(Refused::new(Disposition::Duplicate, reason::DUPLICATE, expected).into())
         }
         Some(Repeat::Conflict(known)) => {
             let expected = format!("the content that batch {} was given under this key", known.batch);
-            Err(Refused::new(Disposition::Rejected, reason::KEY_CONFLICT, expected))
+            Err(Refused::new(Disposition::Rejected, reason::KEY_CONFLICT, expected).into())
         }
     }
 }

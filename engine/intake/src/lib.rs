@@ -17,7 +17,7 @@
 //! * that the counts balance, in rows and in money.
 //!
 //! It leaves to others: making jobs durable (`journal`), what a message looks like (`render`), where files come from and
-//! go to, and the clock. It does no I/O beyond reading from the reader it is given.
+//! go to, and the clock. It does no I/O beyond reading from the reader it is given, and the folder of the key index.
 //!
 //! The one surprise: damage that belongs to no single record (a count in a trailer that does not fit, an interchange that is not
 //! closed) is not a row. It is a finding, see [`Rows::findings`]; a batch with findings deserves a person's look before it is committed.
@@ -46,7 +46,9 @@ mod window;
 
 pub use admission::{Admission, AdmissionSettings, Admitted, Fingerprints};
 pub use check::StatementView;
-pub use duplicates::{KeyIndex, Known, Repeat};
+pub use duplicates::{
+    Binding, Day, KeyEntry, KeyIndex, KeyIndexError, KeyIndexKeeper, KeyIndexSettings, Known, OpenedKeyIndex, RUN_KEYS_DEFAULT, Repeat, Replay,
+};
 pub use error::Undetected;
 pub use formats::{Format, Rows, detect, open};
 pub use members::{Contacts, Join};

@@ -1,7 +1,7 @@
 //! Invented batches through the whole of intake: where each row ends is what the batch's maker expects, in rows and in money.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use intake::{Admission, AdmissionSettings, Admitted, Contacts, Fingerprints, KeyIndex, Row, open};
+use intake::{Admission, AdmissionSettings, Admitted, Binding, Contacts, Fingerprints, KeyIndex, Row, open};
 use model::record::Intake;
 use model::reject::Place;
 use model::state::{Disposition, HoldReason};
@@ -35,6 +35,7 @@ fn settings(batch: u64) -> AdmissionSettings {
         now: Timestamp(1_000),
         priority: 3,
         file: "batch.835".to_owned(),
+        binding: Binding::WithBatch,
     }
 }
 
@@ -42,7 +43,7 @@ fn admit<S: Stream>(file: &[u8], contacts: Option<&[u8]>, batch: u64, keys: &mut
     let contacts = contacts.map(|bytes| Arc::new(Contacts::read(bytes, "contacts.csv").unwrap()));
     let mut admission = Admission::<S>::new(settings(batch), contacts);
     let mut rows = open(None, "batch.835", Box::new(file)).unwrap();
-    let admitted = rows.by_ref().map(|row| admission.admit(row.unwrap(), keys, &Plain)).collect();
+    let admitted = rows.by_ref().map(|row| admission.admit(row.unwrap(), keys, &Plain).unwrap()).collect();
     let intake = admission.finish(rows.source_records());
     assert!(intake.is_balanced(), "{intake:?}");
     (admitted, intake)
@@ -68,7 +69,7 @@ fn an_835_with_a_contact_file_ends_as_its_maker_expects() {
     let (mut file, mut contacts) = (Vec::new(), Vec::new());
     let expected = batch.write_x12_835(&mut file).unwrap();
     batch.write_contacts(&mut contacts).unwrap();
-    let (admitted, intake) = admit::<Transactional>(&file, Some(&contacts), 1, &mut KeyIndex::new());
+    let (admitted, intake) = admit::<Transactional>(&file, Some(&contacts), 1, &mut KeyIndex::in_memory());
     assert_eq!(expected.reconcile(&intake), Ok(()));
     for (row, admitted) in batch.rows().zip(&admitted) {
         let Admitted::Job(job) = admitted else { continue };
@@ -88,12 +89,12 @@ fn the_same_batch_as_ndjson_ends_the_same_with_and_without_recipients() {
     let (mut file, mut contacts) = (Vec::new(), Vec::new());
     let expected = batch.write_ndjson(&mut file).unwrap();
     batch.write_contacts(&mut contacts).unwrap();
-    let (_, intake) = admit::<Transactional>(&file, Some(&contacts), 1, &mut KeyIndex::new());
+    let (_, intake) = admit::<Transactional>(&file, Some(&contacts), 1, &mut KeyIndex::in_memory());
     assert_eq!(expected.reconcile(&intake), Ok(()));
 
     let mut file = Vec::new();
     batch.write_ndjson_with_recipients(&mut file).unwrap();
-    let (_, inline) = admit::<Transactional>(&file, None, 1, &mut KeyIndex::new());
+    let (_, inline) = admit::<Transactional>(&file, None, 1, &mut KeyIndex::in_memory());
     // Rows without a contact have no recipient in them either; nobody is mismatched, because no join takes place.
     assert_eq!((inline.accepted, inline.rejected, inline.duplicate), (intake.accepted, intake.rejected, intake.duplicate));
     assert_eq!(inline.reasons.get("contact_missing").copied().unwrap_or_default(), inline.no_address.rows);
@@ -106,7 +107,7 @@ fn a_repeated_file_is_all_duplicates_and_a_discarded_one_none() {
     let (mut file, mut contacts) = (Vec::new(), Vec::new());
     batch.write_x12_835(&mut file).unwrap();
     batch.write_contacts(&mut contacts).unwrap();
-    let mut keys = KeyIndex::new();
+    let mut keys = KeyIndex::in_memory();
     let (_, first) = admit::<Transactional>(&file, Some(&contacts), 1, &mut keys);
     assert_eq!(first.accepted.rows, 50);
     keys.discard(BatchId::new(1, 1));
@@ -125,7 +126,7 @@ fn a_row_without_an_address_can_be_handed_in_again() {
     let (mut file, mut contacts) = (Vec::new(), Vec::new());
     batch.write_x12_835(&mut file).unwrap();
     batch.write_contacts(&mut contacts).unwrap();
-    let mut keys = KeyIndex::new();
+    let mut keys = KeyIndex::in_memory();
     let (_, first) = admit::<Transactional>(&file, None, 1, &mut keys);
     assert_eq!((first.no_address.rows, first.reasons["contact_missing"]), (5, 5));
     keys.commit(BatchId::new(1, 1));
@@ -138,7 +139,7 @@ const TEMPLATED: &str =
     r#"{"kind":"templated","template":"flu","variables":{"a":"b"},"authorization":"A1","recipient":{"email":"ada@mail.example"}}"#;
 
 fn dispositions<S: Stream>(lines: &[String]) -> Vec<(Disposition, String)> {
-    let (admitted, _) = admit::<S>(lines.join("\n").as_bytes(), None, 1, &mut KeyIndex::new());
+    let (admitted, _) = admit::<S>(lines.join("\n").as_bytes(), None, 1, &mut KeyIndex::in_memory());
     admitted
         .into_iter()
         .map(|admitted| match admitted {
@@ -218,7 +219,7 @@ fn bad_addresses_and_unmailable_statuses_have_their_own_reasons() {
 
 #[test]
 fn heads_carry_what_the_batch_and_the_row_say() {
-    let (admitted, intake) = admit::<Transactional>(LINE.as_bytes(), None, 9, &mut KeyIndex::new());
+    let (admitted, intake) = admit::<Transactional>(LINE.as_bytes(), None, 9, &mut KeyIndex::in_memory());
     let Admitted::Job(job) = &admitted[0] else { panic!() };
     let head = &job.head;
     assert_eq!((head.batch, head.tenant, head.row, head.statements, head.priority), (BatchId::new(1, 9), TenantId(1), 1, 1, 3));
