@@ -6,7 +6,7 @@
 
 use bench::{ROWS, batch, bundle, criterion, now};
 use criterion::Criterion;
-use intake::{Admission, AdmissionSettings, Admitted, Contacts, Fingerprints, Format, KeyIndex, Rows};
+use intake::{Admission, AdmissionSettings, Admitted, Binding, Contacts, Fingerprints, Format, KeyIndex, Rows};
 use journal::{KeyRing, KeySource, new_key_file};
 use model::{BatchId, BundleId, Fingerprint, Protection, TenantId, Transactional};
 use std::hint::black_box;
@@ -60,6 +60,7 @@ fn settings(bundle: BundleId) -> AdmissionSettings {
         now: now(),
         priority: 1,
         file: "batch".to_owned(),
+        binding: Binding::WithBatch,
     }
 }
 
@@ -108,10 +109,10 @@ fn admit(criterion: &mut Criterion) {
             bencher.iter_custom(|rows| {
                 timed(rows, |these| {
                     // A fresh index for each file: otherwise every row but the first file's is a duplicate.
-                    let mut index = KeyIndex::new();
+                    let mut index = KeyIndex::in_memory();
                     let mut admission = Admission::<Transactional>::new(settings(bundle), file.contacts.clone());
                     for row in open(&file).take(these) {
-                        let admitted = admission.admit(row.unwrap(), &mut index, &ring);
+                        let admitted = admission.admit(row.unwrap(), &mut index, &ring).unwrap();
                         assert!(matches!(black_box(admitted), Admitted::Job(_)));
                     }
                 })

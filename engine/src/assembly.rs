@@ -4,7 +4,7 @@
 //! installation; a folder in the configuration takes its place, files are read after it and win.
 
 use crate::config::{Config, KeyOrigin, KnowledgeFiles, Pool, Stream, Tenant, Uncertain};
-use crate::settings::{DeliverySettings, EngineSettings, Places, Sources, TenantSettings};
+use crate::settings::{DeliverySettings, EngineSettings, IdempotencySettings, Places, Sources, TenantSettings};
 use crate::shipped::{BOUNCES, DESTINATIONS, TEMPLATES, WARMUP};
 use egress::{EhloName, Routes, SiteResolver, TlsContext};
 use ipreputation::{AddressConfig, PoolConfig, Pools, PoolsConfig, Warmup};
@@ -44,6 +44,7 @@ impl Config {
             rules: Arc::new(self.rules()?),
             key_source: key_source(&self.keys),
             segment_bytes: self.segment_bytes,
+            idempotency: IdempotencySettings { horizon: self.horizon, run_keys: intake::RUN_KEYS_DEFAULT },
             tenants,
             transactional: self.delivery(StreamName::Transactional, &self.transactional)?,
             marketing: self.marketing.as_ref().map(|stream| self.delivery(StreamName::Marketing, stream)).transpose()?,
@@ -52,6 +53,7 @@ impl Config {
             places: Places {
                 journal: self.paths.journal,
                 key_ring: self.paths.key_ring,
+                index: self.paths.index,
                 ledger: Some(self.paths.ledger),
                 results: Some(self.paths.results),
                 sockets: self.paths.sockets,

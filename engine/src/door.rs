@@ -9,13 +9,13 @@ use crate::engine::{AcceptError, Engine, KnownBatch, Tenant};
 use crate::files::{TenantFingerprints, admission_settings};
 use crate::pipeline::Pipeline;
 use crate::shard::{Arrival, ToShard};
-use intake::{Admission, Admitted, Format};
+use intake::{Admission, Admitted, Binding, Format};
 use journal::{JournalError, Ticket};
 use model::limits::NDJSON_LINE_BYTES_MAX;
 use model::record::BatchOpen;
 use model::reject::Reject;
 use model::stage::JournaledJob;
-use model::{BatchId, Fingerprint, State, Stream, Timestamp, Transactional};
+use model::{BatchId, Fingerprint, State, Stream, TenantId, Timestamp, Transactional};
 use serde::Serialize;
 use std::io::{self, Cursor};
 use std::path::{Path, PathBuf};
@@ -61,7 +61,7 @@ struct Answer {
 
 /// A row on its way to its answer.
 enum Pending<S: Stream> {
-    Commit { row: u64, key: Fingerprint, batch: BatchId, ticket: Ticket<JournaledJob<S>> },
+    Commit { row: u64, key: (TenantId, Fingerprint), batch: BatchId, ticket: Ticket<JournaledJob<S>> },
     Answered(Answer),
 }
 
@@ -135,18 +135,18 @@ async fn admit(engine: &Engine, row: u64, line: &[u8]) -> Result<Pending<Transac
     let contacts = engine.contacts(tenant)?;
     let fingerprints = TenantFingerprints::new(engine.keys().clone(), tenant.id)?;
     let now = engine.world().wall();
-    let settings = admission_settings(tenant, &pipeline.settings, batch, now, SOURCE.to_owned());
+    let settings = admission_settings(tenant, &pipeline.settings, batch, now, SOURCE.to_owned(), Binding::ByItself);
     let mut rows = intake::open(Some(Format::Ndjson), SOURCE, Box::new(Cursor::new(line)))?;
     let Some(read) = rows.next() else { return Ok(Pending::Answered(nothing(row))) };
-    let admitted = Admission::<Transactional>::new(settings, contacts).admit(read?, &mut tenant.index(Transactional::NAME), &fingerprints);
+    let admitted = Admission::<Transactional>::new(settings, contacts).admit(read?, &mut pipeline.repeats.lock(), &fingerprints)?;
     match admitted {
         Admitted::Job(mut job) => {
             job.head.row = row;
             let key = job.head.key;
             match pipeline.journal.append_rolling(*job).await {
-                Ok(ticket) => Ok(Pending::Commit { row, key, batch, ticket }),
+                Ok(ticket) => Ok(Pending::Commit { row, key: (tenant.id, key), batch, ticket }),
                 Err(error) => {
-                    tenant.index(Transactional::NAME).give_back(&key, batch);
+                    pipeline.repeats.lock().give_back(tenant.id, &key);
                     Err(error.into())
                 }
             }
@@ -207,19 +207,18 @@ async fn answer_rows(
 async fn committed(
     engine: &Engine,
     row: u64,
-    key: Fingerprint,
+    (tenant, key): (TenantId, Fingerprint),
     batch: BatchId,
     outcome: Result<JournaledJob<Transactional>, JournalError>,
 ) -> Answer {
     let job = match outcome {
         Ok(job) => job,
         Err(error) => {
-            if let Ok(tenant) = engine.tenant(&None) {
-                tenant.index(Transactional::NAME).give_back(&key, batch);
-            }
+            engine.transactional().repeats.lock().give_back(tenant, &key);
             return refused(row, &error.into());
         }
     };
+    engine.transactional().repeats.lock().bind(tenant, &key);
     let state = if job.head.held.is_some() { State::Held } else { State::Queued };
     let answer = Answer {
         accepted: true,

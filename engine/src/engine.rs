@@ -13,7 +13,7 @@ use crate::projection::ProjectionError;
 use crate::settings::{EngineSettings, TenantSettings};
 use crate::stages::StageTimes;
 use futures_util::future::Either;
-use intake::{Contacts, KeyIndex};
+use intake::{Contacts, KeyIndexError};
 use journal::{JournalError, KeyError, KeyRing};
 use ledger::BatchReport;
 use model::record::{BatchVerb, FrameKey, OperatorAction, Record};
@@ -97,6 +97,9 @@ pub enum AcceptError {
         /// The file's name.
         file: String,
     },
+    /// Whether a row is a repeat is not known now.
+    #[error(transparent)]
+    Repeats(#[from] KeyIndexError),
     /// The intake thread ended.
     #[error("the intake of this file stopped; the log says why; the batch was not accepted")]
     Stopped,
@@ -118,23 +121,6 @@ pub struct Accepted {
 pub(crate) struct Tenant {
     pub(crate) id: TenantId,
     pub(crate) settings: TenantSettings,
-    /// One for each stream: a key that marketing took is still free for a statement (invariant 9).
-    transactional_index: Arc<Mutex<KeyIndex>>,
-    marketing_index: Arc<Mutex<KeyIndex>>,
-}
-
-impl Tenant {
-    fn new(id: TenantId, settings: TenantSettings) -> Self {
-        Self { id, settings, transactional_index: Arc::default(), marketing_index: Arc::default() }
-    }
-
-    /// One owner orders the keys of a stream: whoever holds this lock (invariant: no key is accepted twice).
-    pub(crate) fn index(&self, stream: StreamName) -> MutexGuard<'_, KeyIndex> {
-        lock(match stream {
-            StreamName::Transactional => &self.transactional_index,
-            StreamName::Marketing => &self.marketing_index,
-        })
-    }
 }
 
 /// A batch of this installation, as far as doors must know it.
@@ -184,7 +170,7 @@ impl Engine {
         for tenant in &settings.tenants {
             let id = keys.tenant(&tenant.name)?;
             signers.insert(id, Arc::clone(&tenant.signer));
-            tenants.insert(tenant.name.clone(), Tenant::new(id, tenant.clone()));
+            tenants.insert(tenant.name.clone(), Tenant { id, settings: tenant.clone() });
         }
         let environment = settings.environment.name();
         let common = Common {
@@ -195,12 +181,13 @@ impl Engine {
             times: Arc::new(StageTimes::default()),
         };
         let known = KnownBatches::default();
-        let (transactional, past) = pipeline::start::<Transactional>(&world, &settings, settings.transactional.clone(), &common).await?;
-        remember(&known, &tenants, StreamName::Transactional, past);
-        let marketing = match &settings.marketing {
+        let (mut transactional, past) =
+            pipeline::start::<Transactional>(&world, &settings, settings.transactional.clone(), &common).await?;
+        remember(&known, StreamName::Transactional, past);
+        let mut marketing = match &settings.marketing {
             Some(delivery) => {
                 let (pipeline, past) = pipeline::start::<Marketing>(&world, &settings, delivery.clone(), &common).await?;
-                remember(&known, &tenants, StreamName::Marketing, past);
+                remember(&known, StreamName::Marketing, past);
                 Some(pipeline)
             }
             None => None,
@@ -211,6 +198,10 @@ impl Engine {
             if let Some(marketing) = &marketing {
                 marketing.journal.store_bundle(tenant.bundle.id(), &archive).await?;
             }
+        }
+        transactional.ready().await?;
+        if let Some(marketing) = &mut marketing {
+            marketing.ready().await?;
         }
         Ok(Self {
             world,
@@ -282,6 +273,7 @@ impl Engine {
             journal: pipeline.journal.clone(),
             keys: self.keys.clone(),
             tenant,
+            repeats: pipeline.repeats.clone(),
             known: Arc::clone(&self.known),
             settings: Arc::clone(&pipeline.settings),
             shard: pipeline.shard.clone(),
@@ -495,22 +487,17 @@ async fn batches_of<S: Stream>(pipeline: &Pipeline<S>) -> Result<Vec<serde_json:
 
 fn make_folders(world: &World, settings: &EngineSettings) -> Result<(), EngineError> {
     let places = &settings.places;
-    let folders = [Some(&places.journal), Some(&places.key_ring), places.ledger.as_ref(), places.results.as_ref()];
+    let folders = [Some(&places.journal), Some(&places.key_ring), Some(&places.index), places.ledger.as_ref(), places.results.as_ref()];
     for path in folders.into_iter().flatten() {
         world.disk().create_dir_all(path).map_err(|error| EngineError::Folder { path: path.clone(), error })?;
     }
     Ok(())
 }
 
-fn remember(known: &KnownBatches, tenants: &BTreeMap<String, Tenant>, stream: StreamName, past: Past) {
+fn remember(known: &KnownBatches, stream: StreamName, past: Past) {
     for batch in past.batches {
         let open = batch.open;
         let entry = KnownBatch { stream, tenant: open.tenant, file_sha256: open.file_sha256, closed: batch.closed };
         lock(known).insert(open.batch, entry);
-    }
-    for key in past.keys {
-        if let Some(tenant) = tenants.values().find(|tenant| tenant.id == key.tenant) {
-            tenant.index(stream).remember(key.key, key.content, key.batch);
-        }
     }
 }

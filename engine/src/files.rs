@@ -10,10 +10,11 @@ use crate::engine::{AcceptError, Accepted, KnownBatch, KnownBatches, Tenant, loc
 use crate::plants::Misassembly;
 use crate::receipts::Receipt;
 use crate::rejects::RejectFile;
+use crate::repeats::Repeats;
 use crate::settings::DeliverySettings;
 use crate::shard::{Arrival, ToShard};
 use aws_lc_rs::digest::{Context, SHA256};
-use intake::{Admission, AdmissionSettings, Admitted, Contacts, Fingerprints, Format};
+use intake::{Admission, AdmissionSettings, Admitted, Binding, Contacts, Fingerprints, Format};
 use journal::{Journal, KeyError, KeyRing};
 use model::record::{BatchCommit, BatchOpen};
 use model::reject::Refusal;
@@ -61,6 +62,7 @@ pub(crate) struct FileContext<S: Stream> {
     pub(crate) journal: Journal<S>,
     pub(crate) keys: KeyRing,
     pub(crate) tenant: Tenant,
+    pub(crate) repeats: Repeats,
     pub(crate) known: KnownBatches,
     pub(crate) settings: Arc<DeliverySettings>,
     pub(crate) shard: Sender<ToShard<S>>,
@@ -126,7 +128,7 @@ pub(crate) async fn accept<S: Stream>(context: FileContext<S>, request: FileRequ
         Ok(jobs) => jobs,
         Err(error) => return Err(give_up(&context, batch, error.into()).await),
     };
-    context.tenant.index(S::NAME).commit(batch);
+    context.repeats.lock().commit(batch);
     let known = KnownBatch { stream: S::NAME, tenant: context.tenant.id, file_sha256: Some(hash), closed: false };
     lock(&context.known).insert(batch, known);
     if let Some(results) = &context.results {
@@ -148,7 +150,7 @@ async fn read_rows<S: Stream>(
     let mut rejects = RejectFile::new(context.results.as_deref(), batch);
     let now = context.world.wall();
     let fingerprints = TenantFingerprints::new(context.keys.clone(), context.tenant.id)?;
-    let settings = admission_settings(&context.tenant, &context.settings, batch, now, file_name(&request.path));
+    let settings = admission_settings(&context.tenant, &context.settings, batch, now, file_name(&request.path), Binding::WithBatch);
     let mut admission = Admission::<S>::new(settings, contacts.map(Arc::new));
     let world = &context.world;
     let mut plants = Misassembly::default();
@@ -158,10 +160,10 @@ async fn read_rows<S: Stream>(
             continue;
         }
         if world.is_planted(Plant::DuplicateAdmitted) {
-            context.tenant.index(S::NAME).discard(batch);
+            context.repeats.lock().discard(batch);
         }
         // The lock is held for one row: two doors of a tenant take turns, and no key is accepted twice.
-        let admitted = admission.admit(row, &mut context.tenant.index(S::NAME), &fingerprints);
+        let admitted = admission.admit(row, &mut context.repeats.lock(), &fingerprints)?;
         match admitted {
             Admitted::Job(mut job) => {
                 // The books count rows: a message made of a template is one, though intake counts no statement in it.
@@ -199,6 +201,7 @@ pub(crate) fn admission_settings(
     batch: BatchId,
     now: Timestamp,
     file: String,
+    binding: Binding,
 ) -> AdmissionSettings {
     AdmissionSettings {
         tenant: tenant.id,
@@ -209,16 +212,19 @@ pub(crate) fn admission_settings(
         now,
         priority: PRIORITY,
         file,
+        binding,
     }
 }
 
 /// The batch is discarded: nothing of it binds.
 async fn give_up<S: Stream>(context: &FileContext<S>, batch: BatchId, error: AcceptError) -> AcceptError {
-    if !context.world.is_planted(Plant::DiscardedKeysCount) {
-        context.tenant.index(S::NAME).discard(batch);
-    }
-    if let Err(refused) = context.journal.discard_batch(batch, context.world.wall(), "refused").await {
-        tracing::error!(target: "sealpost::journal", %batch, error = %refused, "cannot be discarded now; the next start discards it");
+    match context.journal.discard_batch(batch, context.world.wall(), "refused").await {
+        Ok(()) if context.world.is_planted(Plant::DiscardedKeysCount) => {}
+        Ok(()) => context.repeats.lock().discard(batch),
+        // Perhaps it is committed, and only the answer was lost: its keys stay until the next start reads what became of it.
+        Err(refused) => {
+            tracing::error!(target: "sealpost::journal", %batch, error = %refused, "cannot be discarded now; the next start discards it");
+        }
     }
     error
 }

@@ -25,6 +25,7 @@ mod prepare;
 pub mod projection;
 mod receipts;
 mod rejects;
+pub mod repeats;
 pub mod settings;
 mod shard;
 pub mod shipped;

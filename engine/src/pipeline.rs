@@ -13,10 +13,11 @@ use crate::accounts::Accounts;
 use crate::environment::Environment;
 use crate::prepare::{self, Preparer};
 use crate::projection::Projection;
+use crate::repeats::{Repeats, RepeatsError, RepeatsThread};
 use crate::settings::{DeliverySettings, EngineSettings};
 use crate::shard::{self, Arrival, Order, ShardContext, ToShard};
 use crate::stages::StageTimes;
-use journal::{Journal, JournalConfig, JournalError, KeyRing, Opened, Reader, Recovered, RecoveredBatch, RecoveredJob, RecoveredKey};
+use journal::{Journal, JournalConfig, JournalError, KeyRing, Opened, Reader, Recovered, RecoveredBatch, RecoveredJob};
 use ledger::{Ledger, LedgerError};
 use model::record::{BatchVerb, FrameKey, Record, StateChange};
 use model::state::HoldReason;
@@ -47,6 +48,9 @@ pub enum StartError {
     /// The ledger cannot be opened.
     #[error("the ledger cannot be opened: {0}; it can be deleted, the next start rebuilds it from the record")]
     Ledger(#[from] LedgerError),
+    /// The index of idempotency keys cannot be opened or brought up to date.
+    #[error(transparent)]
+    Repeats(#[from] RepeatsError),
 }
 
 /// The node as it stands in a stream's ids. Each journal counts for itself, so without the highest bit the first batches of both streams,
@@ -62,6 +66,7 @@ const fn node_of(node: u16, stream: StreamName) -> u16 {
 pub(crate) struct Pipeline<S: Stream> {
     pub(crate) journal: Journal<S>,
     pub(crate) projection: Projection,
+    pub(crate) repeats: Repeats,
     pub(crate) shard: Sender<ToShard<S>>,
     pub(crate) settings: Arc<DeliverySettings>,
     world: World,
@@ -69,12 +74,12 @@ pub(crate) struct Pipeline<S: Stream> {
     workers: Vec<ThreadHandle>,
     writer: ThreadHandle,
     ledger_thread: ThreadHandle,
+    repeats_thread: RepeatsThread,
 }
 
 /// What the doors need of a past life.
 pub(crate) struct Past {
     pub(crate) batches: Vec<RecoveredBatch>,
-    pub(crate) keys: Vec<RecoveredKey>,
 }
 
 /// What all pipelines share without sharing work.
@@ -101,6 +106,8 @@ pub(crate) async fn start<S: Stream>(
         channel_capacity: 8192,
     };
     let Opened { journal, reader, tail, recovered, writer } = journal::open::<S>(world.clone(), config, common.keys.clone()).await?;
+    let rolling = recovered.batches.iter().filter(|found| found.open.rolling).map(|found| found.open.batch).collect();
+    let (repeats, repeats_thread) = Repeats::start(world, settings, &journal, tail.of_keys(), rolling)?;
     let ledger = match &settings.places.ledger {
         Some(folder) => Ledger::open(&folder.join(format!("{}.sqlite", S::NAME)))?,
         None => Ledger::open_in_memory()?,
@@ -108,8 +115,19 @@ pub(crate) async fn start<S: Stream>(
     let (projection, ledger_thread) = Projection::start(world, &format!("ledger-{}", S::NAME), ledger, tail);
     let delivery = Arc::new(delivery);
     let (shard, shard_thread, workers) = start_shard(world, settings, &delivery, common, &journal, &reader);
-    let pipeline =
-        Pipeline { journal, projection, shard, settings: delivery, world: world.clone(), shard_thread, workers, writer, ledger_thread };
+    let pipeline = Pipeline {
+        journal,
+        projection,
+        repeats,
+        shard,
+        settings: delivery,
+        world: world.clone(),
+        shard_thread,
+        workers,
+        writer,
+        ledger_thread,
+        repeats_thread,
+    };
     let past = recover(&pipeline, recovered, &common.accounts).await?;
     Ok((pipeline, past))
 }
@@ -159,7 +177,7 @@ fn start_shard<S: Stream>(
 
 /// Puts back what a past life left: uncertain ones marked first, held batches suspended before their jobs arrive.
 async fn recover<S: Stream>(pipeline: &Pipeline<S>, recovered: Recovered<S>, accounts: &Accounts) -> Result<Past, StartError> {
-    let Recovered { batches, jobs, keys, discarded, findings } = recovered;
+    let Recovered { batches, jobs, discarded, findings } = recovered;
     for finding in &findings {
         tracing::warn!(target: "sealpost::journal", %finding, "found while recovering");
     }
@@ -185,7 +203,7 @@ async fn recover<S: Stream>(pipeline: &Pipeline<S>, recovered: Recovered<S>, acc
     for batch in batches.iter().filter(|batch| batch.cancelled && !batch.closed && !forgets(Plant::CancelForgotten)) {
         pipeline.order(batch.open.batch, BatchVerb::Cancel).await;
     }
-    Ok(Past { batches, keys })
+    Ok(Past { batches })
 }
 
 /// Decides about one recovered job (invariant 10).
@@ -234,6 +252,11 @@ impl<S: Stream> Pipeline<S> {
         }
     }
 
+    /// Waits until repeats are told apart: the doors open then. What is queued is delivered meanwhile.
+    pub(crate) async fn ready(&mut self) -> Result<(), StartError> {
+        Ok(self.repeats_thread.ready().await?)
+    }
+
     /// Gives an order to the shard; the number of jobs it touched.
     pub(crate) async fn order(&self, batch: BatchId, verb: BatchVerb) -> u64 {
         let (done, answer) = world::channel::oneshot();
@@ -250,9 +273,10 @@ impl<S: Stream> Pipeline<S> {
         self.journal.record(key, Record::Change(change)).await.map(drop)
     }
 
-    /// Stops in the order of `engine/README.md`: shard, workers, journal, ledger.
+    /// Stops in the order of `engine/README.md`: shard, workers, journal, key index, ledger.
     pub(crate) async fn stop(self) {
-        let Self { journal, projection, shard, settings, world, shard_thread, workers, writer, ledger_thread } = self;
+        let Self { journal, projection, repeats, shard, settings, world, shard_thread, workers, writer, ledger_thread, repeats_thread } =
+            self;
         let _ = shard.send(ToShard::Drain).await;
         drop(shard);
         if world.timeout(settings.drain, shard_thread.join()).await.is_err() {
@@ -264,6 +288,7 @@ impl<S: Stream> Pipeline<S> {
         journal.close().await;
         drop(journal);
         let _ = writer.join().await;
+        repeats.stop(repeats_thread).await;
         drop(projection);
         let _ = ledger_thread.join().await;
     }

@@ -29,6 +29,8 @@ pub struct EngineSettings {
     pub key_source: KeySource,
     /// Size of a journal segment, in bytes.
     pub segment_bytes: u64,
+    /// How repeats are told apart.
+    pub idempotency: IdempotencySettings,
     /// Who sends.
     pub tenants: Vec<TenantSettings>,
     /// How statements are delivered.
@@ -45,6 +47,15 @@ pub struct EngineSettings {
     pub rules: Arc<Rules>,
 }
 
+/// What is remembered of idempotency keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IdempotencySettings {
+    /// How long a key is remembered.
+    pub horizon: Duration,
+    /// Keys in memory before they go to disk: [`intake::RUN_KEYS_DEFAULT`], fewer in the simulator.
+    pub run_keys: usize,
+}
+
 /// Where things lie on disk.
 #[derive(Debug, Clone)]
 pub struct Places {
@@ -52,6 +63,8 @@ pub struct Places {
     pub journal: PathBuf,
     /// The key ring; outside the journal.
     pub key_ring: PathBuf,
+    /// Indexes of idempotency keys, one folder a stream.
+    pub index: PathBuf,
     /// Ledger files, one a stream; `None` keeps them in memory.
     pub ledger: Option<PathBuf>,
     /// Reject files and receipts; `None` writes none.

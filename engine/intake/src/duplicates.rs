@@ -290,6 +290,11 @@ impl KeyIndex {
         self.wake = Some(sender);
     }
 
+    /// Nobody comes any more: whoever writes sees its channel closed.
+    pub fn close(&mut self) {
+        self.wake = None;
+    }
+
     fn wake_keeper(&self) {
         // A full channel means that a word waits already.
         self.wake.as_ref().map(|sender| sender.try_send(()));

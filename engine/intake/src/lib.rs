@@ -47,7 +47,8 @@ mod window;
 pub use admission::{Admission, AdmissionSettings, Admitted, Fingerprints};
 pub use check::StatementView;
 pub use duplicates::{
-    Binding, Day, KeyEntry, KeyIndex, KeyIndexError, KeyIndexKeeper, KeyIndexSettings, Known, OpenedKeyIndex, RUN_KEYS_DEFAULT, Repeat, Replay,
+    Binding, Day, KeyEntry, KeyIndex, KeyIndexError, KeyIndexKeeper, KeyIndexSettings, Known, OpenedKeyIndex, RUN_KEYS_DEFAULT, Repeat,
+    Replay,
 };
 pub use error::Undetected;
 pub use formats::{Format, Rows, detect, open};

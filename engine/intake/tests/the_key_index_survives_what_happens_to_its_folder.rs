@@ -148,13 +148,8 @@ fn try_check(index: &Mutex<KeyIndex>, journal: &Journal, what: &str) -> Result<(
     let mut index = index.lock().unwrap();
     for record in journal.behind(0) {
         let Record::Head(head) = record else { continue };
-        let asked = KeyEntry {
-            tenant: head.tenant,
-            key: head.key,
-            content: head.content,
-            batch: BatchId::new(1, 9999),
-            day: Day(TODAY as u16),
-        };
+        let asked =
+            KeyEntry { tenant: head.tenant, key: head.key, content: head.content, batch: BatchId::new(1, 9999), day: Day(TODAY as u16) };
         let expected = binding.get(&(head.tenant, head.key));
         match (index.look_up(&asked)?, expected) {
             (None, None) => {}

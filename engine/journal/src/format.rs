@@ -234,6 +234,11 @@ impl FrameKind {
         }
     }
 
+    /// Whether an index of idempotency keys is made of it.
+    pub(crate) fn concerns_keys(self) -> bool {
+        matches!(self, Self::BatchOpen | Self::Head | Self::BatchCommit | Self::BatchDiscard)
+    }
+
     pub(crate) fn of(record: &Record) -> Self {
         match record {
             Record::BatchOpen(_) => Self::BatchOpen,

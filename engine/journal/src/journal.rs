@@ -55,6 +55,25 @@ impl<S: Stream> std::fmt::Debug for Journal<S> {
     }
 }
 
+/// Tells the last durable position of a journal, without holding it open.
+#[derive(Clone)]
+pub struct Watermark {
+    shared: Arc<Shared>,
+}
+
+impl std::fmt::Debug for Watermark {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Watermark").field(&self.position()).finish()
+    }
+}
+
+impl Watermark {
+    /// Position of the last durable record.
+    pub fn position(&self) -> RecordPosition {
+        RecordPosition(self.shared.durable.load(Ordering::Acquire))
+    }
+}
+
 impl<S: Stream> Journal<S> {
     /// An id for a batch that was never given before on this machine.
     pub fn new_batch_id(&self) -> BatchId {
@@ -176,6 +195,16 @@ impl<S: Stream> Journal<S> {
     pub fn place(&self) -> JournalDir {
         let JournalInner { world, dir, id, epoch, .. } = &*self.inner;
         JournalDir { world: world.clone(), dir: dir.clone(), stream: S::NAME, id: *id, epoch: Some(*epoch) }
+    }
+
+    /// Names this journal for good, over restarts and moves: what a projection of it is marked with.
+    pub fn identity(&self) -> [u8; 16] {
+        self.inner.id.0
+    }
+
+    /// See [`Watermark`].
+    pub fn watermark(&self) -> Watermark {
+        Watermark { shared: self.inner.shared.clone() }
     }
 
     /// Position of the last durable record.

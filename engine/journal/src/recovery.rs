@@ -28,7 +28,7 @@ use crate::survey::{LogDir, SegmentEnd, UsedSegment};
 use model::record::{BatchCommit, BatchOpen, FrameKey, Intent};
 use model::stage::JournaledJob;
 use model::state::HoldReason;
-use model::{BatchId, Fingerprint, JobId, MessageVersion, State, Stream, TenantId, Timestamp};
+use model::{BatchId, MessageVersion, State, Stream, Timestamp};
 
 /// What a start found.
 #[derive(Debug)]
@@ -38,8 +38,6 @@ pub struct Recovered<S: Stream> {
     pub batches: Vec<RecoveredBatch>,
     /// Every binding job that is not settled, in the order of the ids.
     pub jobs: Vec<RecoveredJob<S>>,
-    /// The idempotency key of every binding job, settled or not, in the order of the record.
-    pub keys: Vec<RecoveredKey>,
     /// Batches that this start gave up for want of a commit.
     pub discarded: Vec<BatchId>,
     /// What was not as a clean stop leaves it.
@@ -78,21 +76,6 @@ pub struct RecoveredJob<S: Stream> {
     pub due: Timestamp,
     /// The first intent of the current message version: a later attempt must reproduce its bytes.
     pub frozen: Option<Intent>,
-}
-
-/// An idempotency key that binds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RecoveredKey {
-    /// Whose.
-    pub tenant: TenantId,
-    /// The key.
-    pub key: Fingerprint,
-    /// The keyed hash of the content.
-    pub content: Fingerprint,
-    /// The job it made.
-    pub job: JobId,
-    /// The job's batch.
-    pub batch: BatchId,
 }
 
 /// Where the record ends.

@@ -28,6 +28,8 @@ pub struct Tail {
     pub(crate) shared: Arc<Shared>,
     pub(crate) after: RecordPosition,
     pub(crate) current: Option<(u32, Scanner)>,
+    /// Passes over what no index of keys needs, without decrypting it.
+    pub(crate) only_keys: bool,
 }
 
 impl std::fmt::Debug for Tail {
@@ -46,7 +48,23 @@ impl Tail {
         shared: Arc<Shared>,
     ) -> Self {
         let dir = config_dir.join(LogKind::Record.as_str());
-        Self { world, dir, journal, stream, keys, shared, after: RecordPosition::default(), current: None }
+        Self { world, dir, journal, stream, keys, shared, after: RecordPosition::default(), current: None, only_keys: false }
+    }
+
+    /// A tail of the same record for another projection, before its first record. It gives batches (opened, committed, discarded) and
+    /// heads alone: what an index of idempotency keys is made of.
+    pub fn of_keys(&self) -> Self {
+        Self {
+            world: self.world.clone(),
+            dir: self.dir.clone(),
+            journal: self.journal,
+            stream: self.stream,
+            keys: self.keys.clone(),
+            shared: self.shared.clone(),
+            after: RecordPosition::default(),
+            current: None,
+            only_keys: true,
+        }
     }
 
     /// Goes on behind this position. [`RecordPosition::default`] is before the first record.
@@ -105,6 +123,9 @@ impl Tail {
             return Ok(Taken::Nothing);
         }
         self.after = header.position();
+        if self.only_keys && !header.kind.concerns_keys() {
+            return Ok(Taken::Nothing);
+        }
         let Ok(Some(cipher)) = self.keys.cipher(header.key_id) else { return Ok(Taken::Nothing) };
         let bytes = scanner.frame_mut(offset, length);
         let Ok(plain) = frame::open_in_place(bytes, self.journal, &cipher) else { return Ok(Taken::Nothing) };

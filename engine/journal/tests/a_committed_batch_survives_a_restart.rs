@@ -25,8 +25,8 @@ fn heads_payloads_keys_and_states_come_back() {
         assert_eq!(recovered.jobs.iter().map(|job| job.job.clone()).collect::<Vec<_>>(), jobs);
         assert!(recovered.jobs.iter().all(|job| job.state == State::Queued && job.attempts == 0 && job.due == Timestamp(10)));
         assert_eq!(
-            recovered.keys.iter().map(|key| (key.job, key.key)).collect::<Vec<_>>(),
-            jobs.iter().map(|job| (job.id, job.head.key)).collect::<Vec<_>>()
+            open.binding_keys().iter().map(|(batch, key)| (*batch, *key)).collect::<Vec<_>>(),
+            jobs.iter().map(|job| (job.head.batch, job.head.key)).collect::<Vec<_>>()
         );
         assert_eq!(recovered.batches[0].commit.as_ref().unwrap(), &commit(jobs[0].head.batch, 100));
         for (job, row) in jobs.iter().zip(1u64..) {

@@ -147,8 +147,8 @@ fn check(open: &Open, promises: &mut Promises) {
     }
     // A batch is all or nothing.
     let mut per_batch: BTreeMap<model::BatchId, u64> = BTreeMap::new();
-    for key in &recovered.keys {
-        *per_batch.entry(key.batch).or_default() += 1;
+    for (batch, _) in open.binding_keys() {
+        *per_batch.entry(batch).or_default() += 1;
     }
     for batch in recovered.batches.iter().filter(|batch| !batch.open.rolling) {
         assert_eq!(per_batch.get(&batch.open.batch), Some(&ROWS), "{}", batch.open.batch);

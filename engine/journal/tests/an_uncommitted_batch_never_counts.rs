@@ -22,7 +22,7 @@ fn it_is_discarded_at_the_next_start_and_its_key_is_gone() {
         let open = place.open().await;
         assert_eq!(open.opened.recovered.discarded, [batch]);
         assert_eq!(open.opened.recovered.jobs.len(), 4);
-        assert_eq!(open.opened.recovered.keys.len(), 4, "its keys do not bind");
+        assert_eq!(open.binding_keys().len(), 4, "its keys do not bind");
         assert!(open.opened.recovered.batches.iter().all(|found| found.open.batch != batch));
         assert_eq!(open.opened.reader.payload(other[0].id, other[0].locator).unwrap(), data(1));
         let error = open.journal().commit_batch(commit(batch, 50)).await.unwrap_err();

@@ -12,7 +12,7 @@ use outcome::Rules;
 use render::{Bundle, Identity};
 use seal::{DkimKeys, Signer};
 use sealpost::environment::Environment;
-use sealpost::settings::{DeliverySettings, EngineSettings, Places, Sources, TenantSettings};
+use sealpost::settings::{DeliverySettings, EngineSettings, IdempotencySettings, Places, Sources, TenantSettings};
 use sealpost::shipped::{BOUNCES, TEMPLATES};
 use sink::Sandbox;
 use std::collections::{BTreeMap, BTreeSet};
@@ -82,6 +82,8 @@ impl Installation {
             places: places(),
             key_source: key_source(),
             segment_bytes: scenario.segment_bytes,
+            // So few that a batch fills several runs, and merges them.
+            idempotency: IdempotencySettings { horizon: Duration::from_secs(730 * 86_400), run_keys: 8 },
             tenants: vec![tenant],
             transactional: delivery(scenario)?,
             marketing: None,
@@ -96,7 +98,14 @@ impl Installation {
 /// Where the engine's machine keeps what.
 pub(crate) fn places() -> Places {
     let state = PathBuf::from(STATE);
-    Places { journal: state.join("journal"), key_ring: state.join("key_ring"), ledger: None, results: None, sockets: state.join("run") }
+    Places {
+        journal: state.join("journal"),
+        key_ring: state.join("key_ring"),
+        index: state.join("index"),
+        ledger: None,
+        results: None,
+        sockets: state.join("run"),
+    }
 }
 
 pub(crate) fn key_source() -> KeySource {

@@ -6,7 +6,7 @@
 use super::{Exit, Outcome, Trouble, report, statements};
 use aws_lc_rs::hmac;
 use clap::Args;
-use intake::{Admission, AdmissionSettings, Admitted, Fingerprints, Format, KeyIndex};
+use intake::{Admission, AdmissionSettings, Admitted, Binding, Fingerprints, Format, KeyIndex};
 use model::record::Intake;
 use model::state::HoldReason;
 use model::{BatchId, BundleId, Fingerprint, Protection, Stream, StreamName, TenantId, Timestamp, Transactional};
@@ -55,11 +55,11 @@ fn check<S: Stream>(arguments: &Arguments, json: bool) -> Outcome {
     })?;
     let mut admission = Admission::<S>::new(settings(arguments, world.wall()), contacts.map(Arc::new));
     let fingerprints = Momentary::new(&world);
-    let mut keys = KeyIndex::new();
+    let mut keys = KeyIndex::in_memory();
     let mut errors = BufWriter::new(std::io::stderr().lock());
     let mut held = 0u64;
     for row in rows.by_ref() {
-        match admission.admit(row.map_err(statements::refused)?, &mut keys, &fingerprints) {
+        match admission.admit(row.map_err(statements::refused)?, &mut keys, &fingerprints).map_err(Trouble::failed)? {
             Admitted::Job(job) if job.head.held == Some(HoldReason::MemberMismatch) => held += 1,
             Admitted::Job(_) => {}
             Admitted::Not { reject, .. } => statements::write_line(&mut errors, &reject)?,
@@ -87,6 +87,7 @@ fn settings(arguments: &Arguments, now: Timestamp) -> AdmissionSettings {
         now,
         priority: 1,
         file: crate::files::file_name(&arguments.file),
+        binding: Binding::WithBatch,
     }
 }
 

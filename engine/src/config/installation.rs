@@ -5,6 +5,7 @@ use super::place::Resolver;
 use crate::environment::Environment;
 use model::{Destination, Mailbox};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// sockaddr_un of Linux: bytes of a socket's path, the final zero not counted; and our longest socket name in it.
 const SOCKET_PATH_BYTES_MAX: usize = 107;
@@ -14,6 +15,10 @@ const NODE_MAX: u64 = 32_767;
 /// Journal segments: as `journal` accepts them, but for sizes that only tests need.
 const SEGMENT_BYTES: std::ops::RangeInclusive<u64> = (1 << 20)..=(1 << 30);
 const SEGMENT_BYTES_DEFAULT: u64 = 64 << 20;
+/// A key that is forgotten sooner than a sender repeats it sends twice.
+const HORIZON: std::ops::RangeInclusive<Duration> = Duration::from_secs(86_400)..=Duration::from_secs(3_660 * 86_400);
+/// 24 months.
+const HORIZON_DEFAULT: Duration = Duration::from_secs(730 * 86_400);
 /// The name that `keys new` gives the key-encryption key.
 const KEY_FILE_DEFAULT: &str = "keys/key-encryption.key";
 /// RFC 5321 section 4.1.4 wants a name that resolves; `test` reaches nobody who would check it.
@@ -35,6 +40,8 @@ pub struct Paths {
     pub journal: PathBuf,
     /// The key ring; never inside the journal.
     pub key_ring: PathBuf,
+    /// Indexes of idempotency keys, one folder a stream.
+    pub index: PathBuf,
     /// Ledger files, one a stream.
     pub ledger: PathBuf,
     /// Reject files and receipts.
@@ -96,6 +103,7 @@ pub(super) fn paths(section: Section<'_>, places: &Resolver<'_>) -> Paths {
     let paths = Paths {
         journal: path("journal", state.join("journal")),
         key_ring: path("key_ring", state.join("key_ring")),
+        index: path("index", state.join("index")),
         ledger: path("ledger", state.join("ledger")),
         results: path("results", state.join("results")),
         sockets: path("sockets", places.socket_folder()),
@@ -133,6 +141,13 @@ pub(super) fn segment_bytes(section: Section<'_>) -> u64 {
     let bytes = section.bytes("segment", SEGMENT_BYTES).unwrap_or(SEGMENT_BYTES_DEFAULT);
     section.finish();
     bytes
+}
+
+/// How long an idempotency key is remembered.
+pub(super) fn horizon(section: Section<'_>) -> Duration {
+    let horizon = section.span("horizon", HORIZON).unwrap_or(HORIZON_DEFAULT);
+    section.finish();
+    horizon
 }
 
 pub(super) fn accept(section: Section<'_>) -> AcceptAfter {

@@ -34,6 +34,7 @@ use place::{Resolver, Variables};
 use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::Path;
+use std::time::Duration;
 
 /// A checked configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +49,8 @@ pub struct Config {
     pub keys: KeyOrigin,
     /// Size of a journal segment, in bytes.
     pub segment_bytes: u64,
+    /// How long an idempotency key is remembered.
+    pub horizon: Duration,
     /// When a job counts as accepted.
     pub accept_after: AcceptAfter,
     /// Shards of each stream.
@@ -135,6 +138,7 @@ fn check(top: &Section<'_>, places: &Resolver<'_>) -> Config {
         paths: installation::paths(top.section("paths"), places),
         keys: installation::keys(top.section("keys"), places),
         segment_bytes: installation::segment_bytes(top.section("journal")),
+        horizon: installation::horizon(top.section("idempotency")),
         accept_after: installation::accept(top.section("accept")),
         shards: installation::shards(top.section("shards")),
         tenants: tenant::tenants(top, places),

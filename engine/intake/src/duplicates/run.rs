@@ -344,7 +344,13 @@ mod tests {
         key[..4].copy_from_slice(&(number / 300).to_be_bytes());
         key[12..].copy_from_slice(&number.to_be_bytes());
         let day = Day(100 + (number % 50) as u16);
-        KeyEntry { tenant: TenantId(1), key: Fingerprint(key), content: Fingerprint([9; 16]), batch: BatchId::new(1, u64::from(number)), day }
+        KeyEntry {
+            tenant: TenantId(1),
+            key: Fingerprint(key),
+            content: Fingerprint([9; 16]),
+            batch: BatchId::new(1, u64::from(number)),
+            day,
+        }
     }
 
     fn run(world: &World, count: u32) -> Run {

@@ -1,11 +1,10 @@
 //! The record, frame by frame, becomes the state of batches and jobs.
 
 use super::standing::{BatchEntry, BatchStanding, Events, JobChange, JobEvent, JobStanding};
-use super::{Recovered, RecoveredKey, Seen};
+use super::{Recovered, Seen};
 use crate::error::Finding;
 use crate::format::RecordPosition;
 use crate::record::Destinations;
-use model::record::Head;
 use model::{BatchId, JobId, Stream, StreamName};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -18,7 +17,6 @@ pub(crate) type Maxima = BTreeMap<u16, u64>;
 pub(crate) struct Replay {
     batches: BTreeMap<BatchId, BatchEntry>,
     jobs: BTreeMap<JobId, JobStanding>,
-    keys: Vec<RecoveredKey>,
     destinations: Destinations,
     jobs_max: Maxima,
     batches_max: Maxima,
@@ -48,7 +46,6 @@ impl Replay {
             (JobChange::Begins(locator, mut head), entry) => {
                 raise(&mut self.jobs_max, id.node(), id.sequence());
                 self.destinations.share(&mut head);
-                self.keys.push(key_of(id, &head));
                 entry.insert_entry(JobStanding::begin(locator, *head));
             }
             (change, Entry::Occupied(mut entry)) => {
@@ -88,22 +85,17 @@ impl Replay {
 
     /// Sums up. `damaged_after` is the last position behind which something of the record is missing.
     pub(crate) fn finish<S: Stream>(self, damaged_after: Option<RecordPosition>, findings: Vec<Finding>) -> Recovered<S> {
-        let Self { batches, jobs, mut keys, .. } = self;
+        let Self { batches, jobs, .. } = self;
         let mut batches: BTreeMap<BatchId, BatchStanding> =
             batches.into_iter().filter_map(|(id, entry)| Some((id, entry.standing?))).collect();
         let is_lost = |batch: &BatchStanding| !batch.binds() && damaged_after.is_none_or(|damage| damage < batch.opened_at);
         let discarded: Vec<BatchId> = batches.iter().filter(|(_, batch)| is_lost(batch)).map(|(id, _)| *id).collect();
         batches.retain(|_, batch| !is_lost(batch));
         let binds = |id: &BatchId| batches.get(id).is_some_and(BatchStanding::binds);
-        keys.retain(|key| binds(&key.batch));
         let jobs = jobs.into_iter().filter(|(_, job)| binds(&job.head.batch)).map(|(id, job)| job.recovered(id)).collect();
         let batches = batches.into_values().map(BatchStanding::recovered).collect();
-        Recovered { batches, jobs, keys, discarded, findings }
+        Recovered { batches, jobs, discarded, findings }
     }
-}
-
-fn key_of(job: JobId, head: &Head) -> RecoveredKey {
-    RecoveredKey { tenant: head.tenant, key: head.key, content: head.content, job, batch: head.batch }
 }
 
 pub(crate) fn raise(maxima: &mut Maxima, node: u16, sequence: u64) {

@@ -6,6 +6,7 @@ use model::record::{AttemptEnd, BatchCommit, BatchOpen, FrameKey, Head, Intake, 
 use model::stage::{Job, JobData, JournaledJob, Payload};
 use model::statement::{ClaimStatus, LiabilityRule, Member, ServiceLine, Statement, StatementKind};
 use model::*;
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -191,6 +192,22 @@ impl Open {
 
     pub async fn record(&self, job: JobId, attempt: u16, record: Record) {
         self.journal().record(key(job, attempt), record).await.unwrap().await.unwrap();
+    }
+
+    /// Batch and key of each head that binds, settled or not, in the order of the record: what the index of keys is made of.
+    pub fn binding_keys(&self) -> Vec<(BatchId, Fingerprint)> {
+        let binds = |found: &&journal::RecoveredBatch| found.open.rolling || found.commit.is_some();
+        let binding: BTreeSet<BatchId> = self.opened.recovered.batches.iter().filter(binds).map(|found| found.open.batch).collect();
+        let mut tail = self.opened.tail.of_keys();
+        let mut keys = Vec::new();
+        loop {
+            let records = tail.next(100).unwrap();
+            if records.is_empty() {
+                return keys;
+            }
+            let heads = records.into_iter().filter_map(|(_, _, record)| if let Record::Head(head) = record { Some(head) } else { None });
+            keys.extend(heads.filter(|head| binding.contains(&head.batch)).map(|head| (head.batch, head.key)));
+        }
     }
 
     pub fn states(&self) -> Vec<(u64, State)> {
