@@ -83,7 +83,7 @@ impl Installation {
             key_source: key_source(),
             segment_bytes: scenario.segment_bytes,
             // So few that a batch fills several runs, and merges them.
-            idempotency: IdempotencySettings { horizon: Duration::from_secs(730 * 86_400), run_keys: 8 },
+            idempotency: IdempotencySettings { horizon: Duration::from_secs(730 * 86_400), run_keys: 64 },
             tenants: vec![tenant],
             transactional: delivery(scenario)?,
             marketing: None,
