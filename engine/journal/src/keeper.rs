@@ -1,15 +1,17 @@
 //! The thread beside the writer: what takes long and no commit may wait for.
 //!
-//! It makes segments ahead of need, cuts finished ones to their length and indexes them, removes those without live jobs, and makes and
+//! It makes segments ahead of need, cuts finished ones to their length and indexes them, reads what is to be moved out of old ones
+//! ([`crate::moving`]), removes those without live jobs, and makes and
 //! deletes batch keys. The writer asks it only for things whose reason is durable already.
 //!
 //! While a [`Hold`] lives (a backup reads the directory) it takes nothing away and replaces nothing: such errands are set aside and
 //! served when the last hold is gone.
 
 use crate::error::{DiskError, JournalError};
-use crate::footer;
-use crate::format::{LogKind, SegmentName};
+use crate::footer::{self, Entry, Trailer, index_of};
+use crate::format::{JournalId, LogKind, SegmentName};
 use crate::key_ring::{DestructionCause, KeyHandle, KeyRing};
+use crate::moving::News;
 use crate::notices::{Destroyed, Notices};
 use crate::reader::OpenFiles;
 use crate::segment;
@@ -19,7 +21,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use world::channel::{OneSender, Receiver, Sender};
-use world::{DiskFile, World};
+use world::{DiskFile, OpenMode, World};
 
 /// Errands that wait for the keeper at most.
 pub(crate) const ERRANDS_MAX: usize = 256;
@@ -42,6 +44,19 @@ pub(crate) enum Errand {
     /// No job of the work segment is live.
     Remove {
         number: u32,
+    },
+    /// What lies in a closed work segment?
+    List {
+        segment: u32,
+    },
+    /// The frames of these jobs, as they lie.
+    Fetch {
+        segment: u32,
+        entries: Vec<Entry>,
+    },
+    /// How many jobs are in a work segment that has no index?
+    Count {
+        segment: u32,
     },
     MakeKey {
         tenant: TenantId,
@@ -67,7 +82,8 @@ impl Errand {
     fn waits_for_holds(&self) -> bool {
         match self {
             Self::Cut { .. } | Self::Remove { .. } | Self::DestroyKey { .. } => true,
-            Self::Prepare { .. } | Self::MakeKey { .. } | Self::Look { .. } | Self::End => false,
+            Self::Prepare { .. } | Self::List { .. } | Self::Fetch { .. } | Self::Count { .. } => false,
+            Self::MakeKey { .. } | Self::Look { .. } | Self::End => false,
         }
     }
 }
@@ -114,6 +130,7 @@ pub(crate) struct Keeper {
     pub(crate) files: Arc<OpenFiles>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) notices: Notices,
+    pub(crate) journal: JournalId,
 }
 
 impl Keeper {
@@ -177,14 +194,35 @@ impl Keeper {
                 // The writer may have ended.
                 let _ = answer.send(made.map_err(JournalError::from));
             }
-            Errand::Cut { name, file, bytes } => {
-                if let Err(error) = finish(&file, name, bytes) {
+            Errand::Cut { name, file, bytes } => match finish(&file, name, bytes) {
+                Ok(trailer) if name.log == LogKind::Work => self.tell_closed(name.number, &trailer),
+                Ok(_) => {}
+                Err(error) => {
                     tracing::warn!(%error, "a full segment could not be cut to its length and indexed; the next start tries again");
                 }
-            }
+            },
             Errand::Remove { number } => {
                 if let Err(error) = self.remove(number) {
                     tracing::warn!(%error, "a settled work segment could not be removed; the next start tries again");
+                }
+            }
+            Errand::List { segment } => {
+                let listed = self.open(segment).and_then(|(file, name)| index_of(&file, name).map_err(self.error("read", segment)));
+                self.notices.tell_news(News::Listed { segment, entries: listed.map(|index| index.entries) });
+            }
+            Errand::Fetch { segment, entries } => {
+                let frames = match self.open(segment) {
+                    Ok((file, _)) => fetch(&*file, entries),
+                    Err(_) => Vec::new(),
+                };
+                self.notices.tell_news(News::Fetched { segment, frames });
+            }
+            Errand::Count { segment } => {
+                // Removed meanwhile, or unreadable: then nothing is moved out of it.
+                if let Ok((file, name)) = self.open(segment)
+                    && let Ok(index) = index_of(&file, name)
+                {
+                    self.tell_closed(segment, &index.trailer);
                 }
             }
             Errand::MakeKey { tenant, batch, answer } => {
@@ -197,11 +235,33 @@ impl Keeper {
         }
     }
 
+    fn open(&self, number: u32) -> Result<(Arc<dyn DiskFile>, SegmentName), DiskError> {
+        let path = segment::path_of(&self.work_dir(), number);
+        let file = self.world.disk().open(&path, OpenMode::Read).map_err(self.error("open", number))?;
+        Ok((file, SegmentName { journal: self.journal, stream: self.stream, log: LogKind::Work, number }))
+    }
+
+    fn error(&self, action: &'static str, number: u32) -> impl FnOnce(std::io::Error) -> DiskError {
+        let path = segment::path_of(&self.work_dir(), number);
+        move |error| DiskError::new(action, &path)(error)
+    }
+
+    fn work_dir(&self) -> PathBuf {
+        self.dir.join(LogKind::Work.as_str())
+    }
+
+    fn tell_closed(&self, segment: u32, trailer: &Trailer) {
+        let bytes = u64::from(trailer.end) + trailer.footer_bytes();
+        self.notices.tell_news(News::Closed { segment, jobs: u64::from(trailer.entries), bytes });
+    }
+
     fn remove(&self, number: u32) -> Result<(), DiskError> {
-        let dir = self.dir.join(LogKind::Work.as_str());
+        let dir = self.work_dir();
         let path = segment::path_of(&dir, number);
+        let removed = self.world.disk().remove_file(&path);
+        // Behind the removal: a reader may have opened it in between.
         self.files.forget(number);
-        match self.world.disk().remove_file(&path) {
+        match removed {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(DiskError::new("remove", &path)(error)),
             _ => self.world.disk().sync_dir(&dir).map_err(DiskError::new("sync", &dir)),
         }
@@ -209,11 +269,21 @@ impl Keeper {
 }
 
 /// Cuts a full segment behind its last frame and writes its index there.
-fn finish(file: &Arc<dyn DiskFile>, name: SegmentName, bytes: u64) -> std::io::Result<()> {
+fn finish(file: &Arc<dyn DiskFile>, name: SegmentName, bytes: u64) -> std::io::Result<Trailer> {
     file.set_len(bytes)?;
     let index = footer::scan(file, name)?;
     if u64::from(index.trailer.end) != bytes {
         return Err(std::io::Error::other("its frames do not end where they were written: the disk changed them"));
     }
-    footer::write(&**file, name, &index)
+    footer::write(&**file, name, &index)?;
+    Ok(index.trailer)
+}
+
+/// The frames at these places. One that cannot be read is left out: its job stays where it is.
+fn fetch(file: &dyn DiskFile, entries: Vec<Entry>) -> Vec<(Entry, Vec<u8>)> {
+    let read = |entry: Entry| {
+        let mut bytes = vec![0; entry.length as usize];
+        file.read_exact_at(&mut bytes, u64::from(entry.offset)).ok().map(|()| (entry, bytes))
+    };
+    entries.into_iter().filter_map(read).collect()
 }

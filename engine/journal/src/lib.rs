@@ -43,6 +43,7 @@ mod keeper;
 mod key_ring;
 mod live;
 mod log;
+mod moving;
 mod notices;
 mod open;
 mod payload;

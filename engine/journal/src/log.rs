@@ -46,6 +46,11 @@ impl LogWriter {
         Self { dir: dir.to_owned(), segment, salt, segment_bytes, next: None, keeper, buffer: Vec::new(), unsynced: 0 }
     }
 
+    /// The segment being written.
+    pub(crate) fn name(&self) -> SegmentName {
+        self.segment.name
+    }
+
     /// The number of the segment being written.
     pub(crate) fn number(&self) -> u32 {
         self.segment.name.number

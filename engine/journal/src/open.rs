@@ -8,12 +8,14 @@ use crate::bundle::Bundles;
 use crate::config::JournalConfig;
 use crate::epoch::{self, EpochFile};
 use crate::error::{DiskError, Finding, JournalError, KeyError};
+use crate::footer::Trailer;
 use crate::format::{JournalId, LogKind, RecordPosition};
 use crate::journal::{Journal, JournalInner};
-use crate::keeper::{ERRANDS_MAX, Keeper};
+use crate::keeper::{ERRANDS_MAX, Errand, Keeper};
 use crate::key_ring::{BatchKey, DestructionCause, FirstNumbers, Home, INSTALLATION, KeyHandle, KeyRing};
 use crate::live::{Batch, Batches, LiveJob, LiveJobs, Phase};
 use crate::log::{LogWriter, OpenSegment};
+use crate::moving::Occupancy;
 use crate::notices::{Destroyed, notices};
 use crate::payload::PayloadEncoders;
 use crate::reader::{OpenFiles, Reader};
@@ -110,7 +112,7 @@ pub async fn open<S: Stream>(world: World, config: JournalConfig, keys: KeyRing)
     let damaged_after = if known < ring_epoch { Some(RecordPosition(u64::MAX)) } else { record_end.damaged_after };
     let may_reclaim = damaged_after.is_none();
     let recovered = replay.finish::<S>(damaged_after, findings);
-    let live = Live::of(&recovered, &keys)?;
+    let mut live = Live::of(&recovered, &keys)?;
     // A locator names a segment for as long as its job lives: a number is never given again while any head names it.
     let work = work_dir.open_end(
         work_segments.last().zip(work_end.as_ref()),
@@ -122,7 +124,8 @@ pub async fn open<S: Stream>(world: World, config: JournalConfig, keys: KeyRing)
         reclaim(&work_dir, &work_segments, &live, work.name.number)?;
         record_dir.complete(&record_segments, &record)?;
         let still_there: Vec<_> = work_segments.into_iter().filter(|used| live.segments.contains_key(&used.number)).collect();
-        work_dir.complete(&still_there, &work)?;
+        let trailers = work_dir.complete(&still_there, &work)?;
+        live.settle_in(still_there.iter().map(|used| used.number).filter(|number| *number != work.name.number), &trailers);
         keys.destroy_batch_keys(S::NAME, &live.batches_over(&known_keys, &recovered))?;
     }
     start(place, config, keys, directory.journal, epoch, shared, Ends { work, record }, live, may_reclaim, recovered).await
@@ -170,6 +173,7 @@ async fn start<S: Stream>(
         files: files.clone(),
         shared: shared.clone(),
         notices: notices.clone(),
+        journal: id,
     };
     let keeper_thread = world.spawn_thread(&format!("keeper-{}", S::NAME), move || keeper_of.run(errands));
     let parts = WriterParts {
@@ -188,12 +192,16 @@ async fn start<S: Stream>(
         batches: live.batches,
         jobs: live.jobs,
         segments: live.segments,
+        occupancy: live.occupancy,
         may_reclaim,
         _lock: place.lock,
     };
     let writer = Writer::<S>::new(parts)?;
     let writer = world.spawn_thread(&format!("journal-{}", S::NAME), move || writer.run(inbox));
 
+    for segment in live.uncounted {
+        keeper.send(Errand::Count { segment }).await.map_err(|_| JournalError::Closed)?;
+    }
     let inner = JournalInner {
         world: world.clone(),
         dir: config.dir.clone(),
@@ -212,7 +220,7 @@ async fn start<S: Stream>(
     }
     // A crash came between a key's end and its frame, or the line above made it end.
     notices.tell(unrecorded.into_iter().map(|destruction| Destroyed { destruction, answers: Vec::new() }).collect());
-    let reader = Reader::new(world.clone(), &config.dir, id, S::NAME, keys.clone(), bundles, files);
+    let reader = Reader::new(world.clone(), &config.dir, id, S::NAME, keys.clone(), bundles, files, shared.clone());
     let tail = Tail::new(world, &config.dir, id, S::NAME, keys, shared);
     Ok(Opened { journal, reader, tail, recovered, writer })
 }
@@ -300,15 +308,19 @@ fn reclaim(dir: &LogDir<'_>, segments: &[UsedSegment], live: &Live, current: u32
 }
 
 /// What the writer must know of the past.
+#[derive(Default)]
 struct Live {
     batches: Batches,
     jobs: LiveJobs,
     segments: BTreeMap<u32, u64>,
+    occupancy: Occupancy,
+    /// Closed work segments without an index: how many jobs they hold nobody knows yet.
+    uncounted: Vec<u32>,
 }
 
 impl Live {
     fn of<S: Stream>(recovered: &Recovered<S>, keys: &KeyRing) -> Result<Self, JournalError> {
-        let mut live = Self { batches: Batches::default(), jobs: LiveJobs::default(), segments: BTreeMap::new() };
+        let mut live = Self::default();
         let mut counts: BTreeMap<BatchId, u64> = BTreeMap::new();
         for job in &recovered.jobs {
             *counts.entry(job.job.head.batch).or_default() += 1;
@@ -346,6 +358,20 @@ impl Live {
             *live.segments.entry(segment).or_default() += 1;
         }
         Ok(live)
+    }
+
+    /// Sums up how much of the closed work segments is live.
+    fn settle_in(&mut self, closed: impl Iterator<Item = u32>, trailers: &BTreeMap<u32, Trailer>) {
+        for number in closed {
+            match trailers.get(&number) {
+                Some(trailer) => {
+                    let bytes = u64::from(trailer.end) + trailer.footer_bytes();
+                    let live = self.segments.get(&number).copied().unwrap_or(0);
+                    self.occupancy.close(number, u64::from(trailer.entries), bytes, live);
+                }
+                None => self.uncounted.push(number),
+            }
+        }
     }
 
     /// A batch that the writer is about to discard: open, and without jobs.

@@ -1,7 +1,7 @@
 //! Payloads by locator, read by pread on workers.
 //!
 //! What comes back was checked twice: the checksum says that the bytes are whole, the tag that they are this job's, in this journal. A
-//! locator that went stale is told apart from damage. Clones share the open files; scratch buffers are each clone's own.
+//! locator that went stale is told apart from damage, and where the payload was moved its new place is read. Clones share the open files; scratch buffers are each clone's own.
 
 use crate::bounds::{FRAME_BYTES_MAX, READ_AHEAD_BYTES};
 use crate::bundle::Bundles;
@@ -11,6 +11,7 @@ use crate::frame::{self, NoFrame};
 use crate::key_ring::KeyRing;
 use crate::payload::PayloadDecoder;
 use crate::segment;
+use crate::writer::Shared;
 use model::stage::{JobData, Locator};
 use model::{BundleId, JobId, StreamName};
 use std::collections::BTreeMap;
@@ -50,6 +51,7 @@ struct ReaderShared {
     keys: KeyRing,
     bundles: Arc<Bundles>,
     files: Arc<OpenFiles>,
+    writer: Arc<Shared>,
 }
 
 #[derive(Default)]
@@ -79,9 +81,10 @@ impl Reader {
         keys: KeyRing,
         bundles: Arc<Bundles>,
         files: Arc<OpenFiles>,
+        writer: Arc<Shared>,
     ) -> Self {
         let work_dir = dir.join(LogKind::Work.as_str());
-        let shared = ReaderShared { world, work_dir, journal, stream, keys, bundles, files };
+        let shared = ReaderShared { world, work_dir, journal, stream, keys, bundles, files, writer };
         Self { shared: Arc::new(shared), scratch: Mutex::default() }
     }
 
@@ -91,10 +94,25 @@ impl Reader {
     /// [`PayloadError`]: damaged, key destroyed, another job's, reclaimed, or the disk.
     pub fn payload(&self, job: JobId, locator: Locator) -> Result<JobData, PayloadError> {
         match self.scratch.try_lock() {
-            Ok(mut scratch) => self.read(job, locator, &mut scratch),
-            Err(TryLockError::Poisoned(poisoned)) => self.read(job, locator, &mut poisoned.into_inner()),
+            Ok(mut scratch) => self.find(job, locator, &mut scratch),
+            Err(TryLockError::Poisoned(poisoned)) => self.find(job, locator, &mut poisoned.into_inner()),
             // Two threads on one clone: the second brings its own.
-            Err(TryLockError::WouldBlock) => self.read(job, locator, &mut Scratch::default()),
+            Err(TryLockError::WouldBlock) => self.find(job, locator, &mut Scratch::default()),
+        }
+    }
+
+    /// Reads at the given place, and where that fails at the one the payload was moved to.
+    fn find(&self, job: JobId, locator: Locator, scratch: &mut Scratch) -> Result<JobData, PayloadError> {
+        let mut at = locator;
+        loop {
+            match self.read(job, at, scratch) {
+                Ok(data) => return Ok(data),
+                // Each turn is another move of the same job, and those are rare.
+                Err(error) => match self.shared.writer.relocated.get(job) {
+                    Some(moved) if moved != at => at = moved,
+                    _ => return Err(error),
+                },
+            }
         }
     }
 

@@ -10,6 +10,7 @@
 mod destruction;
 mod frames;
 mod group;
+mod moves;
 mod operations;
 
 use crate::bounds::{BUFFER_BYTES_MAX, GROUP_OPERATIONS_MAX, UNSYNCED_BYTES_MAX};
@@ -19,6 +20,7 @@ use crate::keeper::Errand;
 use crate::key_ring::{KeyHandle, KeyRing};
 use crate::live::{Batches, LiveJobs};
 use crate::log::LogWriter;
+use crate::moving::{Emptying, Occupancy, Relocated};
 use crate::notices::NoticeBoard;
 use group::Answers;
 pub(crate) use group::Operation;
@@ -46,6 +48,8 @@ pub(crate) struct Shared {
     pub(crate) next_batch: AtomicU64,
     /// While it is not zero, nothing is taken away.
     pub(crate) holds: AtomicUsize,
+    /// Where payloads lie that were moved since the start.
+    pub(crate) relocated: Relocated,
 }
 
 impl Shared {
@@ -97,6 +101,8 @@ pub(crate) struct WriterParts {
     pub(crate) jobs: LiveJobs,
     /// Live jobs by work segment.
     pub(crate) segments: BTreeMap<u32, u64>,
+    /// How much of the closed work segments is live.
+    pub(crate) occupancy: Occupancy,
     /// False where the record is damaged or the directory is a clone: then nothing that a start found is ever removed.
     pub(crate) may_reclaim: bool,
     /// Held for as long as anything may be written.
@@ -113,6 +119,8 @@ pub(crate) struct Writer<S: Stream> {
     errands: VecDeque<Errand>,
     /// Destroyed keys whose frames the next good sync covers.
     noting: Vec<u32>,
+    /// The segment whose last jobs are being moved.
+    emptying: Option<Emptying>,
     /// Work segments from before this start are left alone below this number, where nothing may be reclaimed.
     reclaim_from: u32,
 }
@@ -122,7 +130,16 @@ impl<S: Stream> Writer<S> {
         let reclaim_from = if parts.may_reclaim { 0 } else { parts.work.number() };
         let last_record = RecordPosition(parts.shared.durable.load(Ordering::Acquire));
         let answers = Answers::default();
-        Ok(Self { parts, next_sequence: 0, last_record, answers, errands: VecDeque::new(), noting: Vec::new(), reclaim_from })
+        Ok(Self {
+            parts,
+            next_sequence: 0,
+            last_record,
+            answers,
+            errands: VecDeque::new(),
+            noting: Vec::new(),
+            emptying: None,
+            reclaim_from,
+        })
     }
 
     /// Serves until the last handle is gone or one closes the journal.
@@ -130,12 +147,14 @@ impl<S: Stream> Writer<S> {
         if let Err(error) = self.prepare().await {
             self.poison(&error);
         }
+        self.consider_moving();
         let mut operations = Vec::with_capacity(GROUP_OPERATIONS_MAX);
         while self.wait(&inbox, &mut operations, GROUP_OPERATIONS_MAX).await {
             self.wait_for_company(&inbox, &mut operations).await;
             if self.serve(&mut operations).await {
                 break;
             }
+            self.heed_news().await;
         }
         // What nobody waits for is durable too before the journal is gone. After a failure nothing is written any more.
         if self.parts.shared.poison.get().is_none()

@@ -100,6 +100,7 @@ impl<S: Stream> Writer<S> {
         let batch = self.parts.batches.remove(slot).expect("as above");
         for head in batch.heads {
             if let Some(job) = self.parts.jobs.remove(head.job) {
+                self.parts.shared.relocated.forget(head.job);
                 self.leave_segment(job.segment);
             }
         }
@@ -201,6 +202,7 @@ impl<S: Stream> Writer<S> {
 
     pub(super) fn settle(&mut self, id: JobId) {
         let Some(job) = self.parts.jobs.remove(id) else { return };
+        self.parts.shared.relocated.forget(id);
         self.leave_segment(job.segment);
         if let Some(batch) = self.parts.batches.get_mut(job.batch) {
             batch.live -= 1;
@@ -211,8 +213,10 @@ impl<S: Stream> Writer<S> {
     pub(super) fn leave_segment(&mut self, segment: u32) {
         let Some(live) = self.parts.segments.get_mut(&segment) else { return };
         *live -= 1;
+        self.parts.occupancy.set_live(segment, *live);
         if *live == 0 || (*live == 1 && self.parts.world.is_planted(Plant::LiveSegmentReclaimed)) {
             self.parts.segments.remove(&segment);
+            self.parts.occupancy.remove(segment);
             self.reclaim(segment);
         }
     }
