@@ -96,7 +96,7 @@ impl<'a> Payloads<'a> {
         let place = self.place;
         let bundles = Arc::new(Bundles::new(place.world.clone(), &place.dir, keys.bundle_key(place.stream)?));
         let files = Arc::new(OpenFiles::default());
-        let reader = Reader::new(place.world.clone(), &place.dir, place.id, place.stream, keys.clone(), bundles, files);
+        let reader = Reader::new(place.world.clone(), &place.dir, place.id, place.stream, keys.clone(), bundles, files, Arc::default());
         for (job, locator) in missing {
             match reader.payload(job, locator) {
                 Ok(_) => self.found += 1,
