@@ -4,9 +4,8 @@ use crate::books::Taken;
 use crate::record::{JobHistory, RecordHistory};
 use crate::scenario::{Scenario, SiteKind};
 use ledger::BatchReport;
-use model::BatchId;
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use testkit::{Batch, Row, RowKind};
 
 /// Something that must not be.
@@ -33,8 +32,6 @@ pub struct Evidence {
     pub batch: Batch,
     /// The kind of each destination's receiver.
     pub kinds: BTreeMap<String, SiteKind>,
-    /// Batches that the operator was told are accepted.
-    pub told: BTreeSet<BatchId>,
     /// What the engine reports.
     pub report: BatchReport,
     /// What its record says.

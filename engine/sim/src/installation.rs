@@ -26,7 +26,7 @@ use world::World;
 const TENANT: &str = "lakeside";
 const DOMAIN: &str = "mail.lakeside.example";
 /// Everything the engine writes lies below it.
-pub(crate) const STATE: &str = "/sealpost";
+const STATE: &str = "/sealpost";
 const KEY_FILE: &str = "/sealpost/secret/key-encryption.key";
 
 /// Why there is nothing to simulate. One sentence.
@@ -89,7 +89,7 @@ impl Installation {
             marketing: None,
             resolver: Arc::new(resolver(world, sandbox)?),
             tls: Arc::new(TlsContext::with_roots(world, sandbox.ca_pem().as_bytes()).map_err(because)?),
-            shaping: Arc::new(shaping(scenario, sandbox)?),
+            shaping: Arc::new(shaping(sandbox)?),
             rules: Arc::clone(&self.rules),
         })
     }
@@ -168,14 +168,13 @@ fn resolver(world: &World, sandbox: &Sandbox) -> Result<SiteResolver, Installati
 }
 
 /// What the engine knows of its receivers' limits: the very rate they hold it to, and fewer connections, see [`CONNECTIONS`].
-fn shaping(scenario: &Scenario, sandbox: &Sandbox) -> Result<Shaping, InstallationError> {
+fn shaping(sandbox: &Sandbox) -> Result<Shaping, InstallationError> {
     let limits = format!(
         "[default]\nconnections = 4\nconnect_rate = \"200/s\"\nmessages_per_connection = 50\nrates = [\"50/s\"]\n\
-         [site.\"{}\"]\nrates = [\"{}/{}s burst {}\"]\n[site.\"{}\"]\nconnections = {}\n",
+         [site.\"{}\"]\nrates = [\"{}/{}s\"]\n[site.\"{}\"]\nconnections = {}\n",
         address(sandbox, SiteKind::RateLimited)?,
         RATE_MESSAGES,
         RATE_WINDOW.as_secs(),
-        scenario.rate_burst,
         address(sandbox, SiteKind::ConnectionLimited)?,
         CONNECTIONS / 2,
     );

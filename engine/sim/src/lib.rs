@@ -30,7 +30,6 @@ mod evidence;
 mod hunt;
 mod installation;
 mod life;
-mod notebook;
 mod record;
 mod run;
 mod scenario;

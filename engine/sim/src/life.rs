@@ -2,30 +2,19 @@
 //!
 //! It runs as a thread of the engine's machine and dies with it.
 
-use crate::notebook::Notebook;
-use futures_util::future::{Either, select};
+use futures_util::future::select;
 use ledger::BatchReport;
-use model::record::BatchVerb;
 use model::{BatchId, StreamName};
-use sealpost::engine::{AcceptError, Accepted, Engine};
+use sealpost::engine::Engine;
 use sealpost::files::FileRequest;
 use sealpost::settings::EngineSettings;
 use std::fmt::Display;
-use std::fs::File;
-use std::future::poll_fn;
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::pin::pin;
-use std::task::Poll;
 use std::time::Duration;
 use world::World;
 use world::channel::{Sender, Signal};
 
-/// How long a batch is held.
-const HELD_FOR: Duration = Duration::from_secs(30);
-/// So many turns are taken without a pause by whoever writes into a file that is handed in.
-const GROW_TURNS: u32 = 50;
-const GROW_PAUSE: Duration = Duration::from_micros(100);
 /// How often the operator looks.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
@@ -34,10 +23,6 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 pub(crate) struct BatchFiles {
     pub(crate) batch: PathBuf,
     pub(crate) contacts: PathBuf,
-    /// Bytes of the batch file.
-    pub(crate) bytes: u64,
-    /// Somebody still writes into it when it is handed in first.
-    pub(crate) is_growing: bool,
 }
 
 /// What the operator was told beforehand.
@@ -47,9 +32,6 @@ pub(crate) struct Orders {
     pub(crate) longest: Duration,
     /// Stop the engine when it is set.
     pub(crate) stop: Signal,
-    /// What to do with the batch, and how long after it was accepted. One that is held is released again.
-    pub(crate) batch: Option<(BatchVerb, Duration)>,
-    pub(crate) notebook: Notebook,
 }
 
 /// How a life ended that no crash ended.
@@ -96,69 +78,14 @@ async fn closed_batch(engine: &Engine) -> Result<Option<BatchId>, LifeEnd> {
 }
 
 async fn hand_in(engine: &Engine, files: BatchFiles, orders: &Orders, tell: Sender<()>) -> Result<BatchReport, LifeEnd> {
-    let request = FileRequest {
-        path: files.batch.clone(),
-        members: Some(files.contacts.clone()),
-        format: None,
-        tenant: None,
-        stream: StreamName::Transactional,
-    };
-    let accepted = accept(engine, &files, request, &orders.notebook).await?;
-    orders.notebook.accepted(accepted.batch);
+    let request =
+        FileRequest { path: files.batch, members: Some(files.contacts), format: None, tenant: None, stream: StreamName::Transactional };
+    let accepted = engine.accept_file(request).await.map_err(|error| refused(engine, "the file is not accepted", error))?;
     let _ = tell.try_send(());
     wait(engine, accepted.batch, orders).await?;
     let report = reported(engine, accepted.batch).await?;
     engine.close_batch(accepted.batch).await.map_err(|error| refused(engine, "the batch cannot be closed", error))?;
     Ok(report)
-}
-
-/// Hands the file in. One that grows under the engine's hands is refused, and handed in again as it was.
-async fn accept(engine: &Engine, files: &BatchFiles, request: FileRequest, notebook: &Notebook) -> Result<Accepted, LifeEnd> {
-    let restore = || {
-        let file = File::options().write(true).open(&files.batch);
-        file.and_then(|file| file.set_len(files.bytes)).map_err(|error| LifeEnd::Failed(format!("the batch file: {error}")))
-    };
-    restore()?;
-    if files.is_growing && notebook.first_growth() {
-        let growing = pin!(grow(engine, &files.batch));
-        let accepting = pin!(engine.accept_file(request.clone()));
-        let first = match select(accepting, growing).await {
-            Either::Left((answer, _)) => answer,
-            Either::Right(((), accepting)) => accepting.await,
-        };
-        restore()?;
-        match first {
-            Ok(accepted) => return Ok(accepted),
-            Err(AcceptError::Refused(refusal)) if refusal.reason == "changed_while_reading" => {}
-            Err(error) => return Err(refused(engine, "the file is not accepted", error)),
-        }
-    }
-    engine.accept_file(request).await.map_err(|error| refused(engine, "the file is not accepted", error))
-}
-
-/// Writes a line end more into the file, some time after its batch was opened.
-async fn grow(engine: &Engine, path: &Path) {
-    let before = engine.journal_bytes();
-    let mut turns = 0u32;
-    while engine.journal_bytes() == before {
-        turns += 1;
-        // Ready tasks take turns without any time; a disk that is busy needs some.
-        if turns.is_multiple_of(GROW_TURNS) { engine.world().sleep(GROW_PAUSE).await } else { yield_once().await }
-    }
-    let grown = File::options().append(true).open(path).and_then(|mut file| file.write_all(b"\n"));
-    debug_assert!(grown.is_ok(), "the batch file cannot be written: {grown:?}");
-}
-
-async fn yield_once() {
-    let mut is_first = true;
-    poll_fn(|context| {
-        if std::mem::take(&mut is_first) {
-            context.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        Poll::Ready(())
-    })
-    .await;
 }
 
 async fn reported(engine: &Engine, batch: BatchId) -> Result<BatchReport, LifeEnd> {
@@ -171,29 +98,13 @@ fn refused(engine: &Engine, what: &str, error: impl Display) -> LifeEnd {
     if engine.is_stopping() { LifeEnd::Poisoned } else { LifeEnd::Failed(format!("{what}: {error}")) }
 }
 
-async fn order(engine: &Engine, batch: BatchId, verb: BatchVerb) -> Result<u64, LifeEnd> {
-    let given = engine.order(StreamName::Transactional, batch, verb, "operator".to_owned(), "simulated".to_owned()).await;
-    given.map_err(|error| refused(engine, "an order is refused", error))
-}
-
 async fn wait(engine: &Engine, batch: BatchId, orders: &Orders) -> Result<(), LifeEnd> {
     let world = engine.world().clone();
     let started = world.monotonic();
-    let mut release_at =
-        orders.batch.filter(|(verb, _)| *verb == BatchVerb::Hold && orders.notebook.is_ordered()).map(|_| started + HELD_FOR);
     loop {
         let progress = engine.progress(batch);
         if progress.active() == 0 {
             return Ok(());
-        }
-        let now = world.monotonic();
-        if let Some((verb, after)) = orders.batch.filter(|(_, after)| !orders.notebook.is_ordered() && now.since(started) >= *after) {
-            orders.notebook.ordered();
-            order(engine, batch, verb).await?;
-            release_at = (verb == BatchVerb::Hold).then(|| now + HELD_FOR);
-        }
-        if release_at.take_if(|at| *at <= now).is_some() {
-            order(engine, batch, BatchVerb::Release).await?;
         }
         if engine.is_stopping() {
             return Err(LifeEnd::Poisoned);

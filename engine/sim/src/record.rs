@@ -1,16 +1,12 @@
 //! The record, read by itself: what the durable log says of each job, without asking ledger or engine.
 
 use crate::installation::{key_source, places};
-use journal::{JournalConfig, KeyRing, Opened, RecordPosition};
-use model::record::{BatchVerb, Record};
-use model::{BatchId, JobId, State, StreamName, Timestamp, Transactional};
+use journal::{JournalConfig, KeyRing, Opened};
+use model::record::Record;
+use model::{BatchId, JobId, State, StreamName, Transactional};
 use std::collections::{BTreeMap, BTreeSet};
 use world::World;
 
-/// The node of all simulated engines.
-const NODE: u16 = 1;
-/// No run opens so many batches.
-const BATCHES_MAX: u64 = 100;
 /// Records read at once.
 const RECORDS_MAX: usize = 4096;
 
@@ -25,10 +21,6 @@ pub struct JobHistory {
     pub states: Vec<State>,
     /// The hashes that its intents froze; never more than one.
     pub frozen: BTreeSet<[u8; 32]>,
-    /// When it was due again, by its latest frame.
-    pub due: Option<Timestamp>,
-    /// Attempts that ended before the moment for which they were put back.
-    pub too_early: u64,
 }
 
 impl JobHistory {
@@ -56,14 +48,6 @@ pub struct RecordHistory {
     pub left_to_do: Vec<State>,
     /// What recovery found wrong.
     pub damage: Vec<String>,
-    /// What operators ordered, and with which start of the engine.
-    pub orders: Vec<(BatchVerb, u32)>,
-    /// Attempts of jobs whose batch was held or cancelled before the start of the engine that made them.
-    pub disobeyed: u64,
-    /// Batches that were closed.
-    pub closed: BTreeSet<BatchId>,
-    /// Closed batches without a job that is not settled whose content key is still there after the last stop.
-    pub keys_kept: Vec<BatchId>,
 }
 
 impl RecordHistory {
@@ -73,10 +57,6 @@ impl RecordHistory {
         let keys = KeyRing::open(world, &places.key_ring, &key_source()).map_err(|error| error.to_string())?;
         let dir = places.journal.join(StreamName::Transactional.as_str());
         let config = JournalConfig { segment_bytes, ..JournalConfig::new(dir) };
-        // A start would delete what the stop before it forgot.
-        let ring = keys.clone();
-        let kept = |batch: &BatchId| ring.has_content_key(StreamName::Transactional, *batch);
-        let kept: BTreeSet<BatchId> = (1..BATCHES_MAX).map(|number| BatchId::new(NODE, number)).filter(kept).collect();
         let opened = journal::open::<Transactional>(world.clone(), config, keys).await.map_err(|error| error.to_string())?;
         let Opened { journal, mut tail, recovered, writer, .. } = opened;
         let mut history = Self {
@@ -89,56 +69,35 @@ impl RecordHistory {
             if records.is_empty() {
                 break;
             }
-            records.into_iter().for_each(|(position, key, record)| history.add(position, key.job, record));
+            records.into_iter().for_each(|(_, key, record)| history.add(key.job, record));
         }
         history.jobs.retain(|_, job| history.committed.contains(&job.batch));
-        let is_over = |batch: &&BatchId| history.jobs.values().all(|job| job.batch != **batch || job.state().is_settled());
-        history.keys_kept = kept.intersection(&history.closed).filter(is_over).copied().collect();
         journal.close().await;
         drop(journal);
         writer.join().await.map_err(|error| error.to_string())?;
         Ok(history)
     }
 
-    fn add(&mut self, position: RecordPosition, job: Option<JobId>, record: Record) {
+    fn add(&mut self, job: Option<JobId>, record: Record) {
         match record {
             Record::BatchOpen(open) => drop(self.opened.insert(open.batch)),
             Record::BatchCommit(commit) => drop(self.committed.insert(commit.batch)),
-            Record::BatchClose { batch, .. } => drop(self.closed.insert(batch)),
-            Record::Operator(action) => self.orders.push((action.verb, position.start())),
-            Record::BatchDiscard { .. } | Record::KeyDestroyed(_) | Record::Restored(_) => {}
+            Record::BatchDiscard { .. }
+            | Record::BatchClose { .. }
+            | Record::Operator(_)
+            | Record::KeyDestroyed(_)
+            | Record::Restored(_) => {}
             Record::Head(head) => {
                 let first = if head.held.is_some() { State::Held } else { State::Queued };
-                let history =
-                    JobHistory { batch: head.batch, row: head.row, states: vec![first], frozen: BTreeSet::new(), due: None, too_early: 0 };
+                let history = JobHistory { batch: head.batch, row: head.row, states: vec![first], frozen: BTreeSet::new() };
                 if let Some(job) = job {
                     self.jobs.insert(job, history);
                 }
             }
-            Record::Intent(intent) => {
-                self.disobeyed += u64::from(self.is_stopped_before(position.start()));
-                self.step(job, State::InFlight, Some(intent.sha256));
-            }
-            Record::NotSent(end) | Record::Outcome(end) => {
-                if let Some(history) = job.and_then(|job| self.jobs.get_mut(&job)) {
-                    history.too_early += u64::from(history.due.is_some_and(|due| end.at < due));
-                    history.due = end.due;
-                }
-                self.step(job, end.state, None);
-            }
-            Record::Change(change) => {
-                if let Some(history) = job.and_then(|job| self.jobs.get_mut(&job)) {
-                    history.due = change.due;
-                }
-                self.step(job, change.state, None);
-            }
+            Record::Intent(intent) => self.step(job, State::InFlight, Some(intent.sha256)),
+            Record::NotSent(end) | Record::Outcome(end) => self.step(job, end.state, None),
+            Record::Change(change) => self.step(job, change.state, None),
         }
-    }
-
-    /// Whether the latest order to the batch, there is one, holds or cancels it, and is older than this start. In the start that was told,
-    /// a few messages are on their way.
-    fn is_stopped_before(&self, start: u32) -> bool {
-        self.orders.last().is_some_and(|(verb, at)| *verb != BatchVerb::Release && *at < start)
     }
 
     fn step(&mut self, job: Option<JobId>, to: State, frozen: Option<[u8; 32]>) {

@@ -1,8 +1,6 @@
 //! What a seed means: the batch, the receivers and their temper, the weather, and how the engine is set up.
 
-use crate::crash::magnitude;
 use model::State;
-use model::record::BatchVerb;
 use outcome::UncertainRule;
 use sink::{Mx, Personality, SandboxConfig, SiteConfig, TlsOffer};
 use std::time::Duration;
@@ -10,8 +8,6 @@ use testkit::{Options, Random};
 use world::simulated::Weather;
 
 const SORT_SCENARIO: u64 = 100;
-/// The latest that an operator has an order for a batch: most of it is still waiting.
-const ORDER_NANOS_MAX: u64 = 20_000_000_000;
 /// Destinations of a scenario: enough that each site has some.
 const DESTINATIONS: usize = 40;
 /// Where all sites listen.
@@ -148,14 +144,6 @@ pub struct Scenario {
     pub(crate) segment_bytes: u64,
     /// Connections are reset now and then, this far apart.
     pub(crate) resets_every: Option<Duration>,
-    /// The engine's disk is busy for up to this long before each group of writes.
-    pub(crate) disk_delay: Duration,
-    /// How many messages the engine may send at once to the receivers that have a rate limit; what is spent stays spent over a crash.
-    pub(crate) rate_burst: u32,
-    /// Somebody still writes into the batch file when it is handed in first.
-    pub(crate) is_file_growing: bool,
-    /// What an operator does with the batch, and how long after it was accepted.
-    pub(crate) order: Option<(BatchVerb, Duration)>,
 }
 
 impl Scenario {
@@ -178,18 +166,7 @@ impl Scenario {
             reversal_per_mille: 20,
             ..Options::default()
         };
-        // Drawn by themselves, so that the draws above mean what they meant.
-        let mut more = Random::of(seed, SORT_SCENARIO, 1);
-        let order = match more.below(10) {
-            0 | 1 => Some(BatchVerb::Hold),
-            2 => Some(BatchVerb::Cancel),
-            _ => None,
-        };
         Self {
-            disk_delay: Duration::from_micros(*more.pick(&[0, 0, 500, 20_000, 500_000])),
-            rate_burst: *more.pick(&[1, 2, 3]),
-            is_file_growing: more.chance(250),
-            order: order.map(|verb| (verb, Duration::from_nanos(magnitude(&mut more, ORDER_NANOS_MAX)))),
             seed,
             uncertain: *random.pick(&[UncertainRule::Resend, UncertainRule::Resend, UncertainRule::Hold]),
             // The receiver with a rate limit needs some seconds for each of its statements.

@@ -7,7 +7,6 @@ use crate::disk;
 use crate::evidence::{Evidence, Finding};
 use crate::installation::Installation;
 use crate::life::{self, BatchFiles, LifeEnd, Orders};
-use crate::notebook::Notebook;
 use crate::record::RecordHistory;
 use crate::scenario::{Format, Scenario, SiteKind};
 use futures_util::future::{Either, select};
@@ -16,7 +15,7 @@ use model::Monotonic;
 use serde::Serialize;
 use sink::Sandbox;
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::pin::pin;
@@ -50,7 +49,6 @@ pub(crate) struct Stage<'s> {
     nonces: Nonces,
     /// The batch was accepted in this life, or found accepted.
     is_accepted: bool,
-    notebook: Notebook,
     /// What the engine was at when its machine crashed.
     pub(crate) phases: Vec<Phase>,
     pub(crate) findings: Vec<Finding>,
@@ -80,7 +78,6 @@ impl<'s> Stage<'s> {
     /// Sets it: receivers open, a batch on the real disk, a key on the engine's.
     pub(crate) fn set(installation: &'s Installation, simulation: &'s Simulation, scenario: Scenario) -> Result<Self, String> {
         simulation.set_weather(scenario.weather);
-        simulation.set_disk_delay(ENGINE, scenario.disk_delay);
         let (engine, receivers) = (simulation.world_of(ENGINE), simulation.world_of(RECEIVERS));
         let nonces = Nonces::default();
         let noting = nonces.clone();
@@ -98,7 +95,7 @@ impl<'s> Stage<'s> {
         let sandbox = Sandbox::start_with(&receivers, scenario.sandbox.clone(), Some(on_delivery)).map_err(|error| error.to_string())?;
         let batch = Batch::new(scenario.options.clone());
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-        let files = write_files(&batch, &scenario, folder.path()).map_err(|error| error.to_string())?;
+        let files = write_files(&batch, scenario.format, folder.path()).map_err(|error| error.to_string())?;
         let secrets = Secrets::of(&batch);
         Ok(Self {
             installation,
@@ -113,7 +110,6 @@ impl<'s> Stage<'s> {
             secrets,
             nonces,
             is_accepted: false,
-            notebook: Notebook::default(),
             phases: Vec::new(),
             findings: Vec::new(),
         })
@@ -170,12 +166,7 @@ impl<'s> Stage<'s> {
         let (answer, ended) = world::channel::oneshot();
         let (tell, told) = world::channel::bounded(4);
         let (world, files) = (self.engine.clone(), self.files.clone());
-        let orders = Orders {
-            longest: self.scenario.lifetime * 3,
-            stop: Signal::new(),
-            batch: self.scenario.order,
-            notebook: self.notebook.clone(),
-        };
+        let orders = Orders { longest: self.scenario.lifetime * 3, stop: Signal::new() };
         let stop = orders.stop.clone();
         self.engine.spawn_thread("operator", move || async move {
             // Dropped unsent where the machine crashes.
@@ -248,7 +239,6 @@ impl<'s> Stage<'s> {
             scenario: self.scenario.clone(),
             batch: self.batch.clone(),
             kinds,
-            told: self.notebook.told(),
             report,
             record,
             taken: self.books.all(),
@@ -257,12 +247,11 @@ impl<'s> Stage<'s> {
     }
 }
 
-fn write_files(batch: &Batch, scenario: &Scenario, folder: &Path) -> io::Result<BatchFiles> {
+fn write_files(batch: &Batch, format: Format, folder: &Path) -> io::Result<BatchFiles> {
     // The name reaches rejects; the folder reaches nothing.
-    let mut files =
-        BatchFiles { batch: folder.join("batch"), contacts: folder.join("contacts.csv"), bytes: 0, is_growing: scenario.is_file_growing };
+    let files = BatchFiles { batch: folder.join("batch"), contacts: folder.join("contacts.csv") };
     let mut into = BufWriter::new(File::create(&files.batch)?);
-    match scenario.format {
+    match format {
         Format::X12835 => batch.write_x12_835(&mut into)?,
         Format::Ndjson => batch.write_ndjson(&mut into)?,
     };
@@ -270,6 +259,5 @@ fn write_files(batch: &Batch, scenario: &Scenario, folder: &Path) -> io::Result<
     let mut into = BufWriter::new(File::create(&files.contacts)?);
     batch.write_contacts(&mut into)?;
     into.flush()?;
-    files.bytes = fs::metadata(&files.batch)?.len();
     Ok(files)
 }
