@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use world::channel::{OneReceiver, Receiver};
-use world::{ThreadHandle, World};
+use world::{Plant, ThreadHandle, World};
 
 /// Records followed at once.
 const FRAMES_MAX: usize = 4096;
@@ -166,7 +166,7 @@ impl Follower {
         loop {
             let position = self.tail.position();
             let records: Vec<Record> = self.tail.next(FRAMES_MAX)?.into_iter().map(|(_, _, record)| record).collect();
-            if records.is_empty() {
+            if records.is_empty() || self.world.is_planted(Plant::KeysForgotten) {
                 break;
             }
             replay.see(&mut lock(&self.index), position.0, &records);

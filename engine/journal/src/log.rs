@@ -82,8 +82,12 @@ impl LogWriter {
 
     /// A frame was placed at the end of the log, in the buffer.
     pub(crate) fn placed(&mut self, position: RecordPosition) {
-        debug_assert!(self.segment.last.is_none_or(|last| last < position), "positions rise");
         self.segment.last = Some(position);
+    }
+
+    /// Whether a frame of this position may come next: positions rise.
+    pub(crate) fn rises_to(&self, position: RecordPosition) -> bool {
+        self.segment.last.is_none_or(|last| last < position)
     }
 
     /// Writes what is in the buffer, in one piece. Gives how many bytes that was.

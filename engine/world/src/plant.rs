@@ -85,6 +85,14 @@ plants! {
     /// A segment is removed while one job in it is live (1, 10; `nothing_lost`).
     LiveSegmentReclaimed = "live-segment-reclaimed",
 
+    /// A moved payload's new place is not recorded: the next start looks for it where it was (1, 10; `nothing_lost`).
+    MoveForgotten = "move-forgotten",
+    /// An emptied segment goes before the new places of its payloads are durable (1, 10; `nothing_lost`).
+    MoveUnsynced = "move-unsynced",
+    /// A start does not follow the record for keys: a repeat of what was accepted before it is accepted again
+    /// (2; `every_row_accounted_for`, `nothing_sent_twice_unless_uncertain`).
+    KeysForgotten = "keys-forgotten",
+
     /// Recovery passes over intents: what may have been sent is queued as new (10; `nothing_sent_twice_unless_uncertain`).
     IntentForgotten = "intent-forgotten",
     /// Recovery takes held jobs for queued ones (4, 10; `nothing_lost`, `a_life_comes_to_its_end`).

@@ -99,7 +99,9 @@ impl<S: Stream> Writer<S> {
             return Err(error.into());
         }
         let position = RecordPosition::new(self.parts.epoch, sequence);
+        let numbers_again = [Plant::EpochNotRaised, Plant::SequenceRestarted].iter().any(|plant| self.parts.world.is_planted(*plant));
         let end = self.log(log);
+        debug_assert!(numbers_again || end.rises_to(position), "positions rise");
         if end.overflows() {
             let frame = end.take_from(start);
             self.roll(log, frame, sequence).await?;

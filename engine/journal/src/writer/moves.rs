@@ -6,12 +6,14 @@ use crate::footer::Entry;
 use crate::format::{FrameKind, LogKind, SegmentName};
 use crate::frame;
 use crate::keeper::Errand;
+use crate::key_ring::KeyHandle;
 use crate::live::LiveJob;
 use crate::moving::{Emptying, News};
 use crate::record::{self, Move};
 use model::record::FrameKey;
 use model::stage::Locator;
-use model::{JobId, MessageVersion, Stream};
+use model::{JobId, MessageVersion, Stream, TenantId};
+use world::Plant;
 use zeroize::Zeroizing;
 
 /// Why a payload stays where it is.
@@ -101,6 +103,9 @@ impl<S: Stream> Writer<S> {
                 Err(Stays::Fault(Fault::Fatal(error) | Fault::Refused(error))) => return self.poison(&error),
             }
         }
+        if self.parts.world.is_planted(Plant::MoveUnsynced) {
+            self.run_errands();
+        }
         self.parts.world.disk_turn().await;
         if let Err(error) = self.flush(true) {
             return self.poison(&error.into());
@@ -136,21 +141,29 @@ impl<S: Stream> Writer<S> {
         let (to_segment, to_offset) = self.finish(LogKind::Work, start, header.sequence, &content, Ok(())).await?;
         let to = Locator { segment: to_segment, offset: to_offset };
 
-        let about = FrameKey { job: Some(entry.job), message: MessageVersion(0), attempt: 0 };
-        let header = self.next_header(FrameKind::Moved, record::ENCODING, about, tenant, record_key.id)?;
-        let log = &mut self.parts.record;
-        let start = frame::begin(&mut log.buffer, &header);
-        let from = Locator { segment, offset: entry.offset };
-        let no_encoding = |_| JournalError::Internal("a move has no encoding");
-        let encoded = record::encode_move(Move { from, to }, &mut log.buffer).map_err(no_encoding);
-        self.finish(LogKind::Record, start, header.sequence, &record_key, encoded).await?;
-        self.last_record = header.position();
+        if !self.parts.world.is_planted(Plant::MoveForgotten) {
+            let from = Locator { segment, offset: entry.offset };
+            self.put_word_of_move(entry.job, tenant, &record_key, Move { from, to }).await?;
+        }
 
         self.parts.jobs.insert(entry.job, LiveJob { segment: to.segment, batch: job.batch });
         *self.parts.segments.entry(to.segment).or_default() += 1;
         // Where it was the last one, the segment goes with the next good sync.
         self.leave_segment(segment);
         Ok(to)
+    }
+
+    /// Says in the record where a payload lies now.
+    async fn put_word_of_move(&mut self, job: JobId, tenant: TenantId, record_key: &KeyHandle, moved: Move) -> Result<(), Fault> {
+        let about = FrameKey { job: Some(job), message: MessageVersion(0), attempt: 0 };
+        let header = self.next_header(FrameKind::Moved, record::ENCODING, about, tenant, record_key.id)?;
+        let log = &mut self.parts.record;
+        let start = frame::begin(&mut log.buffer, &header);
+        let no_encoding = |_| JournalError::Internal("a move has no encoding");
+        let encoded = record::encode_move(moved, &mut log.buffer).map_err(no_encoding);
+        self.finish(LogKind::Record, start, header.sequence, record_key, encoded).await?;
+        self.last_record = header.position();
+        Ok(())
     }
 
     fn lies_in(&self, job: JobId, segment: u32) -> Option<LiveJob> {
