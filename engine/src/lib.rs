@@ -23,6 +23,7 @@ pub mod pipeline;
 mod plants;
 mod prepare;
 pub mod projection;
+pub mod rebuild;
 mod receipts;
 mod rejects;
 pub mod repeats;

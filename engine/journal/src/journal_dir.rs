@@ -7,9 +7,14 @@
 use crate::epoch;
 use crate::error::{DiskError, JournalError};
 use crate::format::{JournalId, LogKind};
+use crate::key_ring::KeyRing;
 use crate::survey::{self, LogDir};
+use crate::tail::Tail;
+use crate::writer::Shared;
 use model::StreamName;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use world::{LockGuard, World};
 
 /// A journal's directory, for reading.
@@ -67,6 +72,13 @@ impl JournalDir {
             std::io::ErrorKind::WouldBlock => JournalError::Locked(self.dir.clone()),
             _ => JournalError::Disk(DiskError::new("lock", &self.dir)(error)),
         })
+    }
+
+    /// All records in order, as projections see them. For a journal that nobody writes: whatever is whole on disk is given.
+    pub fn tail(&self, keys: KeyRing) -> Tail {
+        // There is no writer to say what is durable.
+        let shared = Shared { durable: AtomicU64::new(u64::MAX), ..Shared::default() };
+        Tail::new(self.world.clone(), &self.dir, self.id, self.stream, keys, Arc::new(shared))
     }
 
     pub(crate) fn log(&self, log: LogKind) -> LogDir<'_> {

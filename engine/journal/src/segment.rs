@@ -54,7 +54,7 @@ pub(crate) fn read_header(file: &dyn DiskFile) -> io::Result<HeaderRead> {
 }
 
 /// Behind this no frame can lie.
-fn end_of_frames(file: &dyn DiskFile, salt: u32) -> io::Result<u64> {
+pub(crate) fn end_of_frames(file: &dyn DiskFile, salt: u32) -> io::Result<u64> {
     match footer::read_trailer(file, salt)? {
         Some(trailer) => Ok(u64::from(trailer.end)),
         None => file.len(),

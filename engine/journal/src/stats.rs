@@ -14,7 +14,7 @@ use crate::frame::padded;
 use crate::journal_dir::JournalDir;
 use crate::key_ring::KeyRing;
 use crate::recovery;
-use crate::segment::Step;
+use crate::segment::{self, Step};
 use crate::walk::{Met, Walk};
 use model::{JobId, State, StreamName};
 use serde::{Serialize, Serializer};
@@ -75,8 +75,10 @@ pub struct SegmentStats {
     pub number: u32,
     /// Length of its file.
     pub file_bytes: u64,
-    /// Its header and its whole frames.
+    /// Its header, its whole frames, and its index where it is full.
     pub used_bytes: u64,
+    /// Its index alone.
+    pub index_bytes: u64,
     /// What is neither used nor room for frames: damage, or the torn end of a crash. While an engine writes, also what it is writing.
     pub other_bytes: u64,
     /// Frames by kind.
@@ -165,7 +167,7 @@ impl LogStats {
         self.segments.iter().map(|used| used.file_bytes).sum::<u64>() + self.prepared.bytes
     }
 
-    /// Headers and whole frames.
+    /// Headers, whole frames and indexes.
     pub fn used_bytes(&self) -> u64 {
         self.segments.iter().map(|used| used.used_bytes).sum()
     }
@@ -227,9 +229,11 @@ impl<'a> Count<'a> {
             match met {
                 Met::Segment(entered) => {
                     let file_bytes = entered.file.len().map_err(DiskError::new("measure", &entered.path))?;
+                    let salt = self.place.log(log).name(entered.number).salt();
+                    let end = segment::end_of_frames(&*entered.file, salt).map_err(DiskError::new("read", &entered.path))?;
                     self.done += file_bytes;
                     (self.progress)(self.done.min(self.total), self.total);
-                    segments.push(SegmentStats::begin(entered.number, file_bytes));
+                    segments.push(SegmentStats::begin(entered.number, file_bytes, file_bytes.saturating_sub(end)));
                 }
                 Met::Step(step) => {
                     let used = segments.last_mut().expect("a step comes after its segment");
@@ -273,11 +277,12 @@ impl<'a> Count<'a> {
 }
 
 impl SegmentStats {
-    fn begin(number: u32, file_bytes: u64) -> Self {
+    fn begin(number: u32, file_bytes: u64, index_bytes: u64) -> Self {
         Self {
             number,
             file_bytes,
-            used_bytes: SEGMENT_HEADER_BYTES as u64,
+            used_bytes: SEGMENT_HEADER_BYTES as u64 + index_bytes,
+            index_bytes,
             other_bytes: 0,
             frames: BTreeMap::new(),
             first: None,
@@ -306,7 +311,7 @@ impl SegmentStats {
             Step::Damage { bytes, .. } => self.other_bytes += bytes,
             Step::End { offset, torn } => {
                 if torn {
-                    self.other_bytes += self.file_bytes.saturating_sub(offset);
+                    self.other_bytes += self.file_bytes.saturating_sub(offset + self.index_bytes);
                 }
             }
         }

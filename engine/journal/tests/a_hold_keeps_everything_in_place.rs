@@ -11,7 +11,7 @@ fn nothing_goes_before_the_last_hold() {
     let place = Place::new();
     world::block_on(async {
         let open = place.open().await;
-        let jobs = open.batch(600).await;
+        let jobs = open.batch(1500).await;
         let batch = jobs[0].head.batch;
         let before = place.segments("work");
         assert!(before.len() > 3, "several segments: {before:?}");

@@ -21,6 +21,9 @@ pub enum LedgerError {
         /// What this engine writes.
         expected: i64,
     },
+    /// Operator: its pages do not fit together.
+    #[error("the ledger is damaged: {0}; `sealpost ledger rebuild` makes it anew from the record")]
+    Damaged(String),
     /// We or the disk: SQLite refused.
     #[error("the ledger failed: {0}; if it persists, stop the engine and delete the file, it is rebuilt from the record")]
     Sqlite(#[from] rusqlite::Error),

@@ -34,6 +34,6 @@ mod words;
 
 pub use error::LedgerError;
 pub use finding::Finding;
-pub use projection::{Applied, Ledger};
+pub use projection::{Applied, Ledger, Look};
 pub use report::{BatchReport, MoneySplit, Parts, Split, States};
 pub use view::{Adjustment, BatchLine, JobLine, OperatorLine};

@@ -11,7 +11,7 @@ use crate::{LedgerError, schema};
 use model::record::{AttemptEnd, BatchCommit, BatchOpen, BatchVerb, FrameKey, Head, OperatorAction, Part, Record};
 use model::state::{Disposition, HoldReason};
 use model::{BatchId, EnhancedCode, JobId, State, Timestamp};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
@@ -36,6 +36,15 @@ pub struct Applied {
     pub findings: u64,
 }
 
+/// What a ledger says of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Look {
+    /// The last event applied; `None` before the first.
+    pub position: Option<u64>,
+    /// Events that were not applied, because they did not fit.
+    pub findings: u64,
+}
+
 impl Ledger {
     /// Opens the ledger in a file and creates it (mode 0600) where there is none.
     ///
@@ -53,6 +62,39 @@ impl Ledger {
     /// [`LedgerError::Sqlite`] where SQLite has no memory.
     pub fn open_in_memory() -> Result<Self, LedgerError> {
         Self::start(Connection::open_in_memory()?)
+    }
+
+    /// Reads the position of a ledger that another process may be writing, and has SQLite look through its pages; `None` where there is no
+    /// file. Changes nothing.
+    ///
+    /// # Errors
+    /// [`LedgerError::Layout`], [`LedgerError::Damaged`], [`LedgerError::Sqlite`].
+    pub fn look(path: &Path) -> Result<Option<Look>, LedgerError> {
+        if !path.exists() {
+            return Ok(None);
+        }
+        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+        if found != schema::LAYOUT {
+            return Err(LedgerError::Layout { found, expected: schema::LAYOUT });
+        }
+        let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+        if verdict != "ok" {
+            return Err(LedgerError::Damaged(verdict));
+        }
+        let (event, findings): (Option<i64>, i64) =
+            connection.query_row("SELECT event, findings FROM position", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(Some(Look { position: event.map(i64::cast_unsigned), findings: findings.cast_unsigned() }))
+    }
+
+    /// Ends it with everything in its one file.
+    ///
+    /// # Errors
+    /// [`LedgerError::Sqlite`].
+    pub fn close(self) -> Result<(), LedgerError> {
+        let Self { connection, .. } = self;
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        connection.close().map_err(|(_, error)| LedgerError::Sqlite(error))
     }
 
     fn start(mut connection: Connection) -> Result<Self, LedgerError> {

@@ -1,9 +1,10 @@
-//! `sealpost journal stats | inspect | backup`: what lies in the journals, beside a running engine or without one.
+//! `sealpost journal stats | inspect | verify | backup`: what lies in the journals, beside a running engine or without one.
 
 mod backup;
 mod figures;
 mod inspect;
 mod stats;
+mod verify;
 
 use super::{Outcome, Trouble};
 use crate::assembly::key_source;
@@ -18,7 +19,8 @@ use world::World;
 #[derive(Debug, Args)]
 #[command(after_help = "All of these work beside a running engine and without one, and none of them prints personal data.\n\n\
                         Example:\n  sealpost journal stats --config sealpost.toml\n  \
-                        sealpost journal inspect --config sealpost.toml --job j1-2a")]
+                        sealpost journal verify --config sealpost.toml\n  \
+                        sealpost journal backup --config sealpost.toml --to /backup/2026-11-22")]
 pub(super) struct Arguments {
     #[command(subcommand)]
     verb: Verb,
@@ -46,6 +48,8 @@ enum Verb {
     Stats(stats::Arguments),
     /// Frames, one a line.
     Inspect(inspect::Arguments),
+    /// Read everything and say what is not whole.
+    Verify(verify::Arguments),
     /// Copy everything that must not be lost, as it is at one moment, while the engine runs or not.
     Backup(backup::Arguments),
 }
@@ -55,6 +59,7 @@ pub(super) fn run(arguments: Arguments, json: bool) -> Outcome {
     match arguments.verb {
         Verb::Stats(verb) => stats::run(&world, verb, &arguments.about, json),
         Verb::Inspect(verb) => inspect::run(&world, verb, &arguments.about, json),
+        Verb::Verify(verb) => verify::run(&world, verb, &arguments.about, json),
         Verb::Backup(verb) => backup::run(&world, verb, &arguments.about, json),
     }
 }

@@ -16,6 +16,7 @@ mod connect;
 mod demo;
 mod journal;
 mod keys;
+mod ledger;
 mod output;
 mod preview;
 mod progress;
@@ -120,6 +121,8 @@ enum Verb {
     Batch(batch::Arguments),
     /// See, check and copy the journals.
     Journal(journal::Arguments),
+    /// Make the accounting anew from the record.
+    Ledger(ledger::Arguments),
     /// Print the typed statements of a file exactly as the members would be told.
     Statements(statements::Arguments),
     /// Say everything intake would say about a file, without accepting it.
@@ -145,6 +148,7 @@ pub fn main() -> ExitCode {
         Verb::Run(verb) => run::run(verb, json),
         Verb::Batch(verb) => batch::run(verb, json),
         Verb::Journal(verb) => journal::run(verb, json),
+        Verb::Ledger(verb) => ledger::run(verb, json),
         Verb::Statements(verb) => statements::run(verb, json),
         Verb::CheckBatch(verb) => check_batch::run(verb, json),
         Verb::Preview(verb) => preview::run(verb, json),

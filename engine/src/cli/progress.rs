@@ -34,6 +34,32 @@ impl Reading {
     }
 }
 
+/// A count that rises towards an end that nobody knows.
+pub(super) struct Counting {
+    bar: ProgressBar,
+}
+
+impl Counting {
+    pub(super) fn new(json: bool, what: &str, of: &str) -> Self {
+        let target = if is_shown(json) { ProgressDrawTarget::stderr_with_hz(10) } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(None, target);
+        let style = ProgressStyle::with_template("{spinner} {prefix}  {human_pos} {msg}  {elapsed}");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        bar.set_prefix(what.to_owned());
+        bar.set_message(of.to_owned());
+        Self { bar }
+    }
+
+    /// Shows how far it is.
+    pub(super) fn show(&mut self, count: u64) {
+        self.bar.set_position(count);
+    }
+
+    pub(super) fn finish(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
 /// A bar that follows answers.
 pub(super) struct Bar {
     bar: ProgressBar,

@@ -236,7 +236,7 @@ fn bar(count: u64, of: u64) -> String {
 }
 
 /// `1,234.56` out of cents.
-fn dollars(cents: i64) -> String {
+pub(super) fn dollars(cents: i64) -> String {
     let whole = (cents.unsigned_abs() / 100).to_string();
     let mut grouped = String::new();
     for (position, digit) in whole.chars().enumerate() {

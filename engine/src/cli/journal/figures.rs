@@ -55,6 +55,21 @@ pub(super) fn percent(part: u64, of: u64) -> String {
     }
 }
 
+/// A sentence in lines of at most `width` characters; a longer word has a line of its own.
+pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,6 +83,14 @@ mod tests {
         assert_eq!(bytes((3 << 30) + (1 << 29)), "3.5 GiB");
         assert_eq!(count(1_234_567), "1,234,567");
         assert_eq!(count(999), "999");
+    }
+
+    #[test]
+    fn lines_are_no_wider_than_asked_and_lose_no_word() {
+        let text = "one two three four a_word_that_is_much_longer_than_the_line five";
+        let lines = wrapped(text, 12);
+        assert_eq!(lines.join(" "), text);
+        assert!(lines.iter().all(|line| line.len() <= 12 || !line.contains(' ')), "{lines:?}");
     }
 
     #[test]

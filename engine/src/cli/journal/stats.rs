@@ -6,8 +6,9 @@ use crate::cli::output::say;
 use crate::cli::progress::Reading;
 use crate::cli::{Exit, Outcome, Trouble};
 use clap::Args;
-use journal::{JobStats, JournalStats, LogStats, SegmentStats};
+use journal::{JobStats, JournalStats, LogStats, RingOverview, SegmentStats};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use world::World;
 
@@ -38,11 +39,13 @@ pub(super) fn run(world: &World, _: Arguments, about: &About, json: bool) -> Out
         bar.finish();
         all.push((place.path().display().to_string(), stats));
     }
+    let ring = keys.map(|keys| keys.overview());
     if json {
         let journals: Vec<Value> = all.iter().map(|(dir, stats)| as_json(dir, stats)).collect();
-        say!("{}", json!({ "journals": journals }));
+        say!("{}", json!({ "journals": journals, "key_ring": ring }));
     } else {
-        let pages: Vec<String> = all.iter().map(|(dir, stats)| page(dir, stats)).collect();
+        let mut pages: Vec<String> = all.iter().map(|(dir, stats)| page(dir, stats)).collect();
+        pages.extend(ring.as_ref().map(ring_page));
         say!("{}", pages.join("\n").trim_end());
     }
     Ok(Exit::Done)
@@ -102,6 +105,24 @@ fn page(dir: &str, stats: &JournalStats) -> String {
         jobs(&mut page, found);
     }
     segments(&mut page, &stats.work);
+    page
+}
+
+/// How many keys of which purpose; `keys list` tells more.
+fn ring_page(ring: &RingOverview) -> String {
+    let mut page = String::new();
+    let _ = writeln!(page, "key ring  ·  {}", ring.directory.display());
+    let mut purposes: BTreeMap<String, u64> = BTreeMap::new();
+    for keys in ring.tenants.iter().flat_map(|tenant| &tenant.keys) {
+        let stream = keys.stream.map_or_else(String::new, |stream| format!(" {stream}"));
+        *purposes.entry(format!("{}{stream}", keys.purpose)).or_default() += keys.count;
+    }
+    // The installation itself is none.
+    let tenants = ring.tenants.iter().filter(|tenant| tenant.name.is_some()).count() as u64;
+    let _ = writeln!(page, "{:<28} {:>8}  of {} tenants and the installation", "keys", count(ring.keys), count(tenants));
+    for (purpose, keys) in purposes {
+        let _ = writeln!(page, "  {purpose:<26} {:>8}", count(keys));
+    }
     page
 }
 
