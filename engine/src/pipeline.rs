@@ -104,6 +104,7 @@ pub(crate) async fn start<S: Stream>(
         segment_bytes: settings.segment_bytes,
         commit_delay_max: COMMIT_DELAY_MAX,
         channel_capacity: 8192,
+        ..JournalConfig::new(settings.places.journal.join(S::NAME.as_str()))
     };
     let Opened { journal, reader, tail, recovered, writer } = journal::open::<S>(world.clone(), config, common.keys.clone()).await?;
     let rolling = recovered.batches.iter().filter(|found| found.open.rolling).map(|found| found.open.batch).collect();

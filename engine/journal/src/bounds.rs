@@ -50,6 +50,23 @@ pub const SEQUENCE_END: u64 = 1 << POSITION_SEQUENCE_BITS;
 /// Starts a journal can see. 23 bits keep a position positive as `i64`, which is what SQLite stores.
 pub const EPOCH_MAX: u32 = (1 << 23) - 1;
 
+/// The header of a checkpoint.
+pub const CHECKPOINT_HEADER_BYTES: usize = 64;
+/// The header of a chunk of a checkpoint.
+pub const CHUNK_HEADER_BYTES: usize = 16;
+/// A chunk of a checkpoint, header and tag included.
+pub const CHECKPOINT_CHUNK_BYTES_MAX: usize = 1024 * 1024;
+/// What is in a chunk, before it is compressed and encrypted. What does not shrink grows a little.
+pub const CHECKPOINT_CHUNK_PLAIN_BYTES: usize = CHECKPOINT_CHUNK_BYTES_MAX - 16 * 1024;
+/// Numbers that are set aside for the chunks of one checkpoint: a chunk's number is a u32.
+pub const CHUNK_NUMBERS: u64 = 1 << 32;
+/// Checkpoints that are kept.
+pub const CHECKPOINTS_KEPT: usize = 2;
+/// Closed record segments behind a checkpoint that make the next one due, unless the configuration says otherwise.
+pub const CHECKPOINT_EVERY_SEGMENTS_DEFAULT: u32 = 4;
+/// The most that a configuration may ask for: they are read at each start, and what happened in them is in memory while they are summed up.
+pub const CHECKPOINT_EVERY_SEGMENTS_MAX: u32 = 1024;
+
 /// The key ring's file.
 pub const RING_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// A tenant's name.
@@ -62,6 +79,10 @@ const _: () = assert!(SEGMENT_BYTES_MAX <= u32::MAX as u64);
 // Any job that intake lets in fits a default segment.
 const _: () = assert!((SEGMENT_HEADER_BYTES + FRAME_BYTES_MAX + FRAME_ALIGN_BYTES) as u64 <= SEGMENT_BYTES_DEFAULT);
 const _: () = assert!(SEGMENT_BYTES_MIN <= SEGMENT_BYTES_DEFAULT && SEGMENT_BYTES_DEFAULT <= SEGMENT_BYTES_MAX);
+// A chunk that does not shrink at all still fits: zstd adds at most 1/256 and some bytes.
+const _: () = assert!(
+    CHUNK_HEADER_BYTES + CHECKPOINT_CHUNK_PLAIN_BYTES + CHECKPOINT_CHUNK_PLAIN_BYTES / 256 + 128 + TAG_BYTES <= CHECKPOINT_CHUNK_BYTES_MAX
+);
 // The first frame is aligned too.
 const _: () = assert!(SEGMENT_HEADER_BYTES.is_multiple_of(FRAME_ALIGN_BYTES));
 // A position is the epoch above the sequence, without overlap, and never negative as i64.

@@ -3,13 +3,19 @@
 //! [`JournalConfig`] holds plain values; text with units ("64MiB", "2ms") is read by the wiring, which owns the file. [`JournalConfig::check`]
 //! says what cannot work before anything is opened.
 
-use crate::bounds::{SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
+use crate::bounds::{
+    CHECKPOINT_EVERY_SEGMENTS_DEFAULT, CHECKPOINT_EVERY_SEGMENTS_MAX, SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN,
+};
 use crate::error::JournalError;
 use std::path::PathBuf;
 use std::time::Duration;
 
 /// How long a commit may be put off at most, whatever is typed: a member's answer waits behind it.
 const COMMIT_DELAY_MAX: Duration = Duration::from_secs(1);
+
+/// 45 CFR 164.316(b)(2)(i): "Retain the documentation [...] for 6 years from the date of its creation or the date when it last was in
+/// effect, whichever is later." Two of six years may be leap years.
+const EVIDENCE_KEPT_DEFAULT: Duration = Duration::from_secs((6 * 365 + 2) * 24 * 60 * 60);
 
 /// The journal of one stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +31,10 @@ pub struct JournalConfig {
     pub commit_delay_max: Duration,
     /// Operations that wait for the writer before senders must wait themselves.
     pub channel_capacity: usize,
+    /// Closed record segments behind the last checkpoint that make the next one due: 1 to 1024. A start reads about as many.
+    pub checkpoint_every_segments: u32,
+    /// The evidence term: how long record segments are kept. Whole segments that are older and covered by a checkpoint are removed.
+    pub evidence_kept: Duration,
 }
 
 impl JournalConfig {
@@ -36,6 +46,8 @@ impl JournalConfig {
             segment_bytes: SEGMENT_BYTES_DEFAULT,
             commit_delay_max: Duration::from_millis(2),
             channel_capacity: 4096,
+            checkpoint_every_segments: CHECKPOINT_EVERY_SEGMENTS_DEFAULT,
+            evidence_kept: EVIDENCE_KEPT_DEFAULT,
         }
     }
 
@@ -53,6 +65,12 @@ impl JournalConfig {
         }
         if self.channel_capacity == 0 {
             return wrong("channel_capacity = 0 lets nothing in: 4096 is usual".to_owned());
+        }
+        if !(1..=CHECKPOINT_EVERY_SEGMENTS_MAX).contains(&self.checkpoint_every_segments) {
+            return wrong(format!(
+                "checkpoint_every_segments = {} is not within 1 and {CHECKPOINT_EVERY_SEGMENTS_MAX}",
+                self.checkpoint_every_segments
+            ));
         }
         Ok(())
     }

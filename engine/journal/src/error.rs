@@ -256,6 +256,13 @@ pub enum Finding {
         /// The segment's number.
         segment: u32,
     },
+    /// A checkpoint is damaged, or its key is gone. The one before it, or the record itself, said the same.
+    CheckpointDamaged {
+        /// The last record segment it covered.
+        through: u32,
+        /// Which check failed.
+        what: String,
+    },
     /// A segment between others is missing.
     SegmentMissing {
         /// Which log.
@@ -284,6 +291,9 @@ impl fmt::Display for Finding {
             Self::Unreadable { segment, offset } => write!(f, "record segment {segment}: the frame at {offset} does not open"),
             Self::OutOfOrder { segment, offset } => write!(f, "record segment {segment}: the frame at {offset} comes again; passed over"),
             Self::SegmentHeader { log, segment } => write!(f, "{log} segment {segment}: the header is damaged; its frames were read"),
+            Self::CheckpointDamaged { through, what } => {
+                write!(f, "the checkpoint through record segment {through} is of no use ({what}); the record before it was read instead")
+            }
             Self::SegmentMissing { log, segment } => write!(f, "{log} segment {segment} is missing"),
             Self::StaleJournal { directory, ring } => write!(
                 f,

@@ -21,7 +21,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use world::channel::{OneSender, Receiver, Sender};
-use world::{DiskFile, OpenMode, World};
+use world::{DiskFile, OpenMode, ThreadHandle, World};
 
 /// Errands that wait for the keeper at most.
 pub(crate) const ERRANDS_MAX: usize = 256;
@@ -131,10 +131,23 @@ pub(crate) struct Keeper {
     pub(crate) shared: Arc<Shared>,
     pub(crate) notices: Notices,
     pub(crate) journal: JournalId,
+    /// Who sums the record up, and its thread; `None` where nothing that a start found may be replaced.
+    pub(crate) archivist: Option<(Sender<u32>, ThreadHandle)>,
 }
 
 impl Keeper {
-    pub(crate) async fn run(self, errands: Receiver<Errand>) {
+    pub(crate) async fn run(mut self, errands: Receiver<Errand>) {
+        self.serve_all(errands).await;
+        self.shared.ending.store(true, Ordering::Release);
+        if let Some((news, thread)) = self.archivist.take() {
+            drop(news);
+            if let Err(error) = thread.join().await {
+                tracing::error!(%error, "the journal's archivist ended before its time");
+            }
+        }
+    }
+
+    async fn serve_all(&self, errands: Receiver<Errand>) {
         let (mut taken, mut aside) = (Vec::new(), Vec::new());
         while errands.recv_many(&mut taken, ERRANDS_MAX).await > 0 {
             self.heed_holds(&mut taken, &mut aside);
@@ -194,13 +207,19 @@ impl Keeper {
                 // The writer may have ended.
                 let _ = answer.send(made.map_err(JournalError::from));
             }
-            Errand::Cut { name, file, bytes } => match finish(&file, name, bytes) {
-                Ok(trailer) if name.log == LogKind::Work => self.tell_closed(name.number, &trailer),
-                Ok(_) => {}
-                Err(error) => {
-                    tracing::warn!(%error, "a full segment could not be cut to its length and indexed; the next start tries again");
+            Errand::Cut { name, file, bytes } => {
+                match finish(&file, name, bytes) {
+                    Ok(trailer) if name.log == LogKind::Work => self.tell_closed(name.number, &trailer),
+                    Ok(_) => {}
+                    Err(error) => {
+                        tracing::warn!(%error, "a full segment could not be cut to its length and indexed; the next start tries again");
+                    }
                 }
-            },
+                if let (LogKind::Record, Some((news, _))) = (name.log, &self.archivist) {
+                    // Where it has no room it has enough to do; the next one tells it too.
+                    let _ = news.try_send(name.number);
+                }
+            }
             Errand::Remove { number } => {
                 if let Err(error) = self.remove(number) {
                     tracing::warn!(%error, "a settled work segment could not be removed; the next start tries again");

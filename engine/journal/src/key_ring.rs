@@ -246,6 +246,15 @@ impl KeyRing {
         self.standing_key(INSTALLATION, Purpose::Bundles(stream))
     }
 
+    /// The key of a stream's checkpoints, made and synced where there is none yet.
+    pub(crate) fn checkpoint_key(&self, stream: StreamName) -> Result<KeyHandle, KeyError> {
+        let purpose = Purpose::Checkpoint(stream);
+        if self.read(|state| find(&state.body, INSTALLATION.0, purpose)).is_none() {
+            self.change(|shared, body| shared.add_key(body, INSTALLATION.0, purpose))?;
+        }
+        self.standing_key(INSTALLATION, purpose)
+    }
+
     /// The key of a batch's content, made and synced where there is none yet.
     pub(crate) fn batch_key(&self, stream: StreamName, tenant: TenantId, batch: BatchId) -> Result<KeyHandle, KeyError> {
         let purpose = Purpose::Batch(stream, batch);

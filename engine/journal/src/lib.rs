@@ -24,10 +24,12 @@
 //! I/O goes through [`world::Disk`]: pread, pwrite, fdatasync. `io_uring` would change the module `log` alone: one contiguous write and
 //! one sync per log and group.
 
+mod archivist;
 mod backup;
 pub mod bounds;
 mod bundle;
 mod census;
+mod checkpoint;
 mod cipher;
 mod config;
 mod encoder;

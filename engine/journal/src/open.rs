@@ -4,7 +4,9 @@
 //! between the two leaves the directory ahead, which is harmless, and never behind, which would look like a clone. Both are synced
 //! before the first frame. What the crash left uncommitted is discarded last, by ordinary operations.
 
+use crate::archivist::{Archivist, NEWS_MAX};
 use crate::bundle::Bundles;
+use crate::checkpoint;
 use crate::config::JournalConfig;
 use crate::epoch::{self, EpochFile};
 use crate::error::{DiskError, Finding, JournalError, KeyError};
@@ -27,7 +29,7 @@ use crate::tail::Tail;
 use crate::writer::{Shared, Writer, WriterParts};
 use model::record::Record;
 use model::{BatchId, Stream};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -71,10 +73,17 @@ pub async fn open<S: Stream>(world: World, config: JournalConfig, keys: KeyRing)
     let work_dir = place.log_dir::<S>(directory.journal, LogKind::Work);
     let record_segments = record_dir.segments(&mut findings)?;
     let work_segments = work_dir.segments(&mut findings)?;
-    let mut replay = Replay::default();
+    let checkpoints = checkpoint::folder(&config.dir);
+    let mut damaged_checkpoints = BTreeSet::new();
+    let loaded = checkpoint::load(world.disk(), &checkpoints, directory.journal, S::NAME, &keys, &mut damaged_checkpoints, &mut findings)?;
+    let of_checkpoint = loaded.as_ref().map(|loaded| loaded.epoch);
+    let (mut replay, covered) = loaded.map_or((Replay::default(), None), |loaded| (loaded.replay, Some(loaded.covered)));
+    let is_behind = |used: &UsedSegment| covered.is_none_or(|covered| used.number > covered.through);
+    let (covered_segments, behind): (Vec<_>, Vec<_>) = record_segments.into_iter().partition(|used| !is_behind(used));
+    recovery::tell_missing(&record_dir, &covered_segments, covered, &mut findings);
     let mut misreading = Misreading::new(&world);
     let mut destructions = Vec::new();
-    let record_end = recovery::read_record(&record_dir, &keys, &record_segments, &mut findings, |seen| {
+    let record_end = recovery::read_record(&record_dir, &keys, covered, &behind, &mut findings, |seen| {
         if let Decoded::Record(record) = &seen.decoded
             && let Record::KeyDestroyed(gone) = &**record
         {
@@ -88,18 +97,18 @@ pub async fn open<S: Stream>(world: World, config: JournalConfig, keys: KeyRing)
         tell_of_work(last.number, end, &mut findings);
     }
 
-    let seen = [Some(record_end.last.epoch), work_end.as_ref().map(|end| end.epoch)].into_iter().flatten();
-    let of_headers = record_segments.iter().chain(&work_segments).filter_map(|used| used.header.map(|header| header.epoch));
+    let seen = [of_checkpoint, Some(record_end.last.epoch), work_end.as_ref().map(|end| end.epoch)].into_iter().flatten();
+    let of_headers = covered_segments.iter().chain(&behind).chain(&work_segments).filter_map(|used| used.header.map(|header| header.epoch));
     let last_epoch = seen.chain(of_headers).max().unwrap_or(0).max(known).max(ring_epoch);
     let last_epoch = if world.is_planted(Plant::EpochNotRaised) { last_epoch.saturating_sub(1) } else { last_epoch };
     let epoch = last_epoch.checked_add(1).ok_or(KeyError::Exhausted("another start of the journal"))?;
     place.raise::<S>(&keys, directory.journal, epoch, FirstNumbers::default())?;
 
     let record = record_dir.open_end(
-        record_segments.last().map(|last| (last, &record_end.last)),
+        behind.last().map(|last| (last, &record_end.last)),
         config.segment_bytes,
         epoch,
-        next_number(&record_segments, None),
+        next_number(&behind, covered.map(|covered| covered.through)),
     )?;
     let shared = Shared { durable: AtomicU64::new(record_end.last.position.0), ..Shared::default() };
     let known_keys = keys.batch_keys(S::NAME);
@@ -122,18 +131,21 @@ pub async fn open<S: Stream>(world: World, config: JournalConfig, keys: KeyRing)
     )?;
     if may_reclaim {
         reclaim(&work_dir, &work_segments, &live, work.name.number)?;
+        let record_segments: Vec<_> = covered_segments.into_iter().chain(behind).collect();
         record_dir.complete(&record_segments, &record)?;
         let still_there: Vec<_> = work_segments.into_iter().filter(|used| live.segments.contains_key(&used.number)).collect();
         let trailers = work_dir.complete(&still_there, &work)?;
         live.settle_in(still_there.iter().map(|used| used.number).filter(|number| *number != work.name.number), &trailers);
         keys.destroy_batch_keys(S::NAME, &live.batches_over(&known_keys, &recovered))?;
     }
-    start(place, config, keys, directory.journal, epoch, shared, Ends { work, record }, live, may_reclaim, recovered).await
+    let ends = Ends { work, record, damaged_checkpoints };
+    start(place, config, keys, directory.journal, epoch, shared, ends, live, may_reclaim, recovered).await
 }
 
 struct Ends {
     work: OpenSegment,
     record: OpenSegment,
+    damaged_checkpoints: BTreeSet<u32>,
 }
 
 #[allow(clippy::too_many_arguments, reason = "one call site; each is a part of the start")]
@@ -163,6 +175,7 @@ async fn start<S: Stream>(
         LogWriter::new(&dir, segment, config.segment_bytes, keeper.clone())
     };
     let installation: KeyHandle = keys.record_key(INSTALLATION, S::NAME)?;
+    let checkpoint_key = keys.checkpoint_key(S::NAME)?;
     let files = Arc::new(OpenFiles::default());
     let keeper_of = Keeper {
         world: world.clone(),
@@ -174,6 +187,24 @@ async fn start<S: Stream>(
         shared: shared.clone(),
         notices: notices.clone(),
         journal: id,
+        archivist: may_reclaim.then(|| {
+            let archivist = Archivist {
+                world: world.clone(),
+                dir: config.dir.clone(),
+                journal: id,
+                stream: S::NAME,
+                epoch,
+                keys: keys.clone(),
+                key: checkpoint_key,
+                shared: shared.clone(),
+                every: config.checkpoint_every_segments,
+                closed: ends.record.name.number.saturating_sub(1),
+                damaged: ends.damaged_checkpoints,
+                next_number: 0,
+            };
+            let (news, closed) = bounded(NEWS_MAX);
+            (news, world.spawn_thread(&format!("archivist-{}", S::NAME), move || archivist.run(closed)))
+        }),
     };
     let keeper_thread = world.spawn_thread(&format!("keeper-{}", S::NAME), move || keeper_of.run(errands));
     let parts = WriterParts {
@@ -236,7 +267,7 @@ impl<'world> Place<'world> {
     fn take(world: &'world World, config: &JournalConfig) -> Result<Self, JournalError> {
         let disk = world.disk();
         let dir = config.dir.clone();
-        for path in [dir.clone(), dir.join(LogKind::Work.as_str()), dir.join(LogKind::Record.as_str())] {
+        for path in [dir.clone(), dir.join(LogKind::Work.as_str()), dir.join(LogKind::Record.as_str()), checkpoint::folder(&dir)] {
             disk.create_dir_all(&path).map_err(DiskError::new("create", &path))?;
         }
         let lock = disk.lock_exclusive(&dir.join("lock")).map_err(|error| match error.kind() {

@@ -18,6 +18,7 @@ pub(crate) use misreading::Misreading;
 pub(crate) use replay::{Maxima, Replay, raise};
 
 use crate::bounds::SEGMENT_HEADER_BYTES;
+use crate::checkpoint::Covered;
 use crate::error::{DiskError, Finding, JournalError};
 use crate::format::{Begun, FrameHeader, RecordPosition};
 use crate::frame;
@@ -101,16 +102,22 @@ pub(crate) struct FramePlace {
     pub(crate) header: FrameHeader,
 }
 
-/// Reads the whole record log.
+/// Reads the record behind a checkpoint, or the whole of it where there is none. `segments` are those behind the checkpoint.
 pub(crate) fn read_record(
     dir: &LogDir<'_>,
     keys: &KeyRing,
+    after: Option<Covered>,
     segments: &[UsedSegment],
     findings: &mut Vec<Finding>,
     mut visit: impl FnMut(Seen),
 ) -> Result<RecordEnd, JournalError> {
-    let mut end = RecordEnd::default();
-    let mut expected = segments.first().map_or(0, |first| first.number);
+    let mut end = RecordEnd::after(after);
+    let mut expected = after.map(|after| after.through.saturating_add(1)).or(segments.first().map(|first| first.number)).unwrap_or(0);
+    if segments.is_empty() && after.is_some() {
+        // A segment is covered only when the one behind it is in use.
+        findings.push(Finding::SegmentMissing { log: dir.log, segment: expected });
+        end.note_damage();
+    }
     for (index, used) in segments.iter().enumerate() {
         while expected < used.number {
             findings.push(Finding::SegmentMissing { log: dir.log, segment: expected });
@@ -118,14 +125,42 @@ pub(crate) fn read_record(
             expected += 1;
         }
         expected = used.number.saturating_add(1);
-        let next = segments.get(index + 1);
-        end.read_segment(dir, keys, used, findings, &mut visit)?;
-        end.leave_segment(dir, used, next, findings)?;
+        end.go_through(dir, keys, used, segments.get(index + 1), findings, &mut visit)?;
     }
     Ok(end)
 }
 
+/// Tells of segments that are missing among those a checkpoint covers. What they said of batches and jobs is in the checkpoint, so nothing
+/// is damaged; projections that are made anew will lack it.
+pub(crate) fn tell_missing(dir: &LogDir<'_>, covered: &[UsedSegment], through: Option<Covered>, findings: &mut Vec<Finding>) {
+    let Some(through) = through else { return };
+    let next = covered.iter().skip(1).map(|used| used.number).chain([through.through.saturating_add(1)]);
+    for (used, next) in covered.iter().zip(next) {
+        let missing = used.number.saturating_add(1)..next;
+        findings.extend(missing.map(|segment| Finding::SegmentMissing { log: dir.log, segment }));
+    }
+}
+
 impl RecordEnd {
+    pub(crate) fn after(covered: Option<Covered>) -> Self {
+        let position = covered.map_or(RecordPosition::default(), |covered| covered.position);
+        Self { last: SegmentEnd { position, ..SegmentEnd::default() }, damaged_after: None }
+    }
+
+    /// Reads one segment; what it lacks at its end is judged by the one behind it.
+    pub(crate) fn go_through(
+        &mut self,
+        dir: &LogDir<'_>,
+        keys: &KeyRing,
+        used: &UsedSegment,
+        next: Option<&UsedSegment>,
+        findings: &mut Vec<Finding>,
+        visit: &mut impl FnMut(Seen),
+    ) -> Result<(), JournalError> {
+        self.read_segment(dir, keys, used, findings, visit)?;
+        self.leave_segment(dir, used, next, findings)
+    }
+
     /// From the last good frame on something is missing.
     fn note_damage(&mut self) {
         self.damaged_after = Some(self.last.position);

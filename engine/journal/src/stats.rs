@@ -270,7 +270,7 @@ impl<'a> Count<'a> {
         let mut findings = Vec::new();
         let surveyed = dir.survey(OpenMode::Read, &mut findings)?;
         let mut census = Census::default();
-        recovery::read_record(&dir, keys, &surveyed.used, &mut findings, |seen| census.see(self.place.stream, seen))?;
+        recovery::read_record(&dir, keys, None, &surveyed.used, &mut findings, |seen| census.see(self.place.stream, seen))?;
         (self.progress)(self.total, self.total);
         Ok(census)
     }

@@ -147,7 +147,7 @@ impl<'a> Check<'a> {
                     name_bundles(&seen.decoded, named);
                     census.see(place.stream, seen);
                 };
-                recovery::read_record(&dir, keys, &segments, &mut findings, visit)?.last.position
+                recovery::read_record(&dir, keys, None, &segments, &mut findings, visit)?.last.position
             }
             None => {
                 let mut end = RecordEnd::default();

@@ -27,7 +27,7 @@ pub(crate) use group::Operation;
 use model::Stream;
 use model::record::Record;
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use world::channel::{Receiver, Sender, TrySendError};
@@ -50,6 +50,8 @@ pub(crate) struct Shared {
     pub(crate) holds: AtomicUsize,
     /// Where payloads lie that were moved since the start.
     pub(crate) relocated: Relocated,
+    /// The writer has ended: what works behind it ends too.
+    pub(crate) ending: AtomicBool,
 }
 
 impl Shared {

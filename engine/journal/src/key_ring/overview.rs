@@ -101,5 +101,6 @@ fn name_of(purpose: Purpose) -> (&'static str, Option<StreamName>) {
         Purpose::Index => ("lookup", None),
         Purpose::Batch(stream, _) => ("content", Some(stream)),
         Purpose::Bundles(stream) => ("bundles", Some(stream)),
+        Purpose::Checkpoint(stream) => ("checkpoints", Some(stream)),
     }
 }

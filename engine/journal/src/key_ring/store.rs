@@ -48,6 +48,8 @@ pub(super) enum Purpose {
     Batch(StreamName, BatchId),
     /// Bundles of a stream. They belong to the installation.
     Bundles(StreamName),
+    /// Checkpoints of a stream's record. They belong to the installation.
+    Checkpoint(StreamName),
 }
 
 /// 32 bytes wrapped by AES-KW (RFC 3394): 40 bytes, in two parts because serde knows arrays up to 32.

@@ -67,6 +67,11 @@ impl Flaw {
             ),
             Finding::SegmentHeader { log, segment } => (format!("{log} {segment}"), Severity::Damage, RESTORE),
             Finding::SegmentMissing { log, segment } => (format!("{log} {segment}"), Severity::Damage, RESTORE),
+            Finding::CheckpointDamaged { through, .. } => (
+                format!("checkpoints/{through:08}.ckpt"),
+                Severity::Note,
+                "nothing: starts take longer until the next checkpoint stands in its place",
+            ),
             Finding::StaleJournal { .. } => (
                 "epoch".to_owned(),
                 Severity::Damage,

@@ -118,6 +118,6 @@ fn census_now(place: &JournalDir, keys: &KeyRing) -> Result<Census, JournalError
     let mut findings = Vec::new();
     let segments = dir.survey(OpenMode::Read, &mut findings)?.used;
     let mut census = Census::default();
-    recovery::read_record(&dir, keys, &segments, &mut findings, |seen| census.see(place.stream, seen))?;
+    recovery::read_record(&dir, keys, None, &segments, &mut findings, |seen| census.see(place.stream, seen))?;
     Ok(census)
 }

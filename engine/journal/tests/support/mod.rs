@@ -15,6 +15,8 @@ use world::World;
 pub const NAME: &str = "Zebulon Quackenbush";
 pub const LOCAL_PART: &str = "zebulon.quackenbush";
 pub const CLAIM: &str = "CLM-77-0099";
+/// More segments than a story writes: the record stays as it was written, and all of it is read at each start.
+pub const NO_CHECKPOINTS: u32 = 1024;
 pub const DESTINATION: &str = "mail.example";
 
 /// A directory with a key-encryption key in it.
@@ -23,6 +25,7 @@ pub struct Place {
     pub world: World,
     pub segment_bytes: u64,
     pub commit_delay_max: Duration,
+    pub checkpoint_every_segments: u32,
     _temporary: Option<tempfile::TempDir>,
 }
 
@@ -34,6 +37,7 @@ impl Place {
             world: World::real(),
             segment_bytes: 64 * 1024,
             commit_delay_max: Duration::ZERO,
+            checkpoint_every_segments: NO_CHECKPOINTS,
             _temporary: Some(temporary),
         };
         new_key_file(&place.world, &place.dir.join("kek")).unwrap();
@@ -42,11 +46,26 @@ impl Place {
 
     /// On the disk of a simulated host.
     pub fn simulated(world: World) -> Self {
-        let dir = PathBuf::from("/simulated/sealpost");
-        world.disk().create_dir_all(&dir).unwrap();
-        let place = Self { dir, world, segment_bytes: 16 * 1024, commit_delay_max: Duration::ZERO, _temporary: None };
+        let place = Self::simulated_at(world, "/simulated/sealpost");
         new_key_file(&place.world, &place.dir.join("kek")).unwrap();
         place
+    }
+
+    /// A folder there, without a key yet.
+    pub fn simulated_at(world: World, dir: &str) -> Self {
+        let dir = PathBuf::from(dir);
+        world.disk().create_dir_all(&dir).unwrap();
+        Self { dir, world, segment_bytes: 16 * 1024, commit_delay_max: Duration::ZERO, checkpoint_every_segments: 4, _temporary: None }
+    }
+
+    /// Takes over the key and the key ring of another place on the same disk.
+    pub fn share_keys_of(&self, other: &Self) {
+        let disk = self.world.disk();
+        disk.create_dir_all(&self.dir.join("ring")).unwrap();
+        for name in ["kek", "ring/ring.a", "ring/ring.b"] {
+            let bytes = disk.read_to_vec(&other.dir.join(name), 1 << 24).unwrap();
+            disk.write_atomic(&self.dir.join(name), &bytes).unwrap();
+        }
     }
 
     /// A copy of everything as it is on disk now, as a machine that lost its power here would find it.
@@ -58,6 +77,7 @@ impl Place {
             world: self.world.clone(),
             segment_bytes: self.segment_bytes,
             commit_delay_max: self.commit_delay_max,
+            checkpoint_every_segments: self.checkpoint_every_segments,
             _temporary: Some(temporary),
         }
     }
@@ -65,7 +85,7 @@ impl Place {
     /// Another place, which somebody else keeps.
     pub fn at(&self, dir: &Path) -> Self {
         let (world, segment_bytes, commit_delay_max) = (self.world.clone(), self.segment_bytes, self.commit_delay_max);
-        Self { dir: dir.to_owned(), world, segment_bytes, commit_delay_max, _temporary: None }
+        Self { dir: dir.to_owned(), world, segment_bytes, commit_delay_max, checkpoint_every_segments: NO_CHECKPOINTS, _temporary: None }
     }
 
     pub fn source(&self) -> KeySource {
@@ -87,6 +107,8 @@ impl Place {
             segment_bytes: self.segment_bytes,
             commit_delay_max: self.commit_delay_max,
             channel_capacity: 64,
+            checkpoint_every_segments: self.checkpoint_every_segments,
+            ..JournalConfig::new(self.journal_dir())
         }
     }
 
