@@ -10,7 +10,7 @@ use support::installation::sealpost;
 use support::{Ended, Installation};
 use testkit::{Batch, Options};
 
-const VERBS: [&[&str]; 10] = [
+const VERBS: [&[&str]; 17] = [
     &["demo"],
     &["send"],
     &["run"],
@@ -21,6 +21,13 @@ const VERBS: [&[&str]; 10] = [
     &["check-config"],
     &["keys"],
     &["keys", "new"],
+    &["journal"],
+    &["journal", "stats"],
+    &["journal", "inspect"],
+    &["journal", "verify"],
+    &["journal", "backup"],
+    &["ledger"],
+    &["ledger", "rebuild"],
 ];
 
 fn call(installation: &Installation, words: &[&str]) -> Ended {
@@ -74,6 +81,14 @@ fn json_of_every_verb() {
         assert!(done["jobs"].as_u64().is_some_and(|jobs| jobs <= 5), "{order}: {done}");
     }
     assert_eq!(parsed(&["batch", "show", id, "--config", config, "--json"], 0)["states"]["cancelled"], 5);
+    // The journals themselves, without an engine.
+    assert!(parsed(&["journal", "stats", "--config", config, "--json"], 0)["journals"].is_array());
+    let inspected = call(&installation, &["journal", "inspect", "--config", config, "--limit", "5", "--json"]);
+    assert_eq!(inspected.stdout.lines().filter(|line| serde_json::from_str::<Value>(line).is_ok()).count(), 5, "{inspected:?}");
+    assert_eq!(parsed(&["journal", "verify", "--config", config, "--json"], 0)["whole"], true);
+    assert_eq!(parsed(&["journal", "backup", "--config", config, "--to", "a-backup", "--json"], 0)["online"], false);
+    assert_eq!(parsed(&["journal", "verify", "--config", config, "--dir", "a-backup", "--json"], 0)["whole"], true);
+    assert_eq!(parsed(&["ledger", "rebuild", "--config", config, "--json"], 0)["ledgers"][0]["before"]["was"], "equal");
     assert!(parsed(&["keys", "new", "--dir", "other-keys", "--json"], 0)["files"].is_array());
     let preview = ["preview", batch, "--members", members, "--config", config, "--out", "preview", "--write-clear-text", "--json"];
     let preview = call(&installation, &preview);

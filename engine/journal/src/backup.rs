@@ -347,7 +347,7 @@ fn mark_text(position: RecordPosition) -> String {
     format!(
         "This is a copy of a journal, made by `sealpost journal backup`; its last position is {position}.\n\
          What was sent after it was made is not in it. Where it is put back, the engine does not start\n\
-         before it is told so: `sealpost run --restored`. Then everything that was not settled in the copy\n\
+         before it is told so: `sealpost run --restored --reason TEXT`. Then everything that was not settled in it\n\
          becomes uncertain, and nothing of it is sent again unless the configuration says so.\n"
     )
 }

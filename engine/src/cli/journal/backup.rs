@@ -37,7 +37,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
                         To put it back:\n  \
                         sealpost journal verify --config sealpost.toml --dir FOLDER    it is whole\n  \
                         cp -a FOLDER/journal/. <paths.journal>/   and   cp -a FOLDER/keys/. <paths.key_ring>/\n  \
-                        sealpost run --config sealpost.toml --restored                 it asks for that word: what was sent after the backup is \
+                        sealpost run --config sealpost.toml --restored --reason TEXT   it asks for that word: what was sent after the backup is \
                         not in it, so everything that was not settled becomes uncertain\n\n\
                         Exit codes: 0 whole · 1 it failed (delete the folder) · 2 usage or configuration, or the folder is not empty.\n\n\
                         Example:\n  sealpost journal backup --config sealpost.toml --to /backup/2026-11-22\n  \
