@@ -30,6 +30,8 @@ use world::{OpenMode, World};
 pub(crate) const NEWS_MAX: usize = 64;
 /// Between two stretches of work, so that it never has a core or a disk to itself.
 const BREATH: Duration = Duration::from_millis(1);
+/// How often it looks whether the directory is still held.
+const WHILE_HELD: Duration = Duration::from_millis(100);
 
 pub(crate) struct Archivist {
     pub(crate) world: World,
@@ -257,10 +259,17 @@ impl Archivist {
         Ok(disk.sync_dir(&folder).map_err(DiskError::new("sync", &folder))?)
     }
 
-    /// Lets others go first; says where the journal ends or has failed.
+    /// Lets others go first, and waits while somebody reads the directory ([`crate::keeper::Hold`]); says where the journal ends or has failed.
     async fn breathe(&self) -> Result<(), Pause> {
         self.world.sleep(BREATH).await;
-        let ends = self.shared.ending.load(Ordering::Acquire) || self.shared.poison.get().is_some();
-        if ends { Err(Pause::Ending) } else { Ok(()) }
+        loop {
+            if self.shared.ending.load(Ordering::Acquire) || self.shared.poison.get().is_some() {
+                return Err(Pause::Ending);
+            }
+            if self.shared.holds.load(Ordering::Acquire) == 0 {
+                return Ok(());
+            }
+            self.world.sleep(WHILE_HELD).await;
+        }
     }
 }

@@ -63,7 +63,7 @@ mod writer;
 pub(crate) use delta::Delta;
 pub(crate) use merge::{MergeFault, Merged, Target, merge};
 pub(crate) use reader::{CheckpointFault, CheckpointReader};
-use stored::Item;
+pub(crate) use stored::Item;
 
 use crate::bounds::CHECKPOINT_HEADER_BYTES;
 use crate::error::{DiskError, Finding};
@@ -73,7 +73,7 @@ use crate::recovery::Replay;
 use model::StreamName;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use world::Disk;
+use world::{Disk, OpenMode};
 
 const MAGIC: [u8; 8] = *b"sealckpt";
 const VERSION: u16 = 1;
@@ -156,6 +156,20 @@ pub(crate) fn numbers(disk: &dyn Disk, folder: &Path) -> Result<Vec<u32>, DiskEr
     let mut numbers: Vec<u32> = paths.iter().filter_map(number).collect();
     numbers.sort_unstable();
     Ok(numbers)
+}
+
+/// What the newest checkpoint covers, by its header alone; `None` where there is none whose header holds.
+pub(crate) fn newest_covered(disk: &dyn Disk, folder: &Path, journal: JournalId, stream: StreamName) -> Result<Option<Covered>, DiskError> {
+    for through in numbers(disk, folder)?.into_iter().rev() {
+        let path = path_of(folder, through);
+        let mut bytes = [0u8; CHECKPOINT_HEADER_BYTES];
+        // One that goes meanwhile is none.
+        let read = disk.open(&path, OpenMode::Read).and_then(|file| file.read_exact_at(&mut bytes, 0));
+        if let Some(header) = read.ok().and_then(|()| CheckpointHeader::decode(&bytes, journal, stream)) {
+            return Ok(Some(header.covered));
+        }
+    }
+    Ok(None)
 }
 
 /// Everything that the newest whole checkpoint says.

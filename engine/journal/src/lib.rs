@@ -73,7 +73,7 @@ pub use key_ring::{KeyRing, KeySecret, KeySource, KeysOverview, RingOverview, Ro
 pub use open::{Opened, open};
 pub use reader::Reader;
 pub use recovery::{Recovered, RecoveredBatch, RecoveredJob};
-pub use stats::{FolderStats, FrameStats, JobStats, JournalStats, LogStats, OnProgress, SegmentStats};
+pub use stats::{CheckpointStats, FolderStats, FrameStats, JobStats, JournalStats, LogStats, OnProgress, SegmentStats};
 pub use tail::Tail;
 pub use ticket::Ticket;
 pub use verify::{Flaw, Severity, Verification};

@@ -8,12 +8,12 @@
 
 use crate::bounds::SEGMENT_HEADER_BYTES;
 use crate::census::Census;
+use crate::checkpoint::{self, Covered};
 use crate::error::{DiskError, JournalError};
 use crate::format::{FrameHeader, FrameKind, LogKind, RecordPosition};
 use crate::frame::padded;
 use crate::journal_dir::JournalDir;
 use crate::key_ring::KeyRing;
-use crate::recovery;
 use crate::segment::{self, Step};
 use crate::walk::{Met, Walk};
 use model::{JobId, State, StreamName};
@@ -35,8 +35,10 @@ pub struct JournalStats {
     pub work: LogStats,
     /// What decided the bytes of messages.
     pub bundles: FolderStats,
-    /// The state of the record at some moment, so that a start need not read it all.
+    /// The record summed up, so that a start need not read it all.
     pub checkpoints: FolderStats,
+    /// How old the newest checkpoint is; `None` where there is none.
+    pub newest_checkpoint: Option<CheckpointStats>,
     /// Jobs by state; `None` without the key.
     pub jobs: Option<JobStats>,
 }
@@ -57,6 +59,20 @@ pub struct FolderStats {
     pub files: u64,
     /// Their lengths together.
     pub bytes: u64,
+}
+
+/// A checkpoint, and what came after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct CheckpointStats {
+    /// The last record segment that it covers.
+    pub through: u32,
+    /// Position of the last frame that it covers.
+    #[serde(serialize_with = "text")]
+    pub position: RecordPosition,
+    /// Record segments behind it: what a start reads beside it.
+    pub segments_behind: u64,
+    /// Their headers and frames, in bytes.
+    pub bytes_behind: u64,
 }
 
 /// Frames of a kind.
@@ -138,6 +154,7 @@ impl JournalDir {
             used.answered = jobs.filter(|job| answered.get(job) == Some(&true)).count() as u64;
         }
         let jobs = census.map(|census| jobs_of(&census, &mut work));
+        let newest_checkpoint = self.newest_checkpoint(&record)?;
         work.prepared = count_unused(&work, self, LogKind::Work)?;
         record.prepared = count_unused(&record, self, LogKind::Record)?;
         Ok(JournalStats {
@@ -146,9 +163,20 @@ impl JournalDir {
             record,
             work,
             bundles: folder(self, &self.dir.join("bundles"))?,
-            checkpoints: folder(self, &self.dir.join("checkpoints"))?,
+            checkpoints: folder(self, &checkpoint::folder(&self.dir))?,
+            newest_checkpoint,
             jobs,
         })
+    }
+
+    fn newest_checkpoint(&self, record: &LogStats) -> Result<Option<CheckpointStats>, JournalError> {
+        let covered = checkpoint::newest_covered(self.world.disk(), &checkpoint::folder(&self.dir), self.id, self.stream)?;
+        let age = |Covered { through, position }| {
+            let behind = || record.segments.iter().filter(|used| used.number > through);
+            let bytes_behind = behind().map(|used| used.used_bytes).sum();
+            CheckpointStats { through, position, segments_behind: behind().count() as u64, bytes_behind }
+        };
+        Ok(covered.map(age))
     }
 
     /// Length of all segment files, in bytes: what a reader of the whole journal has before it.
@@ -265,14 +293,10 @@ impl<'a> Count<'a> {
     }
 
     fn census(&mut self, keys: &KeyRing) -> Result<Census, JournalError> {
-        let dir = self.place.log(LogKind::Record);
         // Statistics do not judge; verification does.
-        let mut findings = Vec::new();
-        let surveyed = dir.survey(OpenMode::Read, &mut findings)?;
-        let mut census = Census::default();
-        recovery::read_record(&dir, keys, None, &surveyed.used, &mut findings, |seen| census.see(self.place.stream, seen))?;
+        let counted = self.place.count(keys, &mut Vec::new(), |_| {})?;
         (self.progress)(self.total, self.total);
-        Ok(census)
+        Ok(counted.census)
     }
 }
 

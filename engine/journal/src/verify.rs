@@ -17,7 +17,7 @@ use crate::format::{LogKind, RecordPosition};
 use crate::journal_dir::JournalDir;
 use crate::key_ring::KeyRing;
 use crate::record::Decoded;
-use crate::recovery::{self, RecordEnd, Seen};
+use crate::recovery::RecordEnd;
 use crate::stats::OnProgress;
 use crate::survey::UsedSegment;
 use model::record::Record;
@@ -135,34 +135,36 @@ impl<'a> Check<'a> {
     }
 
     fn record(&mut self, keys: Option<&KeyRing>) -> Result<Census, JournalError> {
-        let place = self.place;
-        let dir = place.log(LogKind::Record);
-        let (mut findings, mut census) = (Vec::new(), Census::default());
-        let segments = dir.survey(OpenMode::Read, &mut findings)?.used;
-        let (named, mut frames) = (&mut self.named, 0);
-        let last = match keys {
+        let mut findings = Vec::new();
+        let dir = self.place.log(LogKind::Record);
+        let (last, census) = match keys {
             Some(keys) => {
-                let visit = |seen: Seen| {
-                    frames += 1;
+                let (named, frames) = (&mut self.named, &mut self.found.frames);
+                let counted = self.place.count(keys, &mut findings, |seen| {
+                    *frames += 1;
                     name_bundles(&seen.decoded, named);
-                    census.see(place.stream, seen);
-                };
-                recovery::read_record(&dir, keys, None, &segments, &mut findings, visit)?.last.position
+                })?;
+                if let Some((covered, jobs)) = counted.disputed.filter(|(_, jobs)| !jobs.is_empty()) {
+                    self.found.flaws.push(Flaw::of_checkpoint(covered.through, &jobs));
+                }
+                self.count(&dir.survey(OpenMode::Read, &mut Vec::new())?.used)?;
+                (counted.last, counted.census)
             }
             None => {
-                let mut end = RecordEnd::default();
+                let segments = dir.survey(OpenMode::Read, &mut findings)?.used;
+                let (mut end, frames) = (RecordEnd::default(), &mut self.found.frames);
                 for (index, used) in segments.iter().enumerate() {
                     end.read_frames(&dir, used, &mut findings, &mut |_, _| {
-                        frames += 1;
+                        *frames += 1;
                         true
                     })?;
                     end.leave_segment(&dir, used, segments.get(index + 1), &mut findings)?;
                 }
-                end.last.position
+                self.count(&segments)?;
+                (end.last.position, Census::default())
             }
         };
-        (self.found.last, self.found.frames) = (last, frames);
-        self.count(&segments)?;
+        self.found.last = last;
         self.judge(LogKind::Record, &findings);
         Ok(census)
     }

@@ -196,3 +196,58 @@ fn a_verification_names_what_is_wrong_and_whom_it_costs() {
         assert_eq!(with_key.flaws[0].severity, Severity::Note);
     });
 }
+
+#[test]
+fn a_checkpoint_goes_along_and_must_say_what_the_record_says() {
+    let mut place = Place::new();
+    (place.segment_bytes, place.checkpoint_every_segments) = (16 * 1024, 2);
+    world::block_on(async {
+        let open = place.open().await;
+        open.journal().store_bundle(model::BundleId([1; 32]), b"what decides the bytes").await.unwrap();
+        let jobs = open.batch(JOBS).await;
+        deliver(&open, &jobs[..JOBS as usize / 2]).await;
+        let folder = place.journal_dir().join("checkpoints");
+        let checkpoints = || {
+            std::fs::read_dir(&folder).map_or(0, |entries| {
+                entries.filter(|entry| entry.as_ref().unwrap().path().extension().is_some_and(|extension| extension == "ckpt")).count()
+            })
+        };
+        let end = place.world.monotonic() + std::time::Duration::from_secs(20);
+        while checkpoints() == 0 && place.world.monotonic() < end {
+            place.world.sleep(std::time::Duration::from_millis(20)).await;
+        }
+        assert!(checkpoints() > 0, "the record was summed up");
+
+        let hold = open.journal().hold().await.unwrap();
+        open.journal().sync().await.unwrap();
+        let until = open.journal().durable();
+        deliver(&open, &jobs[JOBS as usize / 2..]).await;
+        open.batch(JOBS).await;
+        let to = copy_of(&place);
+        let mut copier = Copier::new(&place.world, to.path(), Arc::default());
+        copier.journal(&open.journal().place(), "journal", Some(until)).await.unwrap();
+        copier.key_ring(&place.dir.join("ring"), "ring").await.unwrap();
+        drop(hold);
+        open.close().await;
+
+        let copy = place.at(to.path());
+        let keys = KeyRing::open_to_read(&copy.world, &copy.dir.join("ring"), &copy.source()).unwrap();
+        let dir = JournalDir::look(&copy.world, &copy.journal_dir(), StreamName::Transactional).unwrap().unwrap();
+        let stats = dir.stats(Some(&keys), &mut |_, _| {}).unwrap();
+        let newest = stats.newest_checkpoint.unwrap();
+        assert!(newest.position <= until && newest.segments_behind > 0, "{newest:?}");
+        assert_eq!(stats.jobs.unwrap().live["queued"], JOBS / 2);
+        let found = dir.verify(Some(&keys), false, &mut |_, _| {}).unwrap();
+        assert!(found.flaws.is_empty() && found.live_jobs == JOBS / 2, "{:#?}", found.flaws);
+
+        // A damaged one costs nothing.
+        let newest = copy.journal_dir().join("checkpoints").join(format!("{:08}.ckpt", newest.through));
+        let mut bytes = std::fs::read(&newest).unwrap();
+        let last = bytes.len() - 1;
+        bytes[last] ^= 1;
+        std::fs::write(&newest, bytes).unwrap();
+        let found = dir.verify(Some(&keys), false, &mut |_, _| {}).unwrap();
+        assert!(found.is_whole() && found.flaws.len() == 1 && found.live_jobs == JOBS / 2, "{:#?}", found.flaws);
+        assert!(found.flaws[0].place.starts_with("checkpoints/"), "{:#?}", found.flaws);
+    });
+}

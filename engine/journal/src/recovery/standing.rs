@@ -58,7 +58,7 @@ pub(crate) enum JobChange {
 }
 
 /// What one frame says, taken apart.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Events {
     pub(crate) batch: Option<(BatchId, BatchEvent)>,
     pub(crate) job: Option<(JobId, JobEvent)>,

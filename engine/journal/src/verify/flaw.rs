@@ -99,6 +99,14 @@ impl Flaw {
         Self::new(Severity::Damage, at(LogKind::Work, segment, offset), meaning, remedy)
     }
 
+    /// A checkpoint and the record tell of jobs in different ways.
+    pub(crate) fn of_checkpoint(through: u32, jobs: &[JobId]) -> Self {
+        let first = jobs.first().map_or_else(String::new, |job| format!(", the first is {job}"));
+        let meaning = format!("it says otherwise than the record of {} jobs{first}; a start believes it", jobs.len());
+        let remedy = "stop the engine and move checkpoints/ away: the next start reads the record, which is the truth; and tell us";
+        Self::new(Severity::Damage, format!("checkpoints/{through:08}.ckpt"), meaning, remedy)
+    }
+
     pub(crate) fn of_bundle(id: BundleId, error: &PayloadError) -> Self {
         let remedy = "put bundles/ back from a backup; a start with the same templates stores it again";
         Self::new(Severity::Damage, format!("bundles/{id}"), format!("{error}: what was rendered with it cannot be rendered again"), remedy)

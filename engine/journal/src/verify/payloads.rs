@@ -4,18 +4,16 @@ use super::{Flaw, Verification};
 use crate::bundle::Bundles;
 use crate::census::Census;
 use crate::error::{JournalError, KeyError, PayloadError};
-use crate::format::LogKind;
 use crate::frame;
 use crate::journal_dir::JournalDir;
 use crate::key_ring::KeyRing;
 use crate::payload::PayloadDecoder;
 use crate::reader::{OpenFiles, Reader};
-use crate::recovery::{self, FramePlace};
+use crate::recovery::FramePlace;
 use model::JobId;
 use model::stage::Locator;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use world::OpenMode;
 
 /// Payloads on their way.
 pub(super) struct Payloads<'a> {
@@ -114,10 +112,5 @@ fn wanted(census: &Census) -> impl Iterator<Item = (JobId, Locator)> {
 }
 
 fn census_now(place: &JournalDir, keys: &KeyRing) -> Result<Census, JournalError> {
-    let dir = place.log(LogKind::Record);
-    let mut findings = Vec::new();
-    let segments = dir.survey(OpenMode::Read, &mut findings)?.used;
-    let mut census = Census::default();
-    recovery::read_record(&dir, keys, None, &segments, &mut findings, |seen| census.see(place.stream, seen))?;
-    Ok(census)
+    Ok(place.count(keys, &mut Vec::new(), |_| {})?.census)
 }

@@ -91,6 +91,10 @@ fn page(dir: &str, stats: &JournalStats) -> String {
             let _ = writeln!(page, "{name:<12} {:>8} {:>12}", count(folder.files), bytes(folder.bytes));
         }
     }
+    if let Some(newest) = &stats.newest_checkpoint {
+        let behind = format!("{} segments, {} behind it", count(newest.segments_behind), bytes(newest.bytes_behind));
+        let _ = writeln!(page, "newest checkpoint: through record segment {}, {}; {behind}", newest.through, newest.position);
+    }
     if let Some((record, work)) = per_message(stats) {
         let _ = writeln!(
             page,
