@@ -44,6 +44,7 @@ impl Config {
             rules: Arc::new(self.rules()?),
             key_source: key_source(&self.keys),
             segment_bytes: self.segment_bytes,
+            journal: self.journal,
             idempotency: IdempotencySettings { horizon: self.horizon, run_keys: intake::RUN_KEYS_DEFAULT },
             tenants,
             transactional: self.delivery(StreamName::Transactional, &self.transactional)?,

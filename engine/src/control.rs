@@ -121,6 +121,11 @@ pub enum Answer {
         /// What was expected.
         message: String,
     },
+    /// Nothing is wrong with the request, and there is no room for it now: exit code 6.
+    NotNow {
+        /// Why, and what to do.
+        message: String,
+    },
     /// Something of ours failed: exit code 1.
     Failed {
         /// What, and what to do.
@@ -183,6 +188,7 @@ async fn send(engine: &Engine, file: FileRequest, deadline: Option<Duration>, an
         Ok(accepted) => accepted,
         Err(AcceptError::Refused(refusal)) => return Answer::Refused { message: refusal.to_string() },
         Err(error @ (AcceptError::Unknown(_) | AcceptError::Unreadable { .. })) => return Answer::Unknown { message: error.to_string() },
+        Err(error) if error.is_not_now() => return Answer::NotNow { message: error.to_string() },
         Err(error) => return failed(error),
     };
     let batch = accepted.batch;

@@ -105,6 +105,13 @@ pub enum AcceptError {
     Stopped,
 }
 
+impl AcceptError {
+    /// Nothing is wrong with what was handed in: the same may be handed in again later.
+    pub fn is_not_now(&self) -> bool {
+        matches!(self, Self::Journal(error) if error.is_not_now())
+    }
+}
+
 /// A batch that is on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Accepted {

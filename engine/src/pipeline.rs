@@ -17,6 +17,7 @@ use crate::repeats::{Repeats, RepeatsError, RepeatsThread};
 use crate::settings::{DeliverySettings, EngineSettings};
 use crate::shard::{self, Arrival, Order, ShardContext, ToShard};
 use crate::stages::StageTimes;
+use journal::bounds::RESERVE_SEGMENTS;
 use journal::{Journal, JournalConfig, JournalError, KeyRing, Opened, Reader, Recovered, RecoveredBatch, RecoveredJob};
 use ledger::{Ledger, LedgerError};
 use model::record::{BatchVerb, FrameKey, Record, StateChange};
@@ -36,8 +37,6 @@ const NODE_MARKETING: u16 = 1 << 15;
 const PREPARING_PER_WORKER: usize = 64;
 /// Jobs that travel to the shard at once.
 const ARRIVALS_CHUNK: usize = 1024;
-/// Largest time a group waits for company before its commit.
-const COMMIT_DELAY_MAX: Duration = Duration::from_micros(200);
 
 /// Why a pipeline cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -102,7 +101,10 @@ pub(crate) async fn start<S: Stream>(
         dir: settings.places.journal.join(S::NAME.as_str()),
         node: node_of(settings.node, S::NAME),
         segment_bytes: settings.segment_bytes,
-        commit_delay_max: COMMIT_DELAY_MAX,
+        commit_delay_max: settings.journal.commit_delay_max,
+        reserve_bytes: settings.journal.reserve_bytes.unwrap_or(RESERVE_SEGMENTS * settings.segment_bytes),
+        quota_bytes: settings.journal.quota_bytes,
+        commit_method: settings.journal.commit_method,
         channel_capacity: 8192,
         ..JournalConfig::new(settings.places.journal.join(S::NAME.as_str()))
     };

@@ -16,6 +16,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use throttle::Shaping;
+use world::CommitMethod;
+
+/// How long a commit that nobody waits for may be put off.
+pub(crate) const COMMIT_DELAY_MAX_DEFAULT: Duration = Duration::from_millis(2);
 
 /// Everything the engine needs to start.
 pub struct EngineSettings {
@@ -29,6 +33,8 @@ pub struct EngineSettings {
     pub key_source: KeySource,
     /// Size of a journal segment, in bytes.
     pub segment_bytes: u64,
+    /// How the journals commit, and what of the disk is theirs.
+    pub journal: JournalTuning,
     /// How repeats are told apart.
     pub idempotency: IdempotencySettings,
     /// Who sends.
@@ -54,6 +60,25 @@ pub struct IdempotencySettings {
     pub horizon: Duration,
     /// Keys in memory before they go to disk: [`intake::RUN_KEYS_DEFAULT`], fewer in the simulator.
     pub run_keys: usize,
+}
+
+/// How each stream's journal commits, and what of the disk is its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JournalTuning {
+    /// Bytes that are kept free for settling; `None` is [`journal::bounds::RESERVE_SEGMENTS`] segments.
+    pub reserve_bytes: Option<u64>,
+    /// Bytes that the journal of a stream may have; `None` is the disk.
+    pub quota_bytes: Option<u64>,
+    /// The way to write and sync; `None` measures at each start.
+    pub commit_method: Option<CommitMethod>,
+    /// How long a commit that nobody waits for may be put off.
+    pub commit_delay_max: Duration,
+}
+
+impl Default for JournalTuning {
+    fn default() -> Self {
+        Self { reserve_bytes: None, quota_bytes: None, commit_method: None, commit_delay_max: COMMIT_DELAY_MAX_DEFAULT }
+    }
 }
 
 /// Where things lie on disk.

@@ -30,6 +30,11 @@ pub const SEGMENT_BYTES_MIN: u64 = 4 * 1024;
 /// The largest segment a configuration may ask for.
 pub const SEGMENT_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 
+/// Segments that are kept free for settling, unless the configuration says otherwise.
+pub const RESERVE_SEGMENTS: u64 = 4;
+/// The smallest quota, in segments: each log writes one and has one ahead of need, and one more must fit.
+pub const QUOTA_SEGMENTS_MIN: u64 = 5;
+
 /// Operations that one group commit takes at most.
 pub const GROUP_OPERATIONS_MAX: usize = 1024;
 /// Bytes that wait in a log's buffer before they are written, synced or not.

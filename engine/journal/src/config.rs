@@ -4,11 +4,13 @@
 //! says what cannot work before anything is opened.
 
 use crate::bounds::{
-    CHECKPOINT_EVERY_SEGMENTS_DEFAULT, CHECKPOINT_EVERY_SEGMENTS_MAX, SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN,
+    CHECKPOINT_EVERY_SEGMENTS_DEFAULT, CHECKPOINT_EVERY_SEGMENTS_MAX, QUOTA_SEGMENTS_MIN, RESERVE_SEGMENTS, SEGMENT_BYTES_DEFAULT,
+    SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN,
 };
 use crate::error::JournalError;
 use std::path::PathBuf;
 use std::time::Duration;
+use world::CommitMethod;
 
 /// How long a commit may be put off at most, whatever is typed: a member's answer waits behind it.
 const COMMIT_DELAY_MAX: Duration = Duration::from_secs(1);
@@ -27,8 +29,15 @@ pub struct JournalConfig {
     /// Size of a segment, in bytes: 4 KiB (tests) to 1 GiB. 64 MiB is usual.
     pub segment_bytes: u64,
     /// How long frames that nobody waits for (outcomes, changes) may wait for company before they are synced. Whoever waits (an
-    /// intent, a commit, a streamed job) is never delayed and takes them along. Zero: not at all.
+    /// intent, a commit, a streamed job) is never delayed and takes them along. How long they do wait follows from what a sync takes
+    /// and how fast operations come; this is the bound. Zero: not at all.
     pub commit_delay_max: Duration,
+    /// Bytes of the disk that are kept for settling: below it no job comes in, and what was accepted goes on. Four segments are usual.
+    pub reserve_bytes: u64,
+    /// Bytes that both logs together may have before no job comes in; `None` is the whole disk.
+    pub quota_bytes: Option<u64>,
+    /// The way to write and sync; `None` lets a start measure.
+    pub commit_method: Option<CommitMethod>,
     /// Operations that wait for the writer before senders must wait themselves.
     pub channel_capacity: usize,
     /// Closed record segments behind the last checkpoint that make the next one due: 1 to 1024. A start reads about as many.
@@ -45,6 +54,9 @@ impl JournalConfig {
             node: 1,
             segment_bytes: SEGMENT_BYTES_DEFAULT,
             commit_delay_max: Duration::from_millis(2),
+            reserve_bytes: RESERVE_SEGMENTS * SEGMENT_BYTES_DEFAULT,
+            quota_bytes: None,
+            commit_method: None,
             channel_capacity: 4096,
             checkpoint_every_segments: CHECKPOINT_EVERY_SEGMENTS_DEFAULT,
             evidence_kept: EVIDENCE_KEPT_DEFAULT,
@@ -62,6 +74,12 @@ impl JournalConfig {
         }
         if self.commit_delay_max > COMMIT_DELAY_MAX {
             return wrong(format!("commit_delay_max = {:?} is longer than {COMMIT_DELAY_MAX:?}", self.commit_delay_max));
+        }
+        if let Some(quota) = self.quota_bytes
+            && quota < QUOTA_SEGMENTS_MIN * self.segment_bytes
+        {
+            let least = QUOTA_SEGMENTS_MIN * self.segment_bytes;
+            return wrong(format!("quota_bytes = {quota} lets nothing in: two logs of two segments each, and one to go on, are {least}"));
         }
         if self.channel_capacity == 0 {
             return wrong("channel_capacity = 0 lets nothing in: 4096 is usual".to_owned());
@@ -88,6 +106,8 @@ mod tests {
         assert!(small.check().unwrap_err().to_string().contains("100"));
         let slow = JournalConfig { commit_delay_max: Duration::from_secs(2), ..usual.clone() };
         assert!(slow.check().is_err());
+        let quota = JournalConfig { quota_bytes: Some(4 * SEGMENT_BYTES_DEFAULT), ..usual.clone() };
+        assert!(quota.check().unwrap_err().to_string().contains("quota_bytes"));
         assert!(JournalConfig { channel_capacity: 0, ..usual }.check().is_err());
     }
 }

@@ -66,6 +66,28 @@ pub enum JournalError {
     /// Operator: another process has the directory.
     #[error("{} is in use by another process: stop it, or give this one another directory", .0.display())]
     Locked(PathBuf),
+    /// Sender: not now; operator: make space. The disk has less free than is kept for settling. What was accepted goes on.
+    #[error(
+        "not now: the journal's disk has {free} bytes free, and new jobs are taken again at {reserve}. Nothing of this was accepted: hand it in \
+         again later. What was accepted before goes on. Make space on the disk, or lower `reserve` in [journal]"
+    )]
+    NearlyFull {
+        /// Bytes that are free.
+        free: u64,
+        /// Bytes that must be: the reserve for settling, and a segment.
+        reserve: u64,
+    },
+    /// Sender: not now; operator: the stream has its part of the disk. What was accepted goes on.
+    #[error(
+        "not now: the journal of this stream has {used} bytes of its quota of {quota}. Nothing of this was accepted: hand it in again when \
+         messages were delivered. What was accepted before goes on. Or raise `quota` in [journal]"
+    )]
+    OverQuota {
+        /// Bytes of its segments.
+        used: u64,
+        /// Bytes it may have.
+        quota: u64,
+    },
     /// Operator: the directory is another stream's, or no journal of ours.
     #[error("{} does not belong to this journal: {reason}", path.display())]
     Foreign {
@@ -93,8 +115,14 @@ pub enum JournalError {
     /// Operator: the key ring failed.
     #[error(transparent)]
     Keys(#[from] KeyError),
+    /// Operator: something that happened could not be written down, because no segment could be had for it.
+    #[error("no segment could be made for the record: {0}")]
+    NoPlace(Box<JournalError>),
     /// Operator: an earlier write or sync failed, so what is on disk is not known any more. Restart after the disk is well.
-    #[error("the journal stopped after a failure and takes nothing more until a restart: {0}")]
+    #[error(
+        "the journal stopped: {0}. Nothing more is accepted or sent. Look after the disk (space, `dmesg`, its health), then start again: what was \
+         accepted is there and goes on, and what may have been sent is known"
+    )]
     Poisoned(Arc<str>),
     /// We: the writer has ended.
     #[error("the journal is closed")]
@@ -102,6 +130,19 @@ pub enum JournalError {
     /// We: an encoder or cipher refused what cannot fail.
     #[error("internal failure of the journal: {0}")]
     Internal(&'static str),
+}
+
+impl JournalError {
+    /// The answer to a sender is "not now": nothing is wrong with what was handed in, and it may be handed in again later.
+    pub const fn is_not_now(&self) -> bool {
+        matches!(self, Self::NearlyFull { .. } | Self::OverQuota { .. })
+    }
+
+    /// There is no room for another segment, whoever took it.
+    pub(crate) fn is_for_want_of_room(&self) -> bool {
+        let full = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
+        self.is_not_now() || matches!(self, Self::Disk(error) if full.contains(&error.source.kind()))
+    }
 }
 
 /// Why a payload cannot be read.

@@ -12,6 +12,7 @@ use crate::live::HeadPlace;
 use crate::payload::{EncodedPayload, PayloadEncoders, PayloadFault};
 use crate::record::{self, Decoded, Destinations};
 use crate::segment::{self, Scanner, Step};
+use crate::space::Space;
 use crate::ticket::Ticket;
 use crate::writer::{Operation, Shared};
 use model::limits::PAYLOAD_BYTES_MAX;
@@ -41,6 +42,7 @@ pub(crate) struct JournalInner {
     pub(crate) shared: Arc<Shared>,
     pub(crate) bundles: Arc<Bundles>,
     pub(crate) encoders: PayloadEncoders,
+    pub(crate) space: Arc<Space>,
 }
 
 impl<S: Stream> Clone for Journal<S> {
@@ -83,11 +85,11 @@ impl<S: Stream> Journal<S> {
     /// Opens a batch: makes the key its content will be under, syncs it, then appends the opening. Durable when it returns.
     ///
     /// # Errors
-    /// [`JournalError`]: the batch is known, the tenant is not, the disk, poisoned, closed.
+    /// [`JournalError`]: the batch is known, the tenant is not, not now (no room), the disk, poisoned, closed.
     pub async fn open_batch(&self, open: BatchOpen) -> Result<(), JournalError> {
         let (answer, key) = Ticket::new();
         let errand = Errand::MakeKey { tenant: open.tenant, batch: open.batch, answer };
-        self.inner.shared.check()?;
+        self.admit()?;
         self.inner.keeper.send(errand).await.map_err(|_| JournalError::Closed)?;
         let key = key.await?;
         let (answer, ticket) = Ticket::new();
@@ -99,8 +101,9 @@ impl<S: Stream> Journal<S> {
     /// appended makes that commit fail. Waits while the writer is behind.
     ///
     /// # Errors
-    /// [`JournalError`]: poisoned, closed.
+    /// [`JournalError`]: not now (no room), poisoned, closed.
     pub async fn append(&self, job: Job<S>) -> Result<JobId, JournalError> {
+        self.admit()?;
         let id = self.new_job_id();
         let payload = self.encode(&job.data);
         self.send(Operation::Append { id, head: Box::new(job.head), payload }).await?;
@@ -110,8 +113,9 @@ impl<S: Stream> Journal<S> {
     /// Appends a job to a rolling batch. The ticket resolves after its sync: only then may the sender be told "accepted".
     ///
     /// # Errors
-    /// [`JournalError`]: poisoned, closed. What is wrong with the job or its batch comes by the ticket.
+    /// [`JournalError`]: not now (no room), poisoned, closed. What is wrong with the job or its batch comes by the ticket.
     pub async fn append_rolling(&self, job: Job<S>) -> Result<Ticket<JournaledJob<S>>, JournalError> {
+        self.admit()?;
         let (answer, ticket) = Ticket::new();
         let payload = self.encode(&job.data);
         self.send(Operation::AppendRolling { id: self.new_job_id(), head: Arc::new(job.head), payload, answer }).await?;
@@ -122,9 +126,10 @@ impl<S: Stream> Journal<S> {
     /// disk on the calling thread. A rolling batch gives no jobs here; it gave them one by one.
     ///
     /// # Errors
-    /// [`JournalError`]: not open, the first error of one of its jobs, the disk, poisoned, closed. Then the batch is not committed, except after
+    /// [`JournalError`]: not open, the first error of one of its jobs, not now (no room), the disk, poisoned, closed. Then the batch is not committed, except after
     /// [`JournalError::Disk`] on the way back, which a restart resolves.
     pub async fn commit_batch(&self, commit: BatchCommit) -> Result<Vec<JournaledJob<S>>, JournalError> {
+        self.admit()?;
         let (answer, ticket) = Ticket::new();
         self.send(Operation::Commit { commit: Box::new(commit), answer }).await?;
         let heads = ticket.await?;
@@ -229,6 +234,12 @@ impl<S: Stream> Journal<S> {
     pub async fn store_bundle(&self, id: BundleId, archive: &[u8]) -> Result<(), JournalError> {
         self.inner.shared.check()?;
         self.inner.bundles.store(id, archive)
+    }
+
+    /// Whether there is room for more.
+    fn admit(&self) -> Result<(), JournalError> {
+        self.inner.shared.check()?;
+        self.inner.space.admit(&self.inner.world)
     }
 
     /// Encoded here, on the caller's thread: the writer has only to seal. What cannot be encoded is the operation's answer.

@@ -15,6 +15,7 @@ use crate::moving::News;
 use crate::notices::{Destroyed, Notices};
 use crate::reader::OpenFiles;
 use crate::segment;
+use crate::space::Space;
 use crate::writer::Shared;
 use model::{BatchId, StreamName, TenantId};
 use std::path::PathBuf;
@@ -133,6 +134,7 @@ pub(crate) struct Keeper {
     pub(crate) journal: JournalId,
     /// Who sums the record up, and its thread; `None` where nothing that a start found may be replaced.
     pub(crate) archivist: Option<(Sender<u32>, ThreadHandle)>,
+    pub(crate) space: Arc<Space>,
 }
 
 impl Keeper {
@@ -203,9 +205,10 @@ impl Keeper {
     fn serve(&self, errand: Errand) {
         match errand {
             Errand::Prepare { log, number, answer } => {
-                let made = segment::prepare(self.world.disk(), &self.dir.join(log.as_str()), number, self.segment_bytes);
+                let made = self.prepare(log, number);
+                self.space.count(&self.world);
                 // The writer may have ended.
-                let _ = answer.send(made.map_err(JournalError::from));
+                let _ = answer.send(made);
             }
             Errand::Cut { name, file, bytes } => {
                 match finish(&file, name, bytes) {
@@ -219,11 +222,13 @@ impl Keeper {
                     // Where it has no room it has enough to do; the next one tells it too.
                     let _ = news.try_send(name.number);
                 }
+                self.space.count(&self.world);
             }
             Errand::Remove { number } => {
                 if let Err(error) = self.remove(number) {
                     tracing::warn!(%error, "a settled work segment could not be removed; the next start tries again");
                 }
+                self.space.count(&self.world);
             }
             Errand::List { segment } => {
                 let listed = self.open(segment).and_then(|(file, name)| index_of(&file, name).map_err(self.error("read", segment)));
@@ -272,6 +277,12 @@ impl Keeper {
     fn tell_closed(&self, segment: u32, trailer: &Trailer) {
         let bytes = u64::from(trailer.end) + trailer.footer_bytes();
         self.notices.tell_news(News::Closed { segment, jobs: u64::from(trailer.entries), bytes });
+    }
+
+    /// Where there is room for it.
+    fn prepare(&self, log: LogKind, number: u32) -> Result<Arc<dyn DiskFile>, JournalError> {
+        self.space.may_prepare(&self.world, log)?;
+        Ok(segment::prepare(self.world.disk(), &self.dir.join(log.as_str()), number, self.segment_bytes)?)
     }
 
     fn remove(&self, number: u32) -> Result<(), DiskError> {

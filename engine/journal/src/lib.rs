@@ -21,8 +21,8 @@
 //! The surprise: appended jobs of a file batch are not jobs yet. Only [`Journal::commit_batch`] gives them back as
 //! [`model::stage::JournaledJob`], and a restart before it forgets them.
 //!
-//! I/O goes through [`world::Disk`]: pread, pwrite, fdatasync. `io_uring` would change the module `log` alone: one contiguous write and
-//! one sync per log and group.
+//! I/O goes through [`world::Disk`]: one contiguous write and one sync per log and group, by the way that a start measured to be the fastest here
+//! (`commit_method`: io_uring, pwritev2, or pwrite and fdatasync). A nearly full disk lets no job in and everything settle (`space`).
 
 mod archivist;
 mod backup;
@@ -31,6 +31,7 @@ mod bundle;
 mod census;
 mod checkpoint;
 mod cipher;
+mod commit_method;
 mod config;
 mod encoder;
 mod epoch;
@@ -48,11 +49,13 @@ mod log;
 mod moving;
 mod notices;
 mod open;
+mod patience;
 mod payload;
 mod reader;
 mod record;
 mod recovery;
 mod segment;
+mod space;
 mod stats;
 mod survey;
 mod tail;

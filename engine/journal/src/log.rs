@@ -11,8 +11,8 @@ use crate::keeper::Errand;
 use crate::segment;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use world::DiskFile;
 use world::channel::{OneReceiver, Sender, oneshot};
+use world::{DiskFile, DurableWrite};
 
 /// A segment that is being written.
 pub(crate) struct OpenSegment {
@@ -113,6 +113,23 @@ impl LogWriter {
         Ok(())
     }
 
+    /// What is to be made durable; `None` where everything is.
+    pub(crate) fn pending(&self) -> Option<DurableWrite<'_>> {
+        assert!(!self.overflows(), "the caller rolls before a frame overflows the segment");
+        let has_unsynced = self.unsynced > 0;
+        let write = DurableWrite { file: &*self.segment.file, bytes: &self.buffer, offset: self.segment.written, has_unsynced };
+        (has_unsynced || !self.buffer.is_empty()).then_some(write)
+    }
+
+    /// What was pending is durable. Gives how many bytes were written.
+    pub(crate) fn made_durable(&mut self) -> u64 {
+        let bytes = self.buffer.len() as u64;
+        self.segment.written += bytes;
+        self.unsynced = 0;
+        self.buffer.clear();
+        bytes
+    }
+
     /// Takes the frame at `start`, which does not fit, out of the buffer. The caller writes and syncs the rest, then [`LogWriter::roll`]s.
     pub(crate) fn take_from(&mut self, start: usize) -> Vec<u8> {
         self.buffer.split_off(start)
@@ -123,11 +140,7 @@ impl LogWriter {
         assert!(self.buffer.is_empty() && self.unsynced == 0, "a segment is left only when all of it is durable");
         let number = self.number().checked_add(1).ok_or(JournalError::Internal("no segment number is left"))?;
         let name = SegmentName { number, ..self.segment.name };
-        let prepared = match self.next.take() {
-            Some(prepared) => prepared,
-            None => self.ask_for(number).await?,
-        };
-        let file = prepared.await.ok_or(JournalError::Closed)??;
+        let file = self.prepared(number).await?;
         let capacity = file.len().map_err(self.error("measure"))?;
         let last = self.segment.last;
         write_header(&*file, SegmentHeader::new(name, epoch, first_sequence, Begun::Roll, last)).map_err(self.error("write"))?;
@@ -141,6 +154,17 @@ impl LogWriter {
         self.salt = salt;
         self.buffer = frame;
         self.prepare_next().await
+    }
+
+    /// The segment made ahead of need. Where there was no room for it then, there may be now.
+    async fn prepared(&mut self, number: u32) -> Result<Arc<dyn DiskFile>, JournalError> {
+        if let Some(prepared) = self.next.take() {
+            match prepared.await.ok_or(JournalError::Closed)? {
+                Err(error) if error.is_for_want_of_room() => {}
+                made => return made,
+            }
+        }
+        self.ask_for(number).await?.await.ok_or(JournalError::Closed)?
     }
 
     /// Has the next segment made ahead of need.
@@ -161,7 +185,7 @@ impl LogWriter {
         self.keeper.send(errand).await.map_err(|_| JournalError::Closed)
     }
 
-    fn error(&self, action: &'static str) -> impl FnOnce(std::io::Error) -> DiskError {
+    pub(crate) fn error(&self, action: &'static str) -> impl FnOnce(std::io::Error) -> DiskError {
         let path = segment::path_of(&self.dir, self.number());
         move |error| DiskError::new(action, &path)(error)
     }

@@ -7,6 +7,7 @@
 use crate::archivist::{Archivist, NEWS_MAX};
 use crate::bundle::Bundles;
 use crate::checkpoint;
+use crate::commit_method;
 use crate::config::JournalConfig;
 use crate::epoch::{self, EpochFile};
 use crate::error::{DiskError, Finding, JournalError, KeyError};
@@ -24,6 +25,7 @@ use crate::reader::{OpenFiles, Reader};
 use crate::record::Decoded;
 use crate::recovery::{self, Misreading, Recovered, Replay};
 use crate::segment;
+use crate::space::Space;
 use crate::survey::{self, LogDir, UsedSegment};
 use crate::tail::Tail;
 use crate::writer::{Shared, Writer, WriterParts};
@@ -174,6 +176,8 @@ async fn start<S: Stream>(
         let dir = config.dir.join(segment.name.log.as_str());
         LogWriter::new(&dir, segment, config.segment_bytes, keeper.clone())
     };
+    let space = Arc::new(Space::new(&config.dir, config.segment_bytes, config.reserve_bytes, config.quota_bytes));
+    space.count(&world);
     let installation: KeyHandle = keys.record_key(INSTALLATION, S::NAME)?;
     let checkpoint_key = keys.checkpoint_key(S::NAME)?;
     let files = Arc::new(OpenFiles::default());
@@ -205,6 +209,7 @@ async fn start<S: Stream>(
             let (news, closed) = bounded(NEWS_MAX);
             (news, world.spawn_thread(&format!("archivist-{}", S::NAME), move || archivist.run(closed)))
         }),
+        space: space.clone(),
     };
     let keeper_thread = world.spawn_thread(&format!("keeper-{}", S::NAME), move || keeper_of.run(errands));
     let parts = WriterParts {
@@ -212,6 +217,8 @@ async fn start<S: Stream>(
         journal: id,
         epoch,
         commit_delay_max: config.commit_delay_max,
+        committer: commit_method::choose(&world, &config.dir, S::NAME, config.commit_method),
+        space: space.clone(),
         keys: keys.clone(),
         installation,
         work: log(ends.work),
@@ -244,6 +251,7 @@ async fn start<S: Stream>(
         shared: shared.clone(),
         bundles: bundles.clone(),
         encoders: PayloadEncoders::default(),
+        space: space.clone(),
     };
     let journal = Journal { inner: Arc::new(inner), operations };
     for batch in &recovered.discarded {

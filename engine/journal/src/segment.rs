@@ -37,7 +37,12 @@ fn number_of(path: &Path) -> Option<u32> {
 pub(crate) fn prepare(disk: &dyn Disk, log_dir: &Path, number: u32, bytes: u64) -> Result<Arc<dyn DiskFile>, DiskError> {
     let path = path_of(log_dir, number);
     let file = disk.open(&path, OpenMode::Create).map_err(DiskError::new("create", &path))?;
-    file.preallocate_zeroed(bytes).map_err(DiskError::new("preallocate", &path))?;
+    if let Err(error) = file.preallocate_zeroed(bytes) {
+        // Half a segment is of no use, and takes the room that others need to go on.
+        drop(file);
+        let _ = disk.remove_file(&path).and_then(|()| disk.sync_dir(log_dir));
+        return Err(DiskError::new("preallocate", &path)(error));
+    }
     disk.sync_dir(log_dir).map_err(DiskError::new("sync", log_dir))?;
     Ok(file)
 }

@@ -1,6 +1,7 @@
 //! The one writer of a stream: a loop that takes many operations, writes each log once, syncs each log once, and answers.
 //!
-//! While a sync runs, operations pile up and become the next group; no timer is needed for that. Within a group the work log is written and
+//! While a sync runs, operations pile up and become the next group; no timer is needed for that. Frames that nobody waits for wait a little for
+//! company, sealed (`writer/waiting.rs`). Within a group the work log is written and
 //! synced before the record is written, so that no head ever refers to a payload that is not durable. Jobs of a file batch
 //! ask for no sync of their own: their commit does.
 //!
@@ -12,6 +13,7 @@ mod frames;
 mod group;
 mod moves;
 mod operations;
+mod waiting;
 
 use crate::bounds::{BUFFER_BYTES_MAX, GROUP_OPERATIONS_MAX, UNSYNCED_BYTES_MAX};
 use crate::error::{DiskError, JournalError};
@@ -22,16 +24,18 @@ use crate::live::{Batches, LiveJobs};
 use crate::log::LogWriter;
 use crate::moving::{Emptying, Occupancy, Relocated};
 use crate::notices::NoticeBoard;
+use crate::patience::Patience;
+use crate::space::Space;
 use group::Answers;
 pub(crate) use group::Operation;
-use model::Stream;
 use model::record::Record;
+use model::{Monotonic, Stream};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use world::channel::{Receiver, Sender, TrySendError};
-use world::{LockGuard, Plant, ThreadHandle, World};
+use world::{Committer, LockGuard, Plant, ThreadHandle, World};
 
 /// What handles, tails and the writer share.
 #[derive(Default)]
@@ -71,6 +75,16 @@ enum Fault {
     Fatal(JournalError),
 }
 
+impl Fault {
+    /// A frame that must have a place had none.
+    fn fatal_where_full(self) -> Self {
+        match self {
+            Self::Refused(error) if error.is_not_now() => Self::Fatal(JournalError::NoPlace(Box::new(error))),
+            other => other,
+        }
+    }
+}
+
 impl From<DiskError> for Fault {
     fn from(error: DiskError) -> Self {
         Self::Fatal(JournalError::Disk(error))
@@ -89,6 +103,9 @@ pub(crate) struct WriterParts {
     pub(crate) journal: JournalId,
     pub(crate) epoch: u32,
     pub(crate) commit_delay_max: Duration,
+    /// A way to write and sync both logs in one call, where there is a faster one than pwrite and fdatasync.
+    pub(crate) committer: Option<Box<dyn Committer>>,
+    pub(crate) space: Arc<Space>,
     pub(crate) keys: KeyRing,
     pub(crate) installation: KeyHandle,
     pub(crate) work: LogWriter,
@@ -119,6 +136,11 @@ pub(crate) struct Writer<S: Stream> {
     answers: Answers<S>,
     /// What the next good sync gives reason for.
     errands: VecDeque<Errand>,
+    /// Something in the buffers waits for a sync.
+    needs_sync: bool,
+    /// When the patience of what waits ends.
+    due: Option<Monotonic>,
+    patience: Patience,
     /// Destroyed keys whose frames the next good sync covers.
     noting: Vec<u32>,
     /// The segment whose last jobs are being moved.
@@ -132,12 +154,16 @@ impl<S: Stream> Writer<S> {
         let reclaim_from = if parts.may_reclaim { 0 } else { parts.work.number() };
         let last_record = RecordPosition(parts.shared.durable.load(Ordering::Acquire));
         let answers = Answers::default();
+        let patience = Patience::new(parts.commit_delay_max);
         Ok(Self {
             parts,
             next_sequence: 0,
             last_record,
             answers,
             errands: VecDeque::new(),
+            needs_sync: false,
+            due: None,
+            patience,
             noting: Vec::new(),
             emptying: None,
             reclaim_from,
@@ -151,19 +177,14 @@ impl<S: Stream> Writer<S> {
         }
         self.consider_moving();
         let mut operations = Vec::with_capacity(GROUP_OPERATIONS_MAX);
-        while self.wait(&inbox, &mut operations, GROUP_OPERATIONS_MAX).await {
-            self.wait_for_company(&inbox, &mut operations).await;
+        while self.next(&inbox, &mut operations).await {
             if self.serve(&mut operations).await {
                 break;
             }
             self.heed_news().await;
         }
         // What nobody waits for is durable too before the journal is gone. After a failure nothing is written any more.
-        if self.parts.shared.poison.get().is_none()
-            && let Err(error) = self.flush(true)
-        {
-            self.poison(&error.into());
-        }
+        self.commit_group(true).await;
         self.finish_errands().await;
         // Where the keeper is gone already, its join says so.
         let _ = self.parts.keeper.send(Errand::End).await;
@@ -177,37 +198,29 @@ impl<S: Stream> Writer<S> {
         self.parts.record.prepare_next().await
     }
 
-    /// Frames that nobody waits for may wait for others. Whoever waits is served at once.
-    async fn wait_for_company(&self, inbox: &Receiver<Operation<S>>, operations: &mut Vec<Operation<S>>) {
-        let delay = self.parts.commit_delay_max;
-        let is_patient = operations.iter().all(Operation::is_patient) && operations.iter().any(Operation::needs_sync);
-        if delay.is_zero() || operations.len() >= GROUP_OPERATIONS_MAX || !is_patient {
-            return;
-        }
-        let deadline = self.parts.world.monotonic() + delay;
-        loop {
-            let left = deadline - self.parts.world.monotonic();
-            if left.is_zero() {
-                return;
-            }
-            let room = GROUP_OPERATIONS_MAX - operations.len();
-            let before = operations.len();
-            match self.parts.world.timeout(left, inbox.recv_many(operations, room)).await {
-                Ok(taken) if taken > 0 && taken < room && operations[before..].iter().all(Operation::is_patient) => {}
-                _ => return,
-            }
-        }
-    }
-
-    /// One group. True where the journal is to end.
+    /// One group, or a part of one that waits for company. True where the journal is to end.
     async fn serve(&mut self, operations: &mut Vec<Operation<S>>) -> bool {
-        let mut must_sync = self.note_destroyed().await;
+        let mut somebody_waits = self.note_destroyed().await;
         let mut ends = false;
+        self.needs_sync |= somebody_waits;
         for operation in operations.drain(..) {
-            must_sync |= operation.needs_sync();
+            self.needs_sync |= operation.needs_sync();
+            somebody_waits |= !operation.is_patient();
             ends |= matches!(operation, Operation::Close { .. });
             self.take(operation).await;
         }
+        if self.needs_sync && !somebody_waits && self.may_wait() {
+            return ends;
+        }
+        self.due = None;
+        let must_sync = std::mem::take(&mut self.needs_sync);
+        self.commit_group(must_sync).await;
+        ends
+    }
+
+    /// Writes what there is, syncs it where asked, and answers.
+    async fn commit_group(&mut self, must_sync: bool) {
+        let begun = self.parts.world.monotonic();
         if must_sync {
             if self.parts.world.is_planted(Plant::AckBatchBeforeSync) {
                 self.answers.answer_batches();
@@ -225,13 +238,13 @@ impl<S: Stream> Writer<S> {
         match self.parts.shared.poison.get() {
             Some(what) => self.answers.fail(&JournalError::Poisoned(what.clone())),
             None if must_sync => {
+                self.patience.synced(self.parts.world.monotonic() - begun);
                 self.answers.succeed();
                 self.destructions_are_durable();
                 self.run_errands();
             }
             None => debug_assert!(self.answers.is_empty(), "an answer waits for a sync"),
         }
-        ends
     }
 
     async fn take(&mut self, operation: Operation<S>) {
@@ -263,7 +276,8 @@ impl<S: Stream> Writer<S> {
                 self.answers.unit(result, answer)
             }
             Operation::Record { key, record, answer } => {
-                let result = self.record(key, &record).await;
+                // What happened cannot be told "not now": without a place for it nothing is known any more.
+                let result = self.record(key, &record).await.map_err(Fault::fatal_where_full);
                 self.answers.unit(result, answer)
             }
             Operation::DestroyKey { batch, answer } => {
@@ -279,6 +293,9 @@ impl<S: Stream> Writer<S> {
 
     /// Writes what is buffered, and syncs it where asked. The order is the promise: payloads are durable before any head is written.
     fn flush(&mut self, sync: bool) -> Result<(), DiskError> {
+        if sync && self.parts.committer.is_some() {
+            return self.commit_both_logs();
+        }
         let writes_record = sync || self.parts.record.buffer.len() >= BUFFER_BYTES_MAX;
         if self.parts.world.is_planted(Plant::HeadsBeforePayloads) {
             self.flush_record(sync, writes_record)?;
@@ -292,6 +309,19 @@ impl<S: Stream> Writer<S> {
             sync_log(&parts.world, &mut parts.work, Plant::SkipWorkSync)?;
         }
         self.flush_record(sync, writes_record)
+    }
+
+    /// As [`Writer::flush`] with a sync, both logs in one call: the record is begun when the work log is durable.
+    fn commit_both_logs(&mut self) -> Result<(), DiskError> {
+        let parts = &mut self.parts;
+        let Some(committer) = &mut parts.committer else { return Ok(()) };
+        let logs = [&parts.work, &parts.record];
+        let (logs, writes): (Vec<_>, Vec<_>) = logs.into_iter().filter_map(|log| Some((log, log.pending()?))).unzip();
+        committer.commit(&writes).map_err(|fault| logs[fault.write].error(fault.action)(fault.source))?;
+        let bytes = parts.work.made_durable() + parts.record.made_durable();
+        parts.shared.bytes_written.fetch_add(bytes, Ordering::Relaxed);
+        parts.shared.durable.store(self.last_record.0, Ordering::Release);
+        Ok(())
     }
 
     fn flush_record(&mut self, sync: bool, write: bool) -> Result<(), DiskError> {

@@ -82,6 +82,7 @@ impl Installation {
             places: places(),
             key_source: key_source(),
             segment_bytes: scenario.segment_bytes,
+            journal: sealpost::settings::JournalTuning::default(),
             // So few that a batch fills several runs, and merges them.
             idempotency: IdempotencySettings { horizon: Duration::from_secs(730 * 86_400), run_keys: 64 },
             tenants: vec![tenant],

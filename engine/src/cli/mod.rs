@@ -8,6 +8,7 @@
 //! | 3 | the deadline was reached; what is left goes on when the engine runs again |
 //! | 4 | the batch was refused as a whole |
 //! | 5 | done, but something needs a person |
+//! | 6 | not now: nothing of it was accepted, nothing is wrong with it; hand it in again later |
 
 mod batch;
 mod check_batch;
@@ -49,6 +50,8 @@ pub enum Exit {
     Refused,
     /// Done, but something needs a person.
     NeedsPerson,
+    /// Nothing was accepted, and the same may be tried again later.
+    NotNow,
 }
 
 impl Exit {
@@ -61,6 +64,7 @@ impl Exit {
             Self::Deadline => 3,
             Self::Refused => 4,
             Self::NeedsPerson => 5,
+            Self::NotNow => 6,
         }
     }
 }
@@ -99,7 +103,7 @@ type Outcome = Result<Exit, Trouble>;
                   sealpost check-config sealpost.toml             what the configuration means\n  \
                   sealpost statements FILE                        what the members would be told\n  \
                   sealpost send --config sealpost.toml --batch FILE --members CONTACTS\n\n\
-                  Exit codes: 0 done · 1 failed · 2 usage or configuration · 3 deadline reached · 4 batch refused · 5 done, but something needs a person"
+                  Exit codes: 0 done · 1 failed · 2 usage or configuration · 3 deadline reached · 4 batch refused · 5 done, but something needs a person · 6 not now, try again later"
 )]
 struct Arguments {
     /// Print machine-readable JSON on standard output.

@@ -86,6 +86,7 @@ pub(super) fn trouble_of(answer: Answer) -> Trouble {
     match answer {
         Answer::Refused { message } => Trouble::new(Exit::Refused, format!("batch refused: {message}")),
         Answer::Unknown { message } => Trouble::usage(message),
+        Answer::NotNow { message } => Trouble::new(Exit::NotNow, message),
         Answer::Failed { message } => Trouble::failed(message),
         _ => Trouble::failed("the engine ended before the result; run `sealpost batch list` to see what it has"),
     }

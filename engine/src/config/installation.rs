@@ -3,9 +3,12 @@
 use super::document::Section;
 use super::place::Resolver;
 use crate::environment::Environment;
+use crate::settings::{COMMIT_DELAY_MAX_DEFAULT, JournalTuning};
+use journal::bounds::QUOTA_SEGMENTS_MIN;
 use model::{Destination, Mailbox};
 use std::path::PathBuf;
 use std::time::Duration;
+use world::CommitMethod;
 
 /// sockaddr_un of Linux: bytes of a socket's path, the final zero not counted; and our longest socket name in it.
 const SOCKET_PATH_BYTES_MAX: usize = 107;
@@ -19,6 +22,12 @@ const SEGMENT_BYTES_DEFAULT: u64 = 64 << 20;
 const HORIZON: std::ops::RangeInclusive<Duration> = Duration::from_secs(86_400)..=Duration::from_secs(3_660 * 86_400);
 /// 24 months.
 const HORIZON_DEFAULT: Duration = Duration::from_secs(730 * 86_400);
+/// A disk that is kept free beyond this is no journal's.
+const RESERVE_BYTES_MAX: u64 = 1 << 44;
+/// How long a commit that nobody waits for may be put off, whatever is typed.
+const COMMIT_DELAY_MAX: Duration = Duration::from_secs(1);
+/// The ways to write and sync that can be named.
+const COMMIT_METHODS: [CommitMethod; 3] = [CommitMethod::IoUring, CommitMethod::Pwritev2, CommitMethod::Pwrite];
 /// The name that `keys new` gives the key-encryption key.
 const KEY_FILE_DEFAULT: &str = "keys/key-encryption.key";
 /// RFC 5321 section 4.1.4 wants a name that resolves; `test` reaches nobody who would check it.
@@ -137,10 +146,19 @@ pub(super) fn keys(section: Section<'_>, places: &Resolver<'_>) -> KeyOrigin {
     }
 }
 
-pub(super) fn segment_bytes(section: Section<'_>) -> u64 {
-    let bytes = section.bytes("segment", SEGMENT_BYTES).unwrap_or(SEGMENT_BYTES_DEFAULT);
+/// `[journal]`: the size of a segment, and the rest.
+pub(super) fn journal(section: Section<'_>) -> (u64, JournalTuning) {
+    let segment = section.bytes("segment", SEGMENT_BYTES).unwrap_or(SEGMENT_BYTES_DEFAULT);
+    let ways = COMMIT_METHODS.map(|method| (method.as_str(), Some(method)));
+    let words: Vec<(&str, Option<CommitMethod>)> = std::iter::once(("auto", None)).chain(ways).collect();
+    let tuning = JournalTuning {
+        reserve_bytes: section.bytes("reserve", 0..=RESERVE_BYTES_MAX),
+        quota_bytes: section.bytes("quota", QUOTA_SEGMENTS_MIN * segment..=u64::MAX),
+        commit_method: section.word("commit_method", &words).flatten(),
+        commit_delay_max: section.span("commit_delay", Duration::ZERO..=COMMIT_DELAY_MAX).unwrap_or(COMMIT_DELAY_MAX_DEFAULT),
+    };
     section.finish();
-    bytes
+    (segment, tuning)
 }
 
 /// How long an idempotency key is remembered.

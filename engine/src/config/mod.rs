@@ -27,6 +27,7 @@ pub use stream::{Stream, Uncertain};
 pub use tenant::Tenant;
 
 use crate::environment::Environment;
+use crate::settings::JournalTuning;
 use document::{Notes, Section};
 use egress::config::EgressConfig;
 use model::limits::CONFIG_BYTES_MAX;
@@ -49,6 +50,8 @@ pub struct Config {
     pub keys: KeyOrigin,
     /// Size of a journal segment, in bytes.
     pub segment_bytes: u64,
+    /// How the journals commit, and what of the disk is theirs.
+    pub journal: JournalTuning,
     /// How long an idempotency key is remembered.
     pub horizon: Duration,
     /// When a job counts as accepted.
@@ -134,10 +137,12 @@ fn check(top: &Section<'_>, places: &Resolver<'_>) -> Config {
     let (transactional, marketing) = stream::streams(top.section("streams"), receivers::requirement(&tls));
     let pools = pool::pools(top, &node.host_name);
     pool::check_streams(top, &pools, &transactional, marketing.as_ref());
+    let (segment_bytes, journal) = installation::journal(top.section("journal"));
     let config = Config {
         paths: installation::paths(top.section("paths"), places),
         keys: installation::keys(top.section("keys"), places),
-        segment_bytes: installation::segment_bytes(top.section("journal")),
+        segment_bytes,
+        journal,
         horizon: installation::horizon(top.section("idempotency")),
         accept_after: installation::accept(top.section("accept")),
         shards: installation::shards(top.section("shards")),

@@ -128,7 +128,11 @@ impl<S: Stream> Writer<S> {
         self.flush(true)?;
         let epoch = self.parts.epoch;
         let left = self.log(log).number();
-        self.log(log).roll(frame, epoch, sequence).await.map_err(Fault::Fatal)?;
+        match self.log(log).roll(frame, epoch, sequence).await {
+            // The frame has no place; everything before it is as it was. What needs a place at all costs says so itself.
+            Err(error) if error.is_for_want_of_room() => return Err(Fault::Refused(self.parts.space.ran_out())),
+            rolled => rolled.map_err(Fault::Fatal)?,
+        }
         if self.parts.world.is_planted(Plant::SequenceRestarted) {
             self.next_sequence = 0;
         }

@@ -78,6 +78,11 @@ impl<S: Stream> Default for Answers<S> {
 }
 
 impl<S: Stream> Answers<S> {
+    /// How many wait.
+    pub(super) fn len(&self) -> usize {
+        self.units.len() + self.jobs.len() + self.batches.len()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.units.is_empty() && self.jobs.is_empty() && self.batches.is_empty()
     }

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use world::World;
+use world::{CommitMethod, World};
 
 pub const NAME: &str = "Zebulon Quackenbush";
 pub const LOCAL_PART: &str = "zebulon.quackenbush";
@@ -26,6 +26,9 @@ pub struct Place {
     pub segment_bytes: u64,
     pub commit_delay_max: Duration,
     pub checkpoint_every_segments: u32,
+    pub reserve_bytes: u64,
+    pub quota_bytes: Option<u64>,
+    pub commit_method: Option<CommitMethod>,
     _temporary: Option<tempfile::TempDir>,
 }
 
@@ -38,6 +41,9 @@ impl Place {
             segment_bytes: 64 * 1024,
             commit_delay_max: Duration::ZERO,
             checkpoint_every_segments: NO_CHECKPOINTS,
+            reserve_bytes: 0,
+            quota_bytes: None,
+            commit_method: Some(CommitMethod::Pwrite),
             _temporary: Some(temporary),
         };
         new_key_file(&place.world, &place.dir.join("kek")).unwrap();
@@ -55,7 +61,17 @@ impl Place {
     pub fn simulated_at(world: World, dir: &str) -> Self {
         let dir = PathBuf::from(dir);
         world.disk().create_dir_all(&dir).unwrap();
-        Self { dir, world, segment_bytes: 16 * 1024, commit_delay_max: Duration::ZERO, checkpoint_every_segments: 4, _temporary: None }
+        Self {
+            dir,
+            world,
+            segment_bytes: 16 * 1024,
+            commit_delay_max: Duration::ZERO,
+            checkpoint_every_segments: 4,
+            reserve_bytes: 0,
+            quota_bytes: None,
+            commit_method: None,
+            _temporary: None,
+        }
     }
 
     /// Takes over the key and the key ring of another place on the same disk.
@@ -78,6 +94,9 @@ impl Place {
             segment_bytes: self.segment_bytes,
             commit_delay_max: self.commit_delay_max,
             checkpoint_every_segments: self.checkpoint_every_segments,
+            reserve_bytes: self.reserve_bytes,
+            quota_bytes: self.quota_bytes,
+            commit_method: self.commit_method,
             _temporary: Some(temporary),
         }
     }
@@ -85,7 +104,18 @@ impl Place {
     /// Another place, which somebody else keeps.
     pub fn at(&self, dir: &Path) -> Self {
         let (world, segment_bytes, commit_delay_max) = (self.world.clone(), self.segment_bytes, self.commit_delay_max);
-        Self { dir: dir.to_owned(), world, segment_bytes, commit_delay_max, checkpoint_every_segments: NO_CHECKPOINTS, _temporary: None }
+        let (reserve_bytes, quota_bytes, commit_method) = (0, None, Some(CommitMethod::Pwrite));
+        Self {
+            dir: dir.to_owned(),
+            world,
+            segment_bytes,
+            commit_delay_max,
+            checkpoint_every_segments: NO_CHECKPOINTS,
+            reserve_bytes,
+            quota_bytes,
+            commit_method,
+            _temporary: None,
+        }
     }
 
     pub fn source(&self) -> KeySource {
@@ -106,6 +136,9 @@ impl Place {
             node: 1,
             segment_bytes: self.segment_bytes,
             commit_delay_max: self.commit_delay_max,
+            reserve_bytes: self.reserve_bytes,
+            quota_bytes: self.quota_bytes,
+            commit_method: self.commit_method,
             channel_capacity: 64,
             checkpoint_every_segments: self.checkpoint_every_segments,
             ..JournalConfig::new(self.journal_dir())
