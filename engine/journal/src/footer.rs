@@ -182,22 +182,36 @@ pub(crate) fn scan(file: &Arc<dyn DiskFile>, name: SegmentName) -> io::Result<In
     }
 }
 
-/// Sees to it that a segment that was left has its footer, and gives its trailer. `before` is what the segment after it says of its end.
-/// Nothing is written where a damaged frame may lie behind the last one, nor into a segment of version 1.
-pub(crate) fn complete(file: &Arc<dyn DiskFile>, header: &SegmentHeader, before: Option<RecordPosition>) -> io::Result<Option<Trailer>> {
+/// What became of a segment that should have a footer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Completed {
+    /// It has one.
+    Indexed(Trailer),
+    /// Frames are missing at its end, from this offset on: it is left as it is.
+    CutShort(u64),
+    /// It is of version 1, rewritten, or has a damaged frame at its end: it is left as it is.
+    AsItWas,
+}
+
+/// Sees to it that a segment that was left has its footer. `before` is what the segment after it says of its end.
+pub(crate) fn complete(file: &Arc<dyn DiskFile>, header: &SegmentHeader, before: Option<RecordPosition>) -> io::Result<Completed> {
     let name = header.name;
     if let Some(trailer) = read_trailer(&**file, name.salt())? {
-        return Ok(Some(trailer));
+        return Ok(Completed::Indexed(trailer));
     }
     if header.version < VERSION || header.form != Form::Plain {
-        return Ok(None);
+        return Ok(Completed::AsItWas);
     }
     let index = scan(file, name)?;
-    if index.torn && before != Some(index.trailer.last) {
-        return Ok(None);
+    let (last, is_empty) = (index.trailer.last, index.trailer.frames == 0);
+    if !is_empty && before.is_some_and(|before| last < before) {
+        return Ok(Completed::CutShort(u64::from(index.trailer.end)));
+    }
+    if index.torn && before != Some(last) {
+        return Ok(Completed::AsItWas);
     }
     write(&**file, name, &index)?;
-    Ok(Some(index.trailer))
+    Ok(Completed::Indexed(index.trailer))
 }
 
 /// Writes the footer behind the last frame and cuts the file there. Durable when it returns.

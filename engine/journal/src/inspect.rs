@@ -241,7 +241,7 @@ fn open(place: &JournalDir, keys: &KeyRing, header: &FrameHeader, bytes: &mut [u
 fn batch_of(decoded: &Decoded) -> Option<BatchId> {
     let record = match decoded {
         Decoded::Head(_, head) => return Some(head.batch),
-        Decoded::Moved(_) => return None,
+        Decoded::Moved(_) | Decoded::Lost(_) => return None,
         Decoded::Record(record) => record,
     };
     match &**record {

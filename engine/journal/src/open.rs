@@ -11,7 +11,7 @@ use crate::commit_method;
 use crate::config::JournalConfig;
 use crate::epoch::{self, EpochFile};
 use crate::error::{DiskError, Finding, JournalError, KeyError};
-use crate::footer::Trailer;
+use crate::footer::{self, Trailer};
 use crate::format::{JournalId, LogKind, RecordPosition};
 use crate::journal::{Journal, JournalInner};
 use crate::keeper::{ERRANDS_MAX, Errand, Keeper};
@@ -96,8 +96,10 @@ pub async fn open<S: Stream>(world: World, config: JournalConfig, keys: KeyRing)
     keys.destructions_are_recorded(destructions);
     let work_end = work_segments.last().map(|last| work_dir.end_of(last)).transpose()?;
     if let (Some(last), Some(end)) = (work_segments.last(), &work_end) {
-        tell_of_work(last.number, end, &mut findings);
+        tell_of_work(&work_dir, last, end, &mut findings)?;
     }
+    // A segment that is missing may be put back: nothing else gets its number.
+    let (missing_of_record, missing_of_work) = (last_missing(LogKind::Record, &findings), last_missing(LogKind::Work, &findings));
 
     let seen = [of_checkpoint, Some(record_end.last.epoch), work_end.as_ref().map(|end| end.epoch)].into_iter().flatten();
     let of_headers = covered_segments.iter().chain(&behind).chain(&work_segments).filter_map(|used| used.header.map(|header| header.epoch));
@@ -110,7 +112,7 @@ pub async fn open<S: Stream>(world: World, config: JournalConfig, keys: KeyRing)
         behind.last().map(|last| (last, &record_end.last)),
         config.segment_bytes,
         epoch,
-        next_number(&behind, covered.map(|covered| covered.through)),
+        next_number(&behind, covered.map(|covered| covered.through).max(missing_of_record)),
     )?;
     let shared = Shared { durable: AtomicU64::new(record_end.last.position.0), ..Shared::default() };
     let known_keys = keys.batch_keys(S::NAME);
@@ -122,22 +124,26 @@ pub async fn open<S: Stream>(world: World, config: JournalConfig, keys: KeyRing)
     // In an old copy everything after its last frame is missing.
     let damaged_after = if known < ring_epoch { Some(RecordPosition(u64::MAX)) } else { record_end.damaged_after };
     let may_reclaim = damaged_after.is_none();
-    let recovered = replay.finish::<S>(damaged_after, findings);
+    let mut recovered = replay.finish::<S>(damaged_after, findings);
     let mut live = Live::of(&recovered, &keys)?;
+    let findings = &mut recovered.findings;
+    let is_there = |number: u32| work_segments.binary_search_by_key(&number, |used| used.number).is_ok();
+    let gone = live.segments.iter().filter(|(number, _)| !is_there(**number));
+    findings.extend(gone.map(|(segment, jobs)| Finding::PayloadsMissing { segment: *segment, jobs: *jobs }));
     // A locator names a segment for as long as its job lives: a number is never given again while any head names it.
     let work = work_dir.open_end(
         work_segments.last().zip(work_end.as_ref()),
         config.segment_bytes,
         epoch,
-        next_number(&work_segments, live.segments.keys().last().copied()),
+        next_number(&work_segments, live.segments.keys().last().copied().max(missing_of_work)),
     )?;
     if may_reclaim {
         reclaim(&work_dir, &work_segments, &live, work.name.number)?;
         let record_segments: Vec<_> = covered_segments.into_iter().chain(behind).collect();
-        record_dir.complete(&record_segments, &record)?;
-        let still_there: Vec<_> = work_segments.into_iter().filter(|used| live.segments.contains_key(&used.number)).collect();
-        let trailers = work_dir.complete(&still_there, &work)?;
-        live.settle_in(still_there.iter().map(|used| used.number).filter(|number| *number != work.name.number), &trailers);
+        record_dir.complete(&record_segments, &record, |_| true, findings)?;
+        let trailers = work_dir.complete(&work_segments, &work, |number| live.segments.contains_key(&number), findings)?;
+        let numbers: Vec<u32> = work_segments.iter().map(|used| used.number).filter(|number| *number != work.name.number).collect();
+        live.settle_in(&numbers, &trailers);
         keys.destroy_batch_keys(S::NAME, &live.batches_over(&known_keys, &recovered))?;
     }
     let ends = Ends { work, record, damaged_checkpoints };
@@ -327,13 +333,26 @@ fn next_number(segments: &[UsedSegment], at_least: Option<u32>) -> u32 {
     last.map_or(1, |last| last.saturating_add(1))
 }
 
-fn tell_of_work(segment: u32, end: &survey::SegmentEnd, findings: &mut Vec<Finding>) {
-    let log = LogKind::Work;
-    findings.extend(end.damage.iter().map(|(offset, bytes)| Finding::Damage { log, segment, offset: *offset, bytes: *bytes }));
-    if end.torn || !end.holes.is_empty() {
-        let offset = end.holes.first().map_or(end.offset, |hole| hole.0);
+fn tell_of_work(dir: &LogDir<'_>, last: &UsedSegment, end: &survey::SegmentEnd, findings: &mut Vec<Finding>) -> Result<(), DiskError> {
+    let (log, segment) = (LogKind::Work, last.number);
+    findings.extend(end.damage.iter().map(|hole| Finding::Damage { log, segment, offset: hole.offset, bytes: hole.bytes }));
+    let path = segment::path_of(&dir.path, segment);
+    // Only a segment that another one follows has an index.
+    if footer::read_trailer(&*last.file, dir.name(segment).salt()).map_err(DiskError::new("read", &path))?.is_some() {
+        findings.push(Finding::SegmentMissing { log, segment: segment.saturating_add(1) });
+    } else if end.torn || !end.holes.is_empty() {
+        let offset = end.holes.first().map_or(end.offset, |hole| hole.offset);
         findings.push(Finding::TornTail { log, segment, offset });
     }
+    Ok(())
+}
+
+fn last_missing(of: LogKind, findings: &[Finding]) -> Option<u32> {
+    let missing = findings.iter().filter_map(|finding| match finding {
+        Finding::SegmentMissing { log, segment } if *log == of => Some(*segment),
+        _ => None,
+    });
+    missing.max()
 }
 
 /// Removes work segments without a live job.
@@ -400,15 +419,15 @@ impl Live {
     }
 
     /// Sums up how much of the closed work segments is live.
-    fn settle_in(&mut self, closed: impl Iterator<Item = u32>, trailers: &BTreeMap<u32, Trailer>) {
+    fn settle_in(&mut self, closed: &[u32], trailers: &BTreeMap<u32, Trailer>) {
         for number in closed {
-            match trailers.get(&number) {
+            let Some(live) = self.segments.get(number) else { continue };
+            match trailers.get(number) {
                 Some(trailer) => {
                     let bytes = u64::from(trailer.end) + trailer.footer_bytes();
-                    let live = self.segments.get(&number).copied().unwrap_or(0);
-                    self.occupancy.close(number, u64::from(trailer.entries), bytes, live);
+                    self.occupancy.close(*number, u64::from(trailer.entries), bytes, *live);
                 }
-                None => self.uncounted.push(number),
+                None => self.uncounted.push(*number),
             }
         }
     }

@@ -27,6 +27,17 @@ pub(crate) enum Decoded {
     Moved(Move),
     /// Any other record.
     Record(Box<Record>),
+    /// No frame says it: recovery puts it where one was lost.
+    Lost(Lost),
+}
+
+/// What is known of a frame that was lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lost {
+    /// What its header says, which nobody vouches for.
+    Frame,
+    /// Nothing: it may have been about anyone, and there may have been many.
+    Anyone,
 }
 
 impl Decoded {
@@ -35,7 +46,7 @@ impl Decoded {
         match self {
             Self::Head(_, head) => Some(Record::Head(*head)),
             Self::Record(record) => Some(*record),
-            Self::Moved(_) => None,
+            Self::Moved(_) | Self::Lost(_) => None,
         }
     }
 }

@@ -8,11 +8,13 @@
 //!   queued nor discarded, and a person decides;
 //! - once settled, a job is not recovered any more, also where a bounce came later.
 //!
-//! Damage is never fatal here. It is told as a [`Finding`], and from then on nothing this start found is reclaimed or destroyed.
+//! Damage is never fatal here. It is told as a [`Finding`], and from then on nothing this start found is reclaimed or destroyed. Where the lost
+//! frame may have been an intent, the jobs it may have been about are uncertain ([`trouble`]).
 
 mod misreading;
 mod replay;
 pub(crate) mod standing;
+pub(crate) mod trouble;
 
 pub(crate) use misreading::Misreading;
 pub(crate) use replay::{Maxima, Replay, raise};
@@ -20,16 +22,20 @@ pub(crate) use replay::{Maxima, Replay, raise};
 use crate::bounds::SEGMENT_HEADER_BYTES;
 use crate::checkpoint::Covered;
 use crate::error::{DiskError, Finding, JournalError};
+use crate::footer;
 use crate::format::{Begun, FrameHeader, RecordPosition};
-use crate::frame;
 use crate::key_ring::KeyRing;
-use crate::record::{self, Decoded};
+use crate::record::{Decoded, Lost};
 use crate::segment::{self, Scanner, Step};
-use crate::survey::{LogDir, SegmentEnd, UsedSegment};
+use crate::survey::{Hole, LogDir, SegmentEnd, UsedSegment};
 use model::record::{BatchCommit, BatchOpen, FrameKey, Intent};
 use model::stage::JournaledJob;
 use model::state::HoldReason;
 use model::{BatchId, MessageVersion, State, Stream, Timestamp};
+use trouble::{Unread, UnreadFrames};
+
+/// The number of a log's first segment.
+pub(crate) const FIRST_NUMBER: u32 = 1;
 
 /// What a start found.
 #[derive(Debug)]
@@ -85,6 +91,19 @@ pub(crate) struct RecordEnd {
     pub(crate) last: SegmentEnd,
     /// Everything before this is damaged somewhere: positions after which a frame is missing.
     pub(crate) damaged_after: Option<RecordPosition>,
+    /// Frames that could be read, and whole ones that could not.
+    read: u64,
+    unread: u64,
+    /// What was lost and not handed on yet.
+    lost: Vec<(RecordPosition, FrameKey, Lost)>,
+}
+
+/// What a reader of frames comes upon.
+pub(crate) enum Met<'a> {
+    /// A whole frame.
+    Frame(FramePlace, &'a mut [u8]),
+    /// A place where a frame was: the position before it, and what its header says if there is one.
+    Lost(RecordPosition, FrameKey, Lost),
 }
 
 /// A frame as recovery hands it on.
@@ -116,16 +135,24 @@ pub(crate) fn read_record(
     if segments.is_empty() && after.is_some() {
         // A segment is covered only when the one behind it is in use.
         findings.push(Finding::SegmentMissing { log: dir.log, segment: expected });
-        end.note_damage();
+        end.lose_anything();
+    }
+    if let Some(first) = segments.first().filter(|first| after.is_none() && first.number > FIRST_NUMBER) {
+        findings.push(Finding::BeginningMissing { log: dir.log, segment: first.number });
+        end.lose_anything();
     }
     for (index, used) in segments.iter().enumerate() {
         while expected < used.number {
             findings.push(Finding::SegmentMissing { log: dir.log, segment: expected });
-            end.note_damage();
+            end.lose_anything();
             expected += 1;
         }
         expected = used.number.saturating_add(1);
         end.go_through(dir, keys, used, segments.get(index + 1), findings, &mut visit)?;
+    }
+    // A journal is never read with another one's keys: it would seem to be empty, and everything in it would be taken in again.
+    if after.is_none() && end.read == 0 && end.unread > 0 {
+        return Err(JournalError::WrongRing { path: dir.path.clone(), frames: end.unread });
     }
     Ok(end)
 }
@@ -144,7 +171,7 @@ pub(crate) fn tell_missing(dir: &LogDir<'_>, covered: &[UsedSegment], through: O
 impl RecordEnd {
     pub(crate) fn after(covered: Option<Covered>) -> Self {
         let position = covered.map_or(RecordPosition::default(), |covered| covered.position);
-        Self { last: SegmentEnd { position, ..SegmentEnd::default() }, damaged_after: None }
+        Self { last: SegmentEnd { position, ..SegmentEnd::default() }, ..Self::default() }
     }
 
     /// Reads one segment; what it lacks at its end is judged by the one behind it.
@@ -158,7 +185,10 @@ impl RecordEnd {
         visit: &mut impl FnMut(Seen),
     ) -> Result<(), JournalError> {
         self.read_segment(dir, keys, used, findings, visit)?;
-        self.leave_segment(dir, used, next, findings)
+        self.leave_segment(dir, used, next, findings)?;
+        let lost = self.lost.drain(..);
+        lost.for_each(|(position, key, lost)| visit(Seen { position, key, decoded: Decoded::Lost(lost) }));
+        Ok(())
     }
 
     /// From the last good frame on something is missing.
@@ -174,22 +204,23 @@ impl RecordEnd {
         findings: &mut Vec<Finding>,
         visit: &mut impl FnMut(Seen),
     ) -> Result<(), JournalError> {
-        self.read_frames(dir, used, findings, &mut |frame, bytes| match decode(dir, keys, bytes) {
-            Some(decoded) => {
-                visit(Seen { position: frame.header.position(), key: frame.header.key, decoded });
-                true
-            }
-            None => false,
+        self.read_frames(dir, used, findings, &mut |met| {
+            let (position, key, decoded) = match met {
+                Met::Frame(frame, bytes) => (frame.header.position(), frame.header.key, trouble::decode(dir, keys, bytes)?),
+                Met::Lost(position, key, lost) => (position, key, Decoded::Lost(lost)),
+            };
+            visit(Seen { position, key, decoded });
+            Ok(())
         })
     }
 
-    /// Goes through the frames of a segment of either log, in their order. `read` says whether a frame could be read.
+    /// Goes through the frames of a segment of either log, in their order. `read` says why a frame could not be read.
     pub(crate) fn read_frames(
         &mut self,
         dir: &LogDir<'_>,
         used: &UsedSegment,
         findings: &mut Vec<Finding>,
-        read: &mut dyn FnMut(FramePlace, &mut [u8]) -> bool,
+        read: &mut dyn FnMut(Met<'_>) -> Result<(), Unread>,
     ) -> Result<(), JournalError> {
         let path = segment::path_of(&dir.path, used.number);
         let error = || DiskError::new("read", &path);
@@ -197,42 +228,70 @@ impl RecordEnd {
         let start = SEGMENT_HEADER_BYTES as u64;
         let mut scanner = Scanner::new(used.file.clone(), dir.name(segment).salt(), start).map_err(error())?;
         self.last = SegmentEnd { position: self.last.position, epoch: self.last.epoch, ..SegmentEnd::default() };
+        let mut unread = UnreadFrames::default();
+        self.hand_on_lost(read);
         loop {
             match scanner.step().map_err(error())? {
                 Step::Frame { offset, header, length } => {
                     // A frame that comes again is a copy that somebody put there.
                     if header.position() <= self.last.position && self.last.position != RecordPosition::default() {
-                        findings.push(Finding::OutOfOrder { segment, offset });
+                        findings.push(Finding::Replayed { log: dir.log, segment, offset });
                         continue;
                     }
                     if header.fresh {
-                        self.tell_holes(dir, segment, findings);
+                        self.tell_holes(dir, used, header.position(), findings)?;
+                        self.hand_on_lost(read);
                     }
                     self.last.epoch = self.last.epoch.max(header.epoch);
-                    if !read(FramePlace { segment, offset, header }, scanner.frame_mut(offset, length)) {
-                        findings.push(Finding::Unreadable { segment, offset });
-                        self.note_damage();
+                    match read(Met::Frame(FramePlace { segment, offset, header }, scanner.frame_mut(offset, length))) {
+                        Ok(()) => self.read += 1,
+                        Err(why) => {
+                            unread.add(why, offset);
+                            self.unread += 1;
+                            self.lost.push((self.last.position, header.key, Lost::Frame));
+                            self.hand_on_lost(read);
+                            self.note_damage();
+                        }
                     }
                     self.last.position = header.position();
                 }
-                Step::Damage { offset, bytes } => self.last.holes.push((offset, bytes)),
+                Step::Damage { offset, bytes } => self.last.holes.push(Hole { offset, bytes, after: self.last.position }),
                 Step::End { offset, torn } => {
                     (self.last.offset, self.last.torn) = (offset, torn);
+                    unread.tell(dir.log, segment, findings);
                     return Ok(());
                 }
             }
         }
     }
 
-    /// What the holes held was durable: they are damage.
-    fn tell_holes(&mut self, dir: &LogDir<'_>, segment: u32, findings: &mut Vec<Finding>) {
-        if self.last.holes.is_empty() {
-            return;
+    fn hand_on_lost(&mut self, read: &mut dyn FnMut(Met<'_>) -> Result<(), Unread>) {
+        for (position, key, lost) in self.lost.drain(..) {
+            // There is nothing in it that could not be read.
+            let _ = read(Met::Lost(position, key, lost));
         }
-        let log = dir.log;
-        findings.extend(self.last.holes.iter().map(|(offset, bytes)| Finding::Damage { log, segment, offset: *offset, bytes: *bytes }));
-        self.last.damage.append(&mut self.last.holes);
+    }
+
+    /// Anything may have been said here.
+    fn lose_anything(&mut self) {
+        self.lost.push((self.last.position, trouble::about(None), Lost::Anyone));
         self.note_damage();
+    }
+
+    /// What the holes held was durable: they are damage.
+    fn tell_holes(
+        &mut self,
+        dir: &LogDir<'_>,
+        used: &UsedSegment,
+        until: RecordPosition,
+        findings: &mut Vec<Finding>,
+    ) -> Result<(), JournalError> {
+        for hole in std::mem::take(&mut self.last.holes) {
+            findings.push(trouble::look_into(dir, used, hole, until, &mut self.lost)?);
+            self.last.damage.push(hole);
+            self.note_damage();
+        }
+        Ok(())
     }
 
     /// Judges what the segment's last group lacks, by what follows it.
@@ -243,36 +302,58 @@ impl RecordEnd {
         next: Option<&UsedSegment>,
         findings: &mut Vec<Finding>,
     ) -> Result<(), JournalError> {
+        match next {
+            None => self.leave_log(dir, used, findings),
+            Some(next) => self.leave_for(dir, used, next, findings),
+        }
+    }
+
+    /// The log ends here, unless what came after is gone.
+    fn leave_log(&mut self, dir: &LogDir<'_>, used: &UsedSegment, findings: &mut Vec<Finding>) -> Result<(), JournalError> {
         let (log, segment) = (dir.log, used.number);
-        match next.map(|next| next.header.map(|header| header.begun)) {
-            // The log ends here.
-            None if self.last.torn || !self.last.holes.is_empty() => {
-                let offset = self.last.holes.first().map_or(self.last.offset, |hole| hole.0);
-                findings.push(Finding::TornTail { log, segment, offset });
-            }
-            None => {}
-            // A crash ended it, which the start after that crash has told, and it cut the end off.
-            Some(Some(Begun::Start)) if !self.last.torn => {}
-            Some(_) => {
-                self.tell_holes(dir, segment, findings);
-                // Where the last frame is the one that the next segment knows, a damaged index lies behind it: it is made again.
-                let before = next.and_then(|next| next.header).and_then(|header| header.before);
-                if self.last.torn && before != Some(self.last.position) {
-                    let path = segment::path_of(&dir.path, segment);
-                    let length = used.file.len().map_err(DiskError::new("measure", &path))?;
-                    let offset = self.last.offset;
-                    findings.push(Finding::Damage { log, segment, offset, bytes: length.saturating_sub(offset) });
-                    self.note_damage();
-                }
-            }
+        let path = segment::path_of(&dir.path, segment);
+        // Only a segment that another one follows has an index.
+        if footer::read_trailer(&*used.file, dir.name(segment).salt()).map_err(DiskError::new("read", &path))?.is_some() {
+            findings.push(Finding::SegmentMissing { log, segment: segment.saturating_add(1) });
+            self.tell_holes(dir, used, RecordPosition(u64::MAX), findings)?;
+            self.lose_anything();
+        } else if self.last.torn || !self.last.holes.is_empty() {
+            let offset = self.last.holes.first().map_or(self.last.offset, |hole| hole.offset);
+            findings.push(Finding::TornTail { log, segment, offset });
         }
         Ok(())
     }
-}
 
-fn decode(dir: &LogDir<'_>, keys: &KeyRing, bytes: &mut [u8]) -> Option<Decoded> {
-    let header = frame::header_of(bytes)?;
-    let cipher = keys.cipher(header.key_id).ok()??;
-    let plain = frame::open_in_place(bytes, dir.journal, &cipher).ok()?;
-    record::decode(header.kind, header.encoding, plain).ok()
+    fn leave_for(
+        &mut self,
+        dir: &LogDir<'_>,
+        used: &UsedSegment,
+        next: &UsedSegment,
+        findings: &mut Vec<Finding>,
+    ) -> Result<(), JournalError> {
+        let (log, segment) = (dir.log, used.number);
+        let is_next = next.number == segment.saturating_add(1);
+        let before = next.header.and_then(|header| header.before).filter(|_| is_next);
+        let is_whole = before.map(|before| before <= self.last.position);
+        // A crash ended it, which the start after that crash has told, and it cut the end off.
+        let by_crash = next.header.is_some_and(|header| header.begun == Begun::Start);
+        // Behind the last frame that the next segment knows lies a damaged index: it is made again.
+        let lacks_its_end = self.last.torn && is_whole != Some(true);
+        let until = next.header.map_or(RecordPosition(u64::MAX), |header| header.first_position());
+        if !by_crash || lacks_its_end {
+            self.tell_holes(dir, used, until, findings)?;
+        }
+        if lacks_its_end {
+            let path = segment::path_of(&dir.path, segment);
+            let length = used.file.len().map_err(DiskError::new("measure", &path))?;
+            let (offset, after) = (self.last.offset, self.last.position);
+            let bytes = length.saturating_sub(offset);
+            findings.push(trouble::look_into(dir, used, Hole { offset, bytes, after }, until, &mut self.lost)?);
+            self.note_damage();
+        } else if is_whole == Some(false) {
+            findings.push(Finding::CutShort { log, segment, offset: self.last.offset });
+            self.lose_anything();
+        }
+        Ok(())
+    }
 }

@@ -2,7 +2,7 @@
 
 use crate::bounds::{RENEWED_BYTES, SCAN_WINDOW_BYTES, SEGMENT_HEADER_BYTES};
 use crate::error::{DiskError, Finding, JournalError};
-use crate::footer::{self, Trailer};
+use crate::footer::{self, Completed, Trailer};
 use crate::format::{Begun, Form, HeaderRead, JournalId, LogKind, RecordPosition, SegmentHeader, SegmentName, VERSION};
 use crate::log::{OpenSegment, write_header};
 use crate::segment::{self, Scanner, Step};
@@ -112,7 +112,7 @@ impl LogDir<'_> {
                         end.damage.append(&mut end.holes);
                     }
                 }
-                Step::Damage { offset, bytes } => end.holes.push((offset, bytes)),
+                Step::Damage { offset, bytes } => end.holes.push(Hole { offset, bytes, after: end.position }),
                 Step::End { offset, torn } => {
                     (end.offset, end.torn) = (offset, torn);
                     return Ok(end);
@@ -161,16 +161,28 @@ impl LogDir<'_> {
         self.begin(segment_bytes, epoch, next_number, before)
     }
 
-    /// Adds the index that a crash left out to each segment but the one being written, and gives what the indexes say.
-    pub(crate) fn complete(&self, segments: &[UsedSegment], current: &OpenSegment) -> Result<BTreeMap<u32, Trailer>, JournalError> {
+    /// Adds the index that a crash left out to each segment that is kept, but for the one being written, and gives what the indexes say.
+    /// `segments` are all that were found: each is judged by the one after it.
+    pub(crate) fn complete(
+        &self,
+        segments: &[UsedSegment],
+        current: &OpenSegment,
+        is_kept: impl Fn(u32) -> bool,
+        findings: &mut Vec<Finding>,
+    ) -> Result<BTreeMap<u32, Trailer>, JournalError> {
         let mut trailers = BTreeMap::new();
         for (used, before) in with_successors(segments) {
-            let Some(header) = used.header.filter(|_| used.number != current.name.number) else { continue };
+            let Some(header) = used.header.filter(|_| used.number != current.name.number && is_kept(used.number)) else { continue };
             let path = segment::path_of(&self.path, used.number);
             // The segment that this start began states the end of the last one it found.
             let before = if segments.last().is_some_and(|last| last.number == used.number) { current.last } else { before };
-            if let Some(trailer) = footer::complete(&used.file, &header, before).map_err(DiskError::new("index", &path))? {
-                trailers.insert(used.number, trailer);
+            match footer::complete(&used.file, &header, before).map_err(DiskError::new("index", &path))? {
+                Completed::Indexed(trailer) => drop(trailers.insert(used.number, trailer)),
+                // Of the record recovery has told.
+                Completed::CutShort(offset) if self.log == LogKind::Work => {
+                    findings.push(Finding::CutShort { log: self.log, segment: used.number, offset });
+                }
+                Completed::CutShort(_) | Completed::AsItWas => {}
             }
         }
         Ok(trailers)
@@ -189,7 +201,10 @@ impl LogDir<'_> {
 
 /// What a start knows of the end of each segment by the one after it: pairs of a segment and the position that its successor states.
 fn with_successors(segments: &[UsedSegment]) -> impl Iterator<Item = (&UsedSegment, Option<RecordPosition>)> {
-    segments.iter().enumerate().map(|(at, used)| (used, segments.get(at + 1).and_then(|next| next.header?.before)))
+    segments
+        .iter()
+        .enumerate()
+        .map(|(at, used)| (used, segments.get(at + 1).filter(|next| next.number == used.number + 1).and_then(|next| next.header?.before)))
 }
 
 /// Whether frames may still be appended to a segment with this header.
@@ -211,15 +226,24 @@ fn renew(file: &dyn DiskFile, end: u64) -> std::io::Result<()> {
     Ok(())
 }
 
+/// Bytes that are no frame.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Hole {
+    pub(crate) offset: u64,
+    pub(crate) bytes: u64,
+    /// Position of the frame before it.
+    pub(crate) after: RecordPosition,
+}
+
 /// Where a segment ends, and how.
 #[derive(Debug, Default)]
 pub(crate) struct SegmentEnd {
     pub(crate) offset: u64,
     pub(crate) torn: bool,
-    /// Damage before a fresh frame: what it held was durable. Offset and bytes.
-    pub(crate) damage: Vec<(u64, u64)>,
+    /// Damage before a fresh frame: what it held was durable.
+    pub(crate) damage: Vec<Hole>,
     /// Damage in the last group, which perhaps never was durable.
-    pub(crate) holes: Vec<(u64, u64)>,
+    pub(crate) holes: Vec<Hole>,
     /// The highest epoch of its frames.
     pub(crate) epoch: u32,
     /// The highest position of its frames; in the record, of the log so far.

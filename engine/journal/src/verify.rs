@@ -17,7 +17,7 @@ use crate::format::{LogKind, RecordPosition};
 use crate::journal_dir::JournalDir;
 use crate::key_ring::KeyRing;
 use crate::record::Decoded;
-use crate::recovery::RecordEnd;
+use crate::recovery::{Met, RecordEnd};
 use crate::stats::OnProgress;
 use crate::survey::UsedSegment;
 use model::record::Record;
@@ -141,7 +141,7 @@ impl<'a> Check<'a> {
             Some(keys) => {
                 let (named, frames) = (&mut self.named, &mut self.found.frames);
                 let counted = self.place.count(keys, &mut findings, |seen| {
-                    *frames += 1;
+                    *frames += u64::from(!matches!(seen.decoded, Decoded::Lost(_)));
                     name_bundles(&seen.decoded, named);
                 })?;
                 if let Some((covered, jobs)) = counted.disputed.filter(|(_, jobs)| !jobs.is_empty()) {
@@ -154,9 +154,9 @@ impl<'a> Check<'a> {
                 let segments = dir.survey(OpenMode::Read, &mut findings)?.used;
                 let (mut end, frames) = (RecordEnd::default(), &mut self.found.frames);
                 for (index, used) in segments.iter().enumerate() {
-                    end.read_frames(&dir, used, &mut findings, &mut |_, _| {
-                        *frames += 1;
-                        true
+                    end.read_frames(&dir, used, &mut findings, &mut |met| {
+                        *frames += u64::from(matches!(met, Met::Frame(..)));
+                        Ok(())
                     })?;
                     end.leave_segment(&dir, used, segments.get(index + 1), &mut findings)?;
                 }
@@ -175,10 +175,12 @@ impl<'a> Check<'a> {
         let segments = dir.survey(OpenMode::Read, &mut findings)?.used;
         let mut payloads = Payloads::new(self.place, keys, census);
         for (index, used) in segments.iter().enumerate() {
-            end.read_frames(&dir, used, &mut findings, &mut |frame, bytes| {
-                payloads.take(frame, bytes);
+            end.read_frames(&dir, used, &mut findings, &mut |met| {
                 // What a payload lacks is told with its job.
-                true
+                if let Met::Frame(frame, bytes) = met {
+                    payloads.take(frame, bytes);
+                }
+                Ok(())
             })?;
             // Segments go in any order when their jobs are settled: only a neighbour knows how this one ended.
             let next = segments.get(index + 1).filter(|next| next.number == used.number + 1);
@@ -228,6 +230,6 @@ fn name_bundles(decoded: &Decoded, named: &mut BTreeSet<BundleId>) {
             Record::Intent(intent) => named.insert(intent.bundle),
             _ => false,
         },
-        Decoded::Moved(_) => false,
+        Decoded::Moved(_) | Decoded::Lost(_) => false,
     };
 }

@@ -126,7 +126,7 @@ fn a_frame_that_comes_again_is_passed_over() {
         std::fs::write(&record, bytes).unwrap();
         let open = place.open().await;
         assert!(open.opened.recovered.jobs.is_empty());
-        assert!(matches!(open.opened.recovered.findings[..], [Finding::OutOfOrder { .. }]));
+        assert!(matches!(open.opened.recovered.findings[..], [Finding::Replayed { .. }]));
         open.close().await;
     });
 }

@@ -95,6 +95,7 @@ pub(super) fn of(decoded: &Decoded) -> Vec<Field> {
         Decoded::Head(locator, head) => head_of(fields, head).text("payload", place(*locator)),
         Decoded::Moved(moved) => fields.text("from", place(moved.from)).text("to", place(moved.to)),
         Decoded::Record(record) => record_of(fields, record),
+        Decoded::Lost(_) => fields,
     };
     fields.0
 }

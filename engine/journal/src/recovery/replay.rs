@@ -2,12 +2,14 @@
 
 use super::standing::{BatchEntry, BatchStanding, Events, JobChange, JobEvent, JobStanding};
 use super::{Recovered, Seen};
+use crate::bounds::GROUP_OPERATIONS_MAX;
 use crate::error::Finding;
 use crate::format::RecordPosition;
-use crate::record::Destinations;
+use crate::record::{Decoded, Destinations, Lost};
+use model::record::FrameKey;
 use model::{BatchId, JobId, Stream, StreamName};
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// The highest numbers that were given, by node.
 pub(crate) type Maxima = BTreeMap<u16, u64>;
@@ -20,11 +22,22 @@ pub(crate) struct Replay {
     destinations: Destinations,
     jobs_max: Maxima,
     batches_max: Maxima,
+    /// The last frames about jobs that bind. That a frame was lost is known only some frames later, by the end of its group.
+    recent: VecDeque<(JobId, RecordPosition)>,
+    /// Jobs that are uncertain because a frame was lost, and of which nothing was told since.
+    doubted: BTreeSet<JobId>,
 }
+
+/// More frames than one group can have.
+const RECENT_MAX: usize = 4 * GROUP_OPERATIONS_MAX;
 
 impl Replay {
     /// Takes the next frame.
     pub(crate) fn see(&mut self, stream: StreamName, seen: Seen) {
+        let position = seen.position;
+        if let Decoded::Lost(lost) = seen.decoded {
+            return self.doubt(position, seen.key, lost);
+        }
         let Events { batch, job } = Events::of(stream, seen);
         if let Some((id, event)) = batch {
             if event.names() {
@@ -37,7 +50,45 @@ impl Replay {
             }
         }
         if let Some((id, event)) = job {
+            if !self.doubted.is_empty() && !matches!(event.change, JobChange::LiesAt(_)) {
+                self.doubted.remove(&id);
+            }
             self.see_job(id, event);
+            self.remember(id, position);
+        }
+    }
+
+    fn remember(&mut self, id: JobId, position: RecordPosition) {
+        // Of a batch that does not bind nothing can have been sent.
+        if self.jobs.get(&id).is_some_and(|job| self.binds(&job.head.batch)) {
+            if self.recent.len() >= RECENT_MAX {
+                self.recent.pop_front();
+            }
+            self.recent.push_back((id, position));
+        }
+    }
+
+    fn binds(&self, batch: &BatchId) -> bool {
+        self.batches.get(batch).and_then(|entry| entry.standing.as_ref()).is_some_and(BatchStanding::binds)
+    }
+
+    /// A frame behind this position was lost.
+    fn doubt(&mut self, after: RecordPosition, key: FrameKey, lost: Lost) {
+        // A later frame about a job says how it stands, whatever was lost before.
+        let told: BTreeSet<JobId> = self.recent.iter().filter(|(_, position)| *position > after).map(|(id, _)| *id).collect();
+        let candidates: Vec<JobId> = match (lost, key.job) {
+            (Lost::Frame, Some(job)) => vec![job],
+            // About a batch or the journal: no job was sent by it.
+            (Lost::Frame, None) => Vec::new(),
+            (Lost::Anyone, _) => self.jobs.iter().filter(|(_, job)| self.binds(&job.head.batch)).map(|(id, _)| *id).collect(),
+        };
+        for id in candidates {
+            if !told.contains(&id)
+                && let Some(job) = self.jobs.get_mut(&id)
+                && job.doubt(key.attempt)
+            {
+                self.doubted.insert(id);
+            }
         }
     }
 
@@ -85,7 +136,11 @@ impl Replay {
 
     /// Sums up. `damaged_after` is the last position behind which something of the record is missing.
     pub(crate) fn finish<S: Stream>(self, damaged_after: Option<RecordPosition>, findings: Vec<Finding>) -> Recovered<S> {
-        let Self { batches, jobs, .. } = self;
+        let Self { batches, jobs, doubted, .. } = self;
+        let mut findings = findings;
+        if !doubted.is_empty() {
+            findings.push(Finding::Doubted { jobs: doubted.len() as u64 });
+        }
         let mut batches: BTreeMap<BatchId, BatchStanding> =
             batches.into_iter().filter_map(|(id, entry)| Some((id, entry.standing?))).collect();
         let is_lost = |batch: &BatchStanding| !batch.binds() && damaged_after.is_none_or(|damage| damage < batch.opened_at);

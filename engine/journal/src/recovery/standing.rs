@@ -76,6 +76,8 @@ impl Events {
             }
             Decoded::Moved(moved) => return Self::about_job(key, JobChange::LiesAt(moved.to)),
             Decoded::Record(record) => *record,
+            // Whom it was about depends on how all jobs stand.
+            Decoded::Lost(_) => return Self::default(),
         };
         match record {
             Record::BatchOpen(open) => about_batch(open.batch, BatchEvent::Open(open, position)),
@@ -227,6 +229,16 @@ impl JobStanding {
             }
         }
         !self.state.is_settled()
+    }
+
+    /// A frame about it was lost, which may have been an intent. True where that changes how it stands: whatever else is known of it holds.
+    pub(crate) fn doubt(&mut self, attempt: u16) -> bool {
+        self.attempts = self.attempts.max(attempt);
+        let is_queued = matches!(self.state, State::Queued | State::InFlight);
+        if is_queued {
+            self.state = State::Uncertain;
+        }
+        is_queued
     }
 
     pub(crate) fn recovered<S: Stream>(self, id: JobId) -> RecoveredJob<S> {

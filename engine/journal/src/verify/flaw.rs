@@ -55,15 +55,32 @@ impl Flaw {
                 (at(*log, *segment, *offset), Severity::Note, "nothing: a crash leaves it so, and the next start cuts it off")
             }
             Finding::Damage { log, segment, offset, .. } => (at(*log, *segment, *offset), Severity::Damage, RESTORE),
-            Finding::Unreadable { segment, offset } => (
-                at(log, *segment, *offset),
+            Finding::Misplaced { log, segment, offset, .. } => (at(*log, *segment, *offset), Severity::Damage, RESTORE),
+            Finding::CutShort { log, segment, offset } => (at(*log, *segment, *offset), Severity::Damage, RESTORE),
+            Finding::NotAuthentic { log, segment, offset, .. } => (
+                at(*log, *segment, *offset),
                 Severity::Damage,
                 "is this the right key ring? If it is, somebody put the frame there or changed it; put the file back from a backup",
             ),
-            Finding::OutOfOrder { segment, offset } => (
-                at(log, *segment, *offset),
+            Finding::KeyGone { log, segment, offset, .. } | Finding::KeyUnusable { log, segment, offset, .. } => (
+                at(*log, *segment, *offset),
+                Severity::Damage,
+                "is this the newest key ring? Put it back from its newest backup; a key that was destroyed on purpose is gone for good",
+            ),
+            Finding::Unknown { log, segment, offset, .. } => {
+                (at(*log, *segment, *offset), Severity::Damage, "use the version of sealpost that wrote it, or a later one")
+            }
+            Finding::Replayed { log, segment, offset } => (
+                at(*log, *segment, *offset),
                 Severity::Damage,
                 "somebody put a copy there: find out who can write here; the engine passes over it",
+            ),
+            Finding::BeginningMissing { log, segment } => (format!("{log} {segment}"), Severity::Damage, RESTORE),
+            Finding::PayloadsMissing { segment, .. } => (format!("{} {segment}", LogKind::Work), Severity::Damage, RESTORE),
+            Finding::Doubted { .. } => (
+                log.to_string(),
+                Severity::Damage,
+                "what is uncertain is sent again or held, as the stream's `uncertain` says; ask the receivers where it matters",
             ),
             Finding::SegmentHeader { log, segment } => (format!("{log} {segment}"), Severity::Damage, RESTORE),
             Finding::SegmentMissing { log, segment } => (format!("{log} {segment}"), Severity::Damage, RESTORE),
