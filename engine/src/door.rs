@@ -231,7 +231,8 @@ async fn committed(
     engine.accounts().batch(batch).enter(state);
     if state == State::Queued {
         // A shard that is gone is stopping; the job is durable and comes back at the next start.
-        let _ = engine.transactional().shard.send(ToShard::Jobs(vec![Arrival::fresh(job)])).await;
+        let arrival = Arrival::fresh(&job).into_iter().collect();
+        let _ = engine.transactional().shard.send(ToShard::Jobs(arrival)).await;
     }
     answer
 }

@@ -15,10 +15,9 @@ use crate::settings::DeliverySettings;
 use crate::shard::{Arrival, ToShard};
 use aws_lc_rs::digest::{Context, SHA256};
 use intake::{Admission, AdmissionSettings, Admitted, Binding, Contacts, Fingerprints, Format};
-use journal::{Journal, KeyError, KeyRing};
+use journal::{CommittedJobs, Journal, JournalError, KeyError, KeyRing};
 use model::record::{BatchCommit, BatchOpen};
 use model::reject::Refusal;
-use model::stage::JournaledJob;
 use model::state::Disposition;
 use model::{BatchId, Fingerprint, MoneySummary, State, Stream, StreamName, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -124,7 +123,7 @@ pub(crate) async fn accept<S: Stream>(context: FileContext<S>, request: FileRequ
         Ok(_) => return Err(give_up(&context, batch, changed(&request.path).into()).await),
         Err(error) => return Err(give_up(&context, batch, error).await),
     };
-    let jobs = match context.journal.commit_batch(commit.clone()).await {
+    let jobs = match context.journal.commit(commit.clone()).await {
         Ok(jobs) => jobs,
         Err(error) => return Err(give_up(&context, batch, error.into()).await),
     };
@@ -135,7 +134,9 @@ pub(crate) async fn accept<S: Stream>(context: FileContext<S>, request: FileRequ
         let file = file_name(&request.path);
         Receipt { file: &file, sha256: hash, environment: context.environment, commit: &commit }.write(&context.world, results);
     }
-    hand_over(&context, jobs).await;
+    if let Err(error) = hand_over(&context, batch, jobs).await {
+        tracing::error!(target: "sealpost::journal", %batch, %error, "accepted, but its jobs cannot be read back now; the next start queues them");
+    }
     Ok(Accepted { batch, resumed: false, findings: rows.findings_count() })
 }
 
@@ -229,23 +230,28 @@ async fn give_up<S: Stream>(context: &FileContext<S>, batch: BatchId, error: Acc
     error
 }
 
-/// Sends committed jobs to the shard; held ones are only counted.
-async fn hand_over<S: Stream>(context: &FileContext<S>, jobs: Vec<JournaledJob<S>>) {
-    let mut chunk = Vec::with_capacity(ARRIVALS_CHUNK.min(jobs.len()));
-    for job in jobs {
-        if job.head.held.is_some() || job.head.destination.is_none() {
-            context.accounts.batch(job.head.batch).enter(State::Held);
-            continue;
+/// Sends committed jobs to the shard, a portion at a time; held ones are only counted.
+async fn hand_over<S: Stream>(context: &FileContext<S>, batch: BatchId, mut jobs: CommittedJobs<S>) -> Result<(), JournalError> {
+    let progress = context.accounts.batch(batch);
+    loop {
+        let portion = jobs.next(ARRIVALS_CHUNK)?;
+        if portion.is_empty() {
+            return Ok(());
         }
-        // Counted before the shard sees it: whoever follows the batch must never see it without jobs.
-        context.accounts.batch(job.head.batch).enter(State::Queued);
-        chunk.push(Arrival::fresh(job));
-        if chunk.len() == ARRIVALS_CHUNK {
-            // A shard that is gone is stopping; the jobs are durable and come back at the next start.
-            let _ = context.shard.send(ToShard::Jobs(std::mem::take(&mut chunk))).await;
+        let mut chunk = Vec::with_capacity(portion.len());
+        for job in &portion {
+            match Arrival::fresh(job) {
+                Ok(arrival) if job.head.held.is_none() => {
+                    // Counted before the shard sees it: whoever follows the batch must never see it without jobs.
+                    progress.enter(State::Queued);
+                    chunk.push(arrival);
+                }
+                _ => progress.enter(State::Held),
+            }
         }
+        // A shard that is gone is stopping; the jobs are durable and come back at the next start.
+        let _ = context.shard.send(ToShard::Jobs(chunk)).await;
     }
-    let _ = context.shard.send(ToShard::Jobs(chunk)).await;
 }
 
 /// The batch of the same file that is not closed yet.

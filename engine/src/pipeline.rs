@@ -11,7 +11,7 @@
 
 use crate::accounts::Accounts;
 use crate::environment::Environment;
-use crate::prepare::{self, Preparer};
+use crate::prepare::{self, Frozen, Preparer};
 use crate::projection::Projection;
 use crate::repeats::{Repeats, RepeatsError, RepeatsThread};
 use crate::settings::{DeliverySettings, EngineSettings};
@@ -24,6 +24,7 @@ use model::record::{BatchVerb, FrameKey, Record, StateChange};
 use model::state::HoldReason;
 use model::{BatchId, State, Stream, StreamName, TenantId};
 use outcome::UncertainRule;
+use queue::Waiting;
 use seal::Signer;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -194,7 +195,7 @@ async fn recover<S: Stream>(pipeline: &Pipeline<S>, recovered: Recovered<S>, acc
     let mut arrivals = Vec::new();
     for job in jobs {
         if let Some(arrival) = readmit(pipeline, job, accounts).await? {
-            accounts.batch(arrival.job.head.batch).enter(State::Queued);
+            accounts.batch(arrival.job.batch()).enter(State::Queued);
             arrivals.push(arrival);
         }
         if arrivals.len() == ARRIVALS_CHUNK {
@@ -218,26 +219,29 @@ async fn readmit<S: Stream>(
     let RecoveredJob { job, state, attempts, message, due, frozen, .. } = recovered;
     let key = FrameKey { job: Some(job.id), message, attempt: attempts };
     let at = pipeline.world.wall();
-    let queued = Arrival { attempts, due: due.max(at), message, frozen, job };
+    let frozen = frozen.as_deref().map(Frozen::from);
+    let batch = job.head.batch;
+    let waiting = Waiting::of(&job).inspect_err(|error| tracing::error!(target: "sealpost::queue", %error, "a recovered job cannot wait"));
+    let queued = waiting.ok().map(|job| Arrival { attempts, due: due.max(at), message, frozen, job });
     match state {
-        State::Queued => Ok(Some(queued)),
-        State::Held if pipeline.world.is_planted(Plant::HeldForgotten) => Ok(Some(queued)),
-        State::InFlight | State::Uncertain if pipeline.world.is_planted(Plant::ResendUnannounced) => Ok(Some(queued)),
+        State::Queued => Ok(queued),
+        State::Held if pipeline.world.is_planted(Plant::HeldForgotten) => Ok(queued),
+        State::InFlight | State::Uncertain if pipeline.world.is_planted(Plant::ResendUnannounced) => Ok(queued),
         State::InFlight | State::Uncertain => {
             pipeline.note(key, State::Uncertain, None, "engine_stopped").await?;
             match pipeline.settings.uncertain {
                 UncertainRule::Resend => {
                     pipeline.note(key, State::Queued, None, "resend").await?;
-                    Ok(Some(queued))
+                    Ok(queued)
                 }
                 UncertainRule::Hold => {
-                    accounts.batch(queued.job.head.batch).enter(State::Uncertain);
+                    accounts.batch(batch).enter(State::Uncertain);
                     Ok(None)
                 }
             }
         }
         other => {
-            accounts.batch(queued.job.head.batch).enter(other);
+            accounts.batch(batch).enter(other);
             Ok(None)
         }
     }

@@ -139,7 +139,7 @@ fn write_batch(installation: &Installation, size: &Size) -> std::path::PathBuf {
 }
 
 fn folder_bytes(path: &Path) -> u64 {
-    let entries = std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap());
+    let entries = std::fs::read_dir(path).into_iter().flatten().map(|entry| entry.unwrap());
     entries.map(|entry| if entry.path().is_dir() { folder_bytes(&entry.path()) } else { entry.metadata().unwrap().len() }).sum()
 }
 

@@ -1,29 +1,25 @@
 //! The handle that stages hold: operations go to the writer, answers come back after the sync.
 
-use crate::bounds::SEGMENT_HEADER_BYTES;
 use crate::bundle::Bundles;
-use crate::error::{DiskError, JournalError};
-use crate::format::{JournalId, LogKind, RecordPosition, SegmentName};
-use crate::frame;
+use crate::committed::CommittedJobs;
+use crate::error::JournalError;
+use crate::format::{JournalId, RecordPosition};
 use crate::journal_dir::JournalDir;
 use crate::keeper::{Errand, Hold};
 use crate::key_ring::KeyRing;
-use crate::live::HeadPlace;
 use crate::payload::{EncodedPayload, PayloadEncoders, PayloadFault};
-use crate::record::{self, Decoded, Destinations};
-use crate::segment::{self, Scanner, Step};
 use crate::space::Space;
 use crate::ticket::Ticket;
 use crate::writer::{Operation, Shared};
 use model::limits::PAYLOAD_BYTES_MAX;
 use model::record::{BatchCommit, BatchOpen, FrameKey, Record};
-use model::stage::{Durable, Job, JobData, JournaledJob};
+use model::stage::{Job, JobData, JournaledJob};
 use model::{BatchId, BundleId, JobId, Stream, Timestamp};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use world::World;
 use world::channel::Sender;
-use world::{OpenMode, World};
 
 /// A handle on the journal of one stream. Cheap to clone; the writer ends when the last clone is gone or one closes it.
 pub struct Journal<S: Stream> {
@@ -122,18 +118,25 @@ impl<S: Stream> Journal<S> {
         Ok(ticket)
     }
 
-    /// Commits a batch: durable with all its jobs when it returns, and then all of them may be queued. The heads are read back from
-    /// disk on the calling thread. A rolling batch gives no jobs here; it gave them one by one.
+    /// Commits a batch: durable with all its jobs when it returns, and then all of them may be queued. They are read back from
+    /// disk, in portions, on the thread that asks for them. A rolling batch gives no jobs here; it gave them one by one.
     ///
     /// # Errors
     /// [`JournalError`]: not open, the first error of one of its jobs, not now (no room), the disk, poisoned, closed. Then the batch is not committed, except after
     /// [`JournalError::Disk`] on the way back, which a restart resolves.
-    pub async fn commit_batch(&self, commit: BatchCommit) -> Result<Vec<JournaledJob<S>>, JournalError> {
+    pub async fn commit(&self, commit: BatchCommit) -> Result<CommittedJobs<S>, JournalError> {
         self.admit()?;
         let (answer, ticket) = Ticket::new();
         self.send(Operation::Commit { commit: Box::new(commit), answer }).await?;
-        let heads = ticket.await?;
-        self.read_back(&heads)
+        CommittedJobs::open(self.inner.clone(), ticket.await?)
+    }
+
+    /// As [`Self::commit`], with all jobs at once: for batches that are small.
+    ///
+    /// # Errors
+    /// As [`Self::commit`] and [`CommittedJobs::next`].
+    pub async fn commit_batch(&self, commit: BatchCommit) -> Result<Vec<JournaledJob<S>>, JournalError> {
+        self.commit(commit).await?.next(usize::MAX)
     }
 
     /// Gives an uncommitted file batch up: its rows never counted, its content key goes.
@@ -257,52 +260,5 @@ impl<S: Stream> Journal<S> {
     async fn send(&self, operation: Operation<S>) -> Result<(), JournalError> {
         self.inner.shared.check()?;
         self.operations.send(operation).await.map_err(|_| JournalError::Closed)
-    }
-
-    /// The heads of a committed batch: what was written is what is queued.
-    fn read_back(&self, heads: &[HeadPlace]) -> Result<Vec<JournaledJob<S>>, JournalError> {
-        let mut jobs = Vec::with_capacity(heads.len());
-        let mut destinations = Destinations::default();
-        for of_segment in heads.chunk_by(|a, b| a.segment == b.segment) {
-            self.inner.read_heads::<S>(of_segment, &mut destinations, &mut jobs)?;
-        }
-        Ok(jobs)
-    }
-}
-
-impl JournalInner {
-    fn read_heads<S: Stream>(
-        &self,
-        heads: &[HeadPlace],
-        destinations: &mut Destinations,
-        jobs: &mut Vec<JournaledJob<S>>,
-    ) -> Result<(), JournalError> {
-        let Some(first) = heads.first() else { return Ok(()) };
-        let path = segment::path_of(&self.dir.join(LogKind::Record.as_str()), first.segment);
-        let file = self.world.disk().open(&path, OpenMode::Read).map_err(DiskError::new("open", &path))?;
-        let name = SegmentName { journal: self.id, stream: S::NAME, log: LogKind::Record, number: first.segment };
-        debug_assert!(first.offset as usize >= SEGMENT_HEADER_BYTES);
-        let mut scanner = Scanner::new(file, name.salt(), u64::from(first.offset)).map_err(DiskError::new("read", &path))?;
-        for place in heads {
-            // Frames of others lie between: hop over them.
-            let (offset, header, length) = loop {
-                match scanner.step().map_err(DiskError::new("read", &path))? {
-                    Step::Frame { offset, header, length } if offset == u64::from(place.offset) => break (offset, header, length),
-                    Step::Frame { offset, .. } if offset < u64::from(place.offset) => {}
-                    _ => return Err(JournalError::Internal("a head that was synced cannot be read back")),
-                }
-            };
-            let wrong = JournalError::Internal("a head that was synced reads back as another");
-            if header.key.job != Some(place.job) {
-                return Err(wrong);
-            }
-            let cipher = self.keys.cipher(header.key_id)?.ok_or(wrong.clone())?;
-            let plain = frame::open_in_place(scanner.frame_mut(offset, length), self.id, &cipher).map_err(|_| wrong.clone())?;
-            let decoded = record::decode(header.kind, header.encoding, plain).map_err(|_| wrong.clone())?;
-            let Decoded::Head(locator, mut head) = decoded else { return Err(wrong) };
-            destinations.share(&mut head);
-            jobs.push(JournaledJob::new(place.job, locator, Arc::new(*head), Durable::attest()));
-        }
-        Ok(())
     }
 }

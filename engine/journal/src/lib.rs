@@ -32,6 +32,7 @@ mod census;
 mod checkpoint;
 mod cipher;
 mod commit_method;
+mod committed;
 mod config;
 mod encoder;
 mod epoch;
@@ -65,6 +66,7 @@ mod walk;
 mod writer;
 
 pub use backup::{BackupError, CopiedFile, CopiedJournal, Copier, Pace, RESTORED_MARK, file_sha256, lock_key_ring};
+pub use committed::CommittedJobs;
 pub use config::JournalConfig;
 pub use error::{DiskError, Finding, JournalError, KeyError, PayloadError};
 pub use format::{LogKind, RecordPosition};

@@ -82,7 +82,7 @@ pub struct RecoveredJob<S: Stream> {
     /// When it is due.
     pub due: Timestamp,
     /// The first intent of the current message version: a later attempt must reproduce its bytes.
-    pub frozen: Option<Intent>,
+    pub frozen: Option<Box<Intent>>,
 }
 
 /// Where the record ends.

@@ -36,5 +36,5 @@ pub mod view;
 mod wheel;
 
 pub use error::PushError;
-pub use queue::{GroupId, Queue, QueueState, Scope};
+pub use queue::{GroupId, Queue, QueueState, Scope, Waiting};
 pub use view::{Standing, View};

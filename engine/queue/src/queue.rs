@@ -12,8 +12,8 @@ use crate::line::{Line, LineKey};
 use crate::slab::{Link, List, Slab, Slot};
 use crate::view::{Standing, View};
 use crate::wheel::Wheel;
-use model::stage::{DueDelivery, JournaledJob};
-use model::{BatchId, Destination, JobId, MessageVersion, Stream, Timestamp};
+use model::stage::{DueDelivery, JournaledJob, Locator};
+use model::{BatchId, Destination, JobId, MessageVersion, Stream, TenantId, Timestamp};
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, DefaultHasher};
 use std::marker::PhantomData;
@@ -33,6 +33,42 @@ pub struct QueueState {
     pub message: MessageVersion,
     /// An earlier attempt froze the bytes.
     pub frozen: bool,
+}
+
+/// What the queue keeps of a durable job. It is made of one and of nothing else; the head, four times as large, can go where it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting<S: Stream> {
+    job: JobId,
+    locator: Locator,
+    batch: BatchId,
+    tenant: TenantId,
+    destination: Destination,
+    priority: u8,
+    deadline: Timestamp,
+    stream: PhantomData<S>,
+}
+
+impl<S: Stream> Waiting<S> {
+    /// What is kept of this job.
+    ///
+    /// # Errors
+    /// [`PushError::NoDestination`]
+    pub fn of(job: &JournaledJob<S>) -> Result<Self, PushError> {
+        let head = &job.head;
+        let destination = head.destination.clone().ok_or(PushError::NoDestination(job.id))?;
+        let (batch, tenant, priority, deadline) = (head.batch, head.tenant, head.priority, head.deadline);
+        Ok(Self { job: job.id, locator: job.locator, batch, tenant, destination, priority, deadline, stream: PhantomData })
+    }
+
+    /// Which job.
+    pub fn job(&self) -> JobId {
+        self.job
+    }
+
+    /// Its batch.
+    pub fn batch(&self) -> BatchId {
+        self.batch
+    }
 }
 
 /// What can be stopped and let go on as a whole.
@@ -127,30 +163,37 @@ impl<S: Stream> Queue<S> {
     /// # Errors
     /// [`PushError`] where it is here already or has no destination.
     pub fn push(&mut self, job: &JournaledJob<S>, state: QueueState) -> Result<(), PushError> {
-        if self.index.find(&self.entries, job.id).is_some() {
-            return Err(PushError::AlreadyQueued(job.id));
+        self.admit(&Waiting::of(job)?, state)
+    }
+
+    /// Takes in what is kept of a durable job.
+    ///
+    /// # Errors
+    /// [`PushError::AlreadyQueued`]
+    pub fn admit(&mut self, job: &Waiting<S>, state: QueueState) -> Result<(), PushError> {
+        if self.index.find(&self.entries, job.job).is_some() {
+            return Err(PushError::AlreadyQueued(job.job));
         }
-        let name = job.head.destination.as_ref().ok_or(PushError::NoDestination(job.id))?;
-        let destination = self.destination(name);
-        let batch = self.batch(job.head.batch, job.head.tenant);
+        let destination = self.destination(&job.destination);
+        let batch = self.batch(job.batch, job.tenant);
         let slot = self.entries.insert(Entry {
-            job: job.id,
+            job: job.job,
             locator: job.locator,
             due: state.due,
-            deadline: job.head.deadline,
+            deadline: job.deadline,
             destination,
             batch,
             links: [Link::default(); 2],
             attempts: state.attempts,
             message: state.message,
-            priority: job.head.priority,
+            priority: job.priority,
             place: Place::InFlight,
             frozen: state.frozen,
             overdue: false,
         });
-        self.index.insert(job.id, slot);
+        self.index.insert(job.job, slot);
         self.batches[batch].jobs += 1;
-        if job.head.deadline < self.now {
+        if job.deadline < self.now {
             self.entries[slot].overdue = true;
         } else {
             self.deadlines.insert(&mut self.entries, slot);

@@ -24,11 +24,10 @@ use futures_util::future::{Either, select};
 use journal::Journal;
 use lane::{Group, LaneState, SiteState};
 use leases::Leases;
-use model::record::Intent;
 use model::stage::{DueDelivery, JournaledJob};
 use model::{BatchId, JobId, MessageVersion, Monotonic, State, Stream, Timestamp};
 use outcome::Rules;
-use queue::{Queue, QueueState, Scope};
+use queue::{PushError, Queue, QueueState, Scope, Waiting};
 use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
@@ -50,17 +49,18 @@ const IDLE: Duration = Duration::from_secs(5);
 
 /// A job on its way into the queue, fresh or recovered.
 pub(crate) struct Arrival<S: Stream> {
-    pub(crate) job: JournaledJob<S>,
+    pub(crate) job: Waiting<S>,
     pub(crate) attempts: u16,
     pub(crate) due: Timestamp,
     pub(crate) message: MessageVersion,
-    pub(crate) frozen: Option<Intent>,
+    pub(crate) frozen: Option<Frozen>,
 }
 
 impl<S: Stream> Arrival<S> {
-    /// A job that was just accepted.
-    pub(crate) fn fresh(job: JournaledJob<S>) -> Self {
-        Self { attempts: 0, due: job.head.due, message: MessageVersion(0), frozen: None, job }
+    /// A job that was just accepted. Its head stays where it was read: a million of them on their way would be memory that the shard's
+    /// thread frees and the reader's thread never gets back.
+    pub(crate) fn fresh(job: &JournaledJob<S>) -> Result<Self, PushError> {
+        Ok(Self { job: Waiting::of(job)?, attempts: 0, due: job.head.due, message: MessageVersion(0), frozen: None })
     }
 }
 
@@ -247,12 +247,12 @@ impl<S: Stream> Shard<S> {
 
     fn enqueue(&mut self, arrival: Arrival<S>) {
         let Arrival { job, attempts, due, message, frozen } = arrival;
-        if let Err(error) = self.queue.push(&job, QueueState { attempts, due, message, frozen: frozen.is_some() }) {
+        if let Err(error) = self.queue.admit(&job, QueueState { attempts, due, message, frozen: frozen.is_some() }) {
             tracing::error!(target: "sealpost::queue", %error, "a job did not enter the queue; the next start brings it back");
             return;
         }
-        if let Some(intent) = &frozen {
-            self.frozen.insert(job.id, Frozen::from(intent));
+        if let Some(frozen) = frozen {
+            self.frozen.insert(job.job(), frozen);
         }
     }
 

@@ -246,6 +246,6 @@ impl JobStanding {
         // An attempt that ended with the process and had no intent sent nothing.
         let state = if state == State::InFlight { State::Queued } else { state };
         let job = JournaledJob::new(id, locator, head, Durable::attest());
-        RecoveredJob { job, state, held, attempts, message, due, frozen: frozen.map(|intent| *intent) }
+        RecoveredJob { job, state, held, attempts, message, due, frozen }
     }
 }

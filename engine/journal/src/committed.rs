@@ -1,0 +1,114 @@
+//! The jobs of a batch that was just committed, read back from the record in portions: what was written is what is queued.
+//!
+//! A batch of millions is never in memory as a whole. The segments are opened at once, so that nothing that happens to their names
+//! meanwhile (compaction) matters.
+
+use crate::error::{DiskError, JournalError};
+use crate::format::{LogKind, SegmentName};
+use crate::frame;
+use crate::journal::JournalInner;
+use crate::live::HeadPlace;
+use crate::record::{self, Decoded, Destinations};
+use crate::segment::{self, Scanner, Step};
+use model::Stream;
+use model::stage::{Durable, JournaledJob};
+use std::collections::VecDeque;
+use std::marker::PhantomData;
+use std::path::PathBuf;
+use std::sync::Arc;
+use world::OpenMode;
+
+/// Jobs that may be queued, in the order of the record. Whoever drops it early leaves the rest to the next start.
+pub struct CommittedJobs<S: Stream> {
+    inner: Arc<JournalInner>,
+    heads: Vec<HeadPlace>,
+    given: usize,
+    segments: VecDeque<OpenHeads>,
+    destinations: Destinations,
+    stream: PhantomData<S>,
+}
+
+/// A segment with heads of the batch.
+struct OpenHeads {
+    number: u32,
+    path: PathBuf,
+    scanner: Scanner,
+}
+
+impl<S: Stream> std::fmt::Debug for CommittedJobs<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CommittedJobs").field("jobs", &self.heads.len()).field("given", &self.given).finish_non_exhaustive()
+    }
+}
+
+impl<S: Stream> CommittedJobs<S> {
+    pub(crate) fn open(inner: Arc<JournalInner>, heads: Vec<HeadPlace>) -> Result<Self, JournalError> {
+        let of_segments = heads.chunk_by(|a, b| a.segment == b.segment);
+        let segments = of_segments.map(|heads| inner.open_heads::<S>(&heads[0])).collect::<Result<_, _>>()?;
+        Ok(Self { inner, heads, given: 0, segments, destinations: Destinations::default(), stream: PhantomData })
+    }
+
+    /// How many there are, those that were given included.
+    pub fn len(&self) -> usize {
+        self.heads.len()
+    }
+
+    /// True where the batch has no job.
+    pub fn is_empty(&self) -> bool {
+        self.heads.is_empty()
+    }
+
+    /// The next jobs, at most `max`; none at the end. Blocks the thread while it reads.
+    ///
+    /// # Errors
+    /// [`JournalError`]: the record cannot be read back. The batch is committed all the same, and a restart brings its jobs.
+    pub fn next(&mut self, max: usize) -> Result<Vec<JournaledJob<S>>, JournalError> {
+        let count = max.min(self.heads.len() - self.given);
+        let mut jobs = Vec::with_capacity(count);
+        for place in &self.heads[self.given..self.given + count] {
+            while self.segments.front().is_some_and(|open| open.number != place.segment) {
+                self.segments.pop_front();
+            }
+            let open = self.segments.front_mut().ok_or(JournalError::Internal("a head lies in a segment that was not opened"))?;
+            jobs.push(self.inner.read_head(open, place, &mut self.destinations)?);
+        }
+        self.given += count;
+        Ok(jobs)
+    }
+}
+
+impl JournalInner {
+    fn open_heads<S: Stream>(&self, first: &HeadPlace) -> Result<OpenHeads, JournalError> {
+        let path = segment::path_of(&self.dir.join(LogKind::Record.as_str()), first.segment);
+        let file = self.world.disk().open(&path, OpenMode::Read).map_err(DiskError::new("open", &path))?;
+        let name = SegmentName { journal: self.id, stream: S::NAME, log: LogKind::Record, number: first.segment };
+        let scanner = Scanner::new(file, name.salt(), u64::from(first.offset)).map_err(DiskError::new("read", &path))?;
+        Ok(OpenHeads { number: first.segment, path, scanner })
+    }
+
+    fn read_head<S: Stream>(
+        &self,
+        open: &mut OpenHeads,
+        place: &HeadPlace,
+        destinations: &mut Destinations,
+    ) -> Result<JournaledJob<S>, JournalError> {
+        // Frames of others lie between: hop over them.
+        let (offset, header, length) = loop {
+            match open.scanner.step().map_err(DiskError::new("read", &open.path))? {
+                Step::Frame { offset, header, length } if offset == u64::from(place.offset) => break (offset, header, length),
+                Step::Frame { offset, .. } if offset < u64::from(place.offset) => {}
+                _ => return Err(JournalError::Internal("a head that was synced cannot be read back")),
+            }
+        };
+        let wrong = JournalError::Internal("a head that was synced reads back as another");
+        if header.key.job != Some(place.job) {
+            return Err(wrong);
+        }
+        let cipher = self.keys.cipher(header.key_id)?.ok_or(wrong.clone())?;
+        let plain = frame::open_in_place(open.scanner.frame_mut(offset, length), self.id, &cipher).map_err(|_| wrong.clone())?;
+        let decoded = record::decode(header.kind, header.encoding, plain).map_err(|_| wrong.clone())?;
+        let Decoded::Head(locator, mut head) = decoded else { return Err(wrong) };
+        destinations.share(&mut head);
+        Ok(JournaledJob::new(place.job, locator, Arc::new(*head), Durable::attest()))
+    }
+}
