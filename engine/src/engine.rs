@@ -8,6 +8,7 @@ use crate::accounts::Accounts;
 use crate::control::Progress;
 use crate::door::RollingBatch;
 use crate::files::{self, FileRequest};
+use crate::memory;
 use crate::pipeline::{self, Common, Past, Pipeline, StartError};
 use crate::projection::ProjectionError;
 use crate::settings::{EngineSettings, TenantSettings};
@@ -210,6 +211,7 @@ impl Engine {
         if let Some(marketing) = &mut marketing {
             marketing.ready().await?;
         }
+        memory::give_back_soon(&world);
         Ok(Self {
             world,
             keys,
@@ -294,6 +296,7 @@ impl Engine {
         });
         let accepted = answer.await.ok_or(AcceptError::Stopped)?;
         let _ = thread.join().await;
+        memory::give_back_soon(&self.world);
         accepted
     }
 

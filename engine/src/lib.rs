@@ -19,6 +19,7 @@ pub mod door;
 pub mod engine;
 pub mod environment;
 pub mod files;
+mod memory;
 pub mod pipeline;
 mod plants;
 mod prepare;
