@@ -40,6 +40,9 @@ mod error;
 mod footer;
 mod format;
 mod frame;
+#[cfg(any(test, fuzzing))]
+#[cfg_attr(test, allow(dead_code, unreachable_pub, reason = "fuzzers use all of it"))]
+pub mod fuzzing;
 mod inspect;
 mod journal;
 mod journal_dir;
