@@ -21,12 +21,15 @@ use std::io::{self, Cursor};
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::rc::Rc;
+use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use world::channel::{Receiver, Sender, Signal};
 
 /// Rows of one connection that may wait for their commit.
 const PENDING_MAX: usize = 1024;
 const HOUR_MS: u64 = 3_600_000;
+/// After a failed accept.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// The word for this door where rejects name a file.
 const SOURCE: &str = "jobs.sock";
 
@@ -72,12 +75,24 @@ pub(crate) struct RollingBatch {
     batch: BatchId,
 }
 
-/// Serves the job socket until `stop`.
-pub(crate) async fn serve(engine: Rc<Engine>, path: PathBuf, stop: Signal) -> io::Result<()> {
+/// Serves the job socket until `stop`. A connection that is open then is given a moment to end; it holds the engine until it does.
+///
+/// # Errors
+/// Where the socket cannot be opened.
+pub async fn serve(engine: Rc<Engine>, path: PathBuf, stop: Signal) -> io::Result<()> {
     let world = engine.world().clone();
     let mut door = world.net().listen_unix(&path)?;
     let accepting = async {
-        while let Ok(stream) = door.accept().await {
+        loop {
+            let stream = match door.accept().await {
+                Ok(stream) => stream,
+                Err(error) => {
+                    // No file descriptor is free, perhaps: time for a connection to end. The door stays open.
+                    tracing::warn!(target: "sealpost::intake", %error, "a connection to the job socket could not be accepted");
+                    world.sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            };
             let (engine, stopped) = (Rc::clone(&engine), stop.clone());
             world.spawn_local(async move {
                 let converse = pin!(converse(&engine, stream));
@@ -180,6 +195,8 @@ pub(crate) async fn is_receiving(engine: &Engine, batch: BatchId) -> bool {
     engine.rolling().lock().await.values().any(|rolling| rolling.batch == batch)
 }
 
+/// Answers in order. Whoever is gone is not answered, but what is durable goes to the shard all the same: nothing else would take it there
+/// before the next start.
 async fn answer_rows(
     engine: &Rc<Engine>,
     mut write: impl tokio::io::AsyncWrite + Unpin,
@@ -187,6 +204,7 @@ async fn answer_rows(
 ) -> io::Result<()> {
     let mut taken = Vec::new();
     let mut lines = Vec::new();
+    let mut told = Ok(());
     while pending.recv_many(&mut taken, PENDING_MAX).await > 0 {
         lines.clear();
         for one in taken.drain(..) {
@@ -197,10 +215,17 @@ async fn answer_rows(
             serde_json::to_writer(&mut lines, &answer)?;
             lines.push(b'\n');
         }
-        write.write_all(&lines).await?;
-        write.flush().await?;
+        if told.is_ok() {
+            told = tell(&mut write, &lines).await;
+        }
     }
+    told?;
     write.shutdown().await
+}
+
+async fn tell(write: &mut (impl tokio::io::AsyncWrite + Unpin), lines: &[u8]) -> io::Result<()> {
+    write.write_all(lines).await?;
+    write.flush().await
 }
 
 /// The job is on disk, or is not a job: its answer, and its way to the shard.

@@ -1,11 +1,14 @@
 //! What the receivers took, message by message: the other side of every claim the engine makes.
 
+use crate::parcel::Mark;
+use model::Monotonic;
 use sink::Delivered;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use world::World;
 
-/// Digits of an invented claim number behind its `CLM`.
-const CLAIM_DIGITS: usize = 10;
+/// Digits of an invented claim number before and behind its `CLM`.
+const MARK_DIGITS: usize = 4;
+const ROW_DIGITS: usize = 10;
 
 /// One message that a receiver took.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,8 +19,10 @@ pub struct Taken {
     pub message_id: String,
     /// Whether the engine was told.
     pub answered: bool,
+    /// When.
+    pub at: Monotonic,
     /// Rows whose claim numbers stand in the message.
-    pub rows: Vec<u64>,
+    pub marks: Vec<Mark>,
 }
 
 /// Shared between the receivers' thread and whoever judges.
@@ -36,15 +41,16 @@ impl Books {
     /// crash with this message.
     pub(crate) fn note(&self, world: &World, delivered: &Delivered<'_>) -> bool {
         world.trace(delivered.message);
-        let text = String::from_utf8_lossy(delivered.message).replace("=\r\n", "");
-        let message_id = header(&text, "message-id:").unwrap_or_default();
-        let rows = claim_rows(&text);
+        let text = without_soft_breaks(delivered.message);
+        let message_id = header(&text, b"message-id:").unwrap_or_default();
+        let marks = claim_marks(&text);
         let mut pages = self.lock();
         pages.taken.extend(delivered.recipients.iter().map(|recipient| Taken {
             recipient: recipient.reveal(),
             message_id: message_id.clone(),
             answered: delivered.answered,
-            rows: rows.clone(),
+            at: delivered.at,
+            marks: marks.clone(),
         }));
         let is_time = pages.crash_at.is_some_and(|at| pages.taken.len() >= at);
         if is_time {
@@ -72,24 +78,38 @@ impl Books {
     }
 }
 
-fn header(text: &str, name: &str) -> Option<String> {
-    let head = text.split("\r\n\r\n").next()?;
-    let line = head
-        .lines()
-        .find(|line| line.len() > name.len() && line.is_char_boundary(name.len()) && line[..name.len()].eq_ignore_ascii_case(name))?;
-    Some(line[name.len()..].trim().to_owned())
+/// RFC 2045 section 6.7 (5): "A Soft Line Break is marked with an equal sign at the end of the line" and is no part of the text.
+fn without_soft_breaks(message: &[u8]) -> Vec<u8> {
+    let mut text = Vec::with_capacity(message.len());
+    let mut rest = message;
+    while let Some(at) = rest.windows(3).position(|window| window == b"=\r\n") {
+        text.extend_from_slice(&rest[..at]);
+        rest = &rest[at + 3..];
+    }
+    text.extend_from_slice(rest);
+    text
 }
 
-/// The invented claim numbers in a text end in the number of their row.
-fn claim_rows(text: &str) -> Vec<u64> {
-    let numbers = text.match_indices("CLM").filter_map(|(at, mark)| {
-        let digits = text.get(at + mark.len()..at + mark.len() + CLAIM_DIGITS)?;
-        digits.parse().ok()
-    });
-    let mut rows: Vec<u64> = numbers.collect();
-    rows.sort_unstable();
-    rows.dedup();
-    rows
+fn header(text: &[u8], name: &[u8]) -> Option<String> {
+    let lines = text.split(|byte| *byte == b'\n').take_while(|line| *line != b"\r");
+    let mut named = lines.filter(|line| line.len() > name.len() && line[..name.len()].eq_ignore_ascii_case(name));
+    named.next().map(|line| String::from_utf8_lossy(&line[name.len()..]).trim().to_owned())
+}
+
+/// The invented claim numbers in a text: the batch's mark before `CLM`, the number of the row behind it.
+fn claim_marks(text: &[u8]) -> Vec<Mark> {
+    let mut marks = Vec::new();
+    let mut from = MARK_DIGITS;
+    while let Some(at) = text.get(from..).and_then(|rest| rest.windows(3).position(|window| window == b"CLM")).map(|at| from + at) {
+        let number = |digits: Option<&[u8]>| std::str::from_utf8(digits?).ok()?.parse::<u64>().ok();
+        let mark = number(text.get(at - MARK_DIGITS..at)).and_then(|mark| u16::try_from(mark).ok());
+        let row = number(text.get(at + 3..at + 3 + ROW_DIGITS));
+        marks.extend(mark.zip(row));
+        from = at + 3;
+    }
+    marks.sort_unstable();
+    marks.dedup();
+    marks
 }
 
 #[cfg(test)]
@@ -98,8 +118,10 @@ mod tests {
 
     #[test]
     fn reads_what_identifies_a_message() {
-        let text = "DKIM-Signature: a=b\r\nFrom: x\r\nMessage-ID: <1@a>\r\n\r\n0042CLM0000000007 and CLM00 and 0042CLM0000000007";
-        assert_eq!(header(text, "message-id:").as_deref(), Some("<1@a>"));
-        assert_eq!(claim_rows(text), [7]);
+        let text = b"DKIM-Signature: a=b\r\nFrom: x\r\nMessage-ID: <1@a>\r\n\r\n0042CLM00=\r\n00000007 and CLM00 and 0042CLM0000000007";
+        let text = without_soft_breaks(text);
+        assert_eq!(header(&text, b"message-id:").as_deref(), Some("<1@a>"));
+        assert_eq!(header(&text, b"x-none:"), None);
+        assert_eq!(claim_marks(&text), [(42, 7)]);
     }
 }

@@ -1,17 +1,22 @@
-//! When the engine's machine loses its power, its disk a sync, or its operator patience.
+//! When the engine's machine loses its power, its disk fails, or its operator loses patience.
 //!
 //! Every point is drawn from the seed alone and counted from the start of a life, so that no run is needed to find it. The draws are
 //! spread evenly over orders of magnitude: the first polls of a start are as likely as those of a long delivery. A life that is through
 //! before its point is crashed as it stands.
 
+use crate::fault::Fault;
+use std::collections::BTreeSet;
 use std::time::Duration;
 use testkit::Random;
-use world::simulated::CrashPoint;
+use world::simulated::{CrashPoint, DiskFailure};
 
 const SORT_CRASH: u64 = 101;
 /// About what a life of 2,000 rows counts to; a point beyond it is a crash at rest.
 const CHANGES_MAX: u64 = 3_000;
+const READS_MAX: u64 = 4_000;
 const POLLS_MAX: u64 = 60_000;
+/// On a disk that is nearly full.
+const ROOM_MAX: u64 = 4 << 20;
 const NETWORK_BYTES_MAX: u64 = 20_000_000;
 const SPAN_MAX: Duration = Duration::from_secs(300);
 /// In these a start is surely still recovering.
@@ -28,8 +33,23 @@ pub enum Ending {
     After(Duration),
     /// The power fails when a receiver has taken so many messages of this life, before the engine can know of the last one.
     Taken(u64),
-    /// The disk refuses the first sync after this much virtual time: the engine must stop by itself. The machine stays up.
-    SyncFails(Duration),
+    /// The disk fails in the `later`th operation of a kind, and in those after it, `times` in all. The machine stays up; whether the engine
+    /// stops by itself, depends on what it needed.
+    DiskFails {
+        /// The kind.
+        what: DiskFailure,
+        /// From 1.
+        later: u64,
+        /// How often.
+        times: u32,
+    },
+    /// From this moment on the disk holds so many bytes more and no others, until the life ends.
+    DiskFull {
+        /// Since the start.
+        after: Duration,
+        /// Bytes.
+        room: u64,
+    },
     /// An operator stops the engine after this much virtual time.
     Stop(Duration),
 }
@@ -38,9 +58,14 @@ impl Ending {
     /// The virtual time of those that have one.
     pub(crate) const fn after(self) -> Option<Duration> {
         match self {
-            Self::Power(_) | Self::Taken(_) => None,
-            Self::After(span) | Self::SyncFails(span) | Self::Stop(span) => Some(span),
+            Self::Power(_) | Self::Taken(_) | Self::DiskFails { .. } => None,
+            Self::After(span) | Self::DiskFull { after: span, .. } | Self::Stop(span) => Some(span),
         }
+    }
+
+    /// Whether the disk is to blame where the engine gives up.
+    pub(crate) const fn is_of_disk(self) -> bool {
+        matches!(self, Self::DiskFails { .. } | Self::DiskFull { .. })
     }
 
     /// Whether the machine loses its memory.
@@ -57,26 +82,37 @@ pub struct CrashPlan {
 }
 
 impl CrashPlan {
-    /// So many crashes, and perhaps other endings between them.
-    pub(crate) fn new(seed: u64, crashes: u32, rows: u64) -> Self {
+    /// So many crashes, and between them what else the seed's faults bring.
+    pub(crate) fn new(seed: u64, crashes: u32, rows: u64, faults: &BTreeSet<Fault>) -> Self {
         let mut random = Random::of(seed, SORT_CRASH, 0);
-        let mut endings = Vec::new();
+        let mut endings: Vec<Ending> = Vec::new();
         for number in 0..crashes {
-            if random.chance(250) {
-                endings.push(gentle(&mut random));
-            }
-            // Half of the later ones come while the crash before is recovered from.
+            // Some of the later ones come while the crash before is recovered from.
             let is_recovering = number > 0 && random.chance(400);
             endings.push(if is_recovering { early(&mut random) } else { anywhere(&mut random, rows) });
+        }
+        for fault in faults {
+            let Some(gentle) = gentle(*fault, &mut random) else { continue };
+            endings.insert(random.below(endings.len() as u64 + 1) as usize, gentle);
         }
         let with_pause = endings.into_iter().map(|ending| (ending, Duration::from_nanos(random.below(nanos(DOWN_MAX)))));
         Self { endings: with_pause.collect() }
     }
 }
 
-fn gentle(random: &mut Random) -> Ending {
-    let span = span(random);
-    if random.chance(500) { Ending::SyncFails(span) } else { Ending::Stop(span) }
+/// What a fault does to a life, where it ends one.
+fn gentle(fault: Fault, random: &mut Random) -> Option<Ending> {
+    let fails = |what, later_max, random: &mut Random| {
+        Some(Ending::DiskFails { what, later: magnitude(random, later_max), times: *random.pick(&[1, 1, 2, 1_000]) })
+    };
+    match fault {
+        Fault::ReadFails => fails(DiskFailure::Read, READS_MAX, random),
+        Fault::WriteFails => fails(DiskFailure::Write, CHANGES_MAX / 2, random),
+        Fault::SyncFails => fails(DiskFailure::Sync, CHANGES_MAX / 2, random),
+        Fault::DiskFull => Some(Ending::DiskFull { after: span(random), room: magnitude(random, ROOM_MAX) }),
+        Fault::Operator => Some(Ending::Stop(span(random))),
+        _ => None,
+    }
 }
 
 fn early(random: &mut Random) -> Ending {

@@ -1,10 +1,11 @@
 //! What all runs share and no seed decides: templates, identity, signing keys, rules; and from these the settings of one engine.
 
-use crate::scenario::{CONNECTIONS, RATE_MESSAGES, RATE_WINDOW, Scenario, SiteKind};
-use egress::dns::LookupFailure;
+use crate::fault::Fault;
+use crate::scenario::{CONNECTIONS, RATE_MESSAGES, RATE_WINDOW, Scenario, Setup, SiteKind};
 use egress::dns::address::AddressRule;
 use egress::dns::resolver::ResolverConfig;
 use egress::dns::table::Table;
+use egress::dns::{LookupFailure, MxRecord, Resolve};
 use egress::{EhloName, RouteConfig, Routes, SiteResolver, Timeouts, TlsContext};
 use journal::KeySource;
 use model::{Destination, Mailbox, Protection};
@@ -17,13 +18,14 @@ use sealpost::shipped::{BOUNCES, TEMPLATES};
 use sink::Sandbox;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use throttle::Shaping;
-use world::World;
+use world::{BoxFuture, World};
 
-const TENANT: &str = "lakeside";
+pub(crate) const TENANT: &str = "lakeside";
 const DOMAIN: &str = "mail.lakeside.example";
 /// Everything the engine writes lies below it.
 const STATE: &str = "/sealpost";
@@ -73,7 +75,13 @@ impl Installation {
     }
 
     /// The settings of an engine on this machine, for one life.
-    pub(crate) fn settings(&self, world: &World, scenario: &Scenario, sandbox: &Sandbox) -> Result<EngineSettings, InstallationError> {
+    pub(crate) fn settings(
+        &self,
+        world: &World,
+        scenario: &Scenario,
+        setup: Setup,
+        sandbox: &Sandbox,
+    ) -> Result<EngineSettings, InstallationError> {
         let tenant =
             TenantSettings { name: TENANT.to_owned(), bundle: Arc::clone(&self.bundle), signer: Arc::clone(&self.signer), members: None };
         Ok(EngineSettings {
@@ -81,16 +89,16 @@ impl Installation {
             environment: Environment::Test { destinations: BTreeSet::new(), mailboxes: BTreeSet::new() },
             places: places(),
             key_source: key_source(),
-            segment_bytes: scenario.segment_bytes,
+            segment_bytes: setup.segment_bytes,
             journal: sealpost::settings::JournalTuning::default(),
             // So few that a batch fills several runs, and merges them.
             idempotency: IdempotencySettings { horizon: Duration::from_secs(730 * 86_400), run_keys: 64 },
             tenants: vec![tenant],
-            transactional: delivery(scenario)?,
-            marketing: None,
-            resolver: Arc::new(resolver(world, sandbox)?),
+            transactional: delivery(scenario, setup)?,
+            marketing: Some(delivery(scenario, setup)?),
+            resolver: Arc::new(resolver(world, scenario, sandbox)?),
             tls: Arc::new(TlsContext::with_roots(world, sandbox.ca_pem().as_bytes()).map_err(because)?),
-            shaping: Arc::new(shaping(sandbox)?),
+            shaping: Arc::new(shaping(setup, sandbox)?),
             rules: Arc::clone(&self.rules),
         })
     }
@@ -132,13 +140,13 @@ fn identity() -> Result<Identity, InstallationError> {
     })
 }
 
-fn delivery(scenario: &Scenario) -> Result<DeliverySettings, InstallationError> {
+fn delivery(scenario: &Scenario, setup: Setup) -> Result<DeliverySettings, InstallationError> {
     let ehlo_name = EhloName::parse(DOMAIN).map_err(because)?;
     Ok(DeliverySettings {
-        workers: scenario.workers,
+        workers: setup.workers,
         protection: Protection::PlaintextLoopback,
         lifetime: scenario.lifetime,
-        retry: "1s, 2s, 4s, 8s".parse().map_err(because)?,
+        retry: "1s, 2s, 4s, 8s, 30s".parse().map_err(because)?,
         uncertain: scenario.uncertain,
         timeouts: Timeouts::all(Duration::from_secs(30)),
         sources: Sources::kernels_choice(ehlo_name),
@@ -147,7 +155,7 @@ fn delivery(scenario: &Scenario) -> Result<DeliverySettings, InstallationError> 
 }
 
 /// Sites with a host are reached by routes, because only a route may say plaintext; the others by a table of DNS answers.
-fn resolver(world: &World, sandbox: &Sandbox) -> Result<SiteResolver, InstallationError> {
+fn resolver(world: &World, scenario: &Scenario, sandbox: &Sandbox) -> Result<SiteResolver, InstallationError> {
     let mut routes = BTreeMap::new();
     let mut table = Table::new();
     for kind in SiteKind::ALL {
@@ -165,14 +173,42 @@ fn resolver(world: &World, sandbox: &Sandbox) -> Result<SiteResolver, Installati
     let routes = Routes::from_config(&routes).map_err(because)?;
     let addresses = AddressRule { allow_loopback: true, allow_private: false };
     let config = ResolverConfig { port: sandbox.smtp_port(), addresses, routes };
-    Ok(SiteResolver::new(world.clone(), config, Arc::new(table)))
+    let answers: Arc<dyn Resolve> = match scenario.has(Fault::NameServersFail) {
+        true => Arc::new(Unsteady { table, world: world.clone() }),
+        false => Arc::new(table),
+    };
+    Ok(SiteResolver::new(world.clone(), config, answers))
+}
+
+/// Name servers that do not answer for a minute of every five.
+struct Unsteady {
+    table: Table,
+    world: World,
+}
+
+impl Unsteady {
+    fn is_down(&self) -> bool {
+        self.world.monotonic().0 / 1_000_000_000 % 300 < 60
+    }
+}
+
+impl Resolve for Unsteady {
+    fn mail_exchangers<'a>(&'a self, domain: &'a str) -> BoxFuture<'a, Result<Vec<MxRecord>, LookupFailure>> {
+        if self.is_down() { Box::pin(std::future::ready(Err(LookupFailure::Unavailable))) } else { self.table.mail_exchangers(domain) }
+    }
+
+    fn addresses<'a>(&'a self, host: &'a str) -> BoxFuture<'a, Result<Vec<IpAddr>, LookupFailure>> {
+        if self.is_down() { Box::pin(std::future::ready(Err(LookupFailure::Unavailable))) } else { self.table.addresses(host) }
+    }
 }
 
 /// What the engine knows of its receivers' limits: the very rate they hold it to, and fewer connections, see [`CONNECTIONS`].
-fn shaping(sandbox: &Sandbox) -> Result<Shaping, InstallationError> {
+fn shaping(setup: Setup, sandbox: &Sandbox) -> Result<Shaping, InstallationError> {
     let limits = format!(
-        "[default]\nconnections = 4\nconnect_rate = \"200/s\"\nmessages_per_connection = 50\nrates = [\"50/s\"]\n\
+        "[default]\nconnections = {}\nconnect_rate = \"200/s\"\nmessages_per_connection = {}\nrates = [\"50/s\"]\n\
          [site.\"{}\"]\nrates = [\"{}/{}s\"]\n[site.\"{}\"]\nconnections = {}\n",
+        setup.connections,
+        setup.messages_per_connection,
         address(sandbox, SiteKind::RateLimited)?,
         RATE_MESSAGES,
         RATE_WINDOW.as_secs(),
@@ -182,7 +218,7 @@ fn shaping(sandbox: &Sandbox) -> Result<Shaping, InstallationError> {
     Shaping::from_files(&[("limits.toml", limits)]).map_err(because)
 }
 
-fn address(sandbox: &Sandbox, kind: SiteKind) -> Result<String, InstallationError> {
+pub(crate) fn address(sandbox: &Sandbox, kind: SiteKind) -> Result<String, InstallationError> {
     let address = sandbox.address_of(kind.name()).ok_or_else(|| InstallationError(format!("the sandbox has no site {}", kind.name())))?;
     Ok(address.to_string())
 }

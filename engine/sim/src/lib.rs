@@ -24,12 +24,17 @@
 
 mod books;
 mod checkers;
+mod claims_system;
 mod crash;
 mod disk;
 mod evidence;
+mod fault;
 mod hunt;
 mod installation;
 mod life;
+mod notes;
+mod orders;
+mod parcel;
 mod record;
 mod run;
 mod scenario;
@@ -37,9 +42,13 @@ mod stage;
 
 pub use books::Taken;
 pub use crash::{CrashPlan, Ending};
-pub use evidence::{Evidence, Finding};
+pub use evidence::{Case, Evidence, Finding};
+pub use fault::Fault;
 pub use hunt::{Hunt, hunt};
 pub use installation::{Installation, InstallationError};
+pub use notes::{Answered, Obeyed, Remembered};
+pub use orders::PlannedOrder;
+pub use parcel::{Door, Fate, Line, Mark, Parcel};
 pub use record::{JobHistory, RecordHistory};
 pub use run::{Effort, Run, simulate};
 pub use scenario::{Scenario, SiteKind};

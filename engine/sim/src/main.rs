@@ -170,7 +170,7 @@ fn hunt_all(arguments: &Arguments) -> Result<u64, Box<dyn std::error::Error>> {
         let (installation, next, finished, seeds) = (installation.clone(), next.clone(), finished.clone(), seeds.clone());
         world.spawn_thread(&format!("sim-{number}"), move || async move {
             while let Some(plant) = Plant::ALL.get(next.fetch_add(1, Ordering::Relaxed)) {
-                if finished.send(hunt(&installation, *plant, seeds.clone(), &effort)).await.is_err() {
+                if finished.send(apart(|| hunt(&installation, *plant, seeds.clone(), &effort)).await).await.is_err() {
                     return;
                 }
             }
@@ -220,13 +220,19 @@ fn start(world: &World, arguments: &Arguments, seeds: Range<u64>) -> Result<(Rec
         world.spawn_thread(&format!("sim-{number}"), move || async move {
             while !gone.load(Ordering::Relaxed) {
                 let seed = next.fetch_add(1, Ordering::Relaxed);
-                if seed >= seeds.end || finished.send(simulate(&installation, seed, &effort)).await.is_err() {
+                if seed >= seeds.end || finished.send(apart(|| simulate(&installation, seed, &effort)).await).await.is_err() {
                     return;
                 }
             }
         });
     }
     Ok((runs, gone))
+}
+
+/// Runs a simulation outside of tokio's budget for tasks: all tasks of a simulated world would share the one of this thread's, and stand still
+/// when it is spent.
+async fn apart<R>(run: impl FnOnce() -> R) -> R {
+    tokio::task::unconstrained(async { run() }).await
 }
 
 fn print(out: &mut impl Write, arguments: &Arguments, mut run: Run) -> Result<(), Box<dyn std::error::Error>> {
@@ -238,11 +244,11 @@ fn print(out: &mut impl Write, arguments: &Arguments, mut run: Run) -> Result<()
         return Ok(());
     }
     let Run { seed, trace_hash, crashes, steps, virtual_ms, doubled, .. } = &run;
-    let phases = serde_json::to_string(&run.phases)?;
+    let (phases, faults) = (serde_json::to_string(&run.phases)?, serde_json::to_string(&run.faults)?);
     let verdict = if run.findings.is_empty() { "ok" } else { "FOUND" };
     writeln!(
         out,
-        "seed {seed}: {verdict}, trace {trace_hash:016x}, {steps} steps, {virtual_ms} ms virtual, {crashes} crashes {phases}, {doubled} doubled"
+        "seed {seed}: {verdict}, trace {trace_hash:016x}, {steps} steps, {virtual_ms} ms virtual, {crashes} crashes {phases}, {doubled} doubled, {faults}"
     )?;
     for finding in &run.findings {
         writeln!(out, "  {}: {}", finding.checker, finding.what)?;

@@ -1,9 +1,9 @@
 //! The record, read by itself: what the durable log says of each job, without asking ledger or engine.
 
-use crate::installation::{key_source, places};
+use crate::installation::{TENANT, places};
 use journal::{JournalConfig, KeyRing, Opened};
 use model::record::Record;
-use model::{BatchId, JobId, State, StreamName, Transactional};
+use model::{BatchId, Fingerprint, JobId, State, Stream};
 use std::collections::{BTreeMap, BTreeSet};
 use world::World;
 
@@ -17,6 +17,8 @@ pub struct JobHistory {
     pub batch: BatchId,
     /// The row it came from.
     pub row: u64,
+    /// The keyed hash of the key it was handed in under.
+    pub key: Fingerprint,
     /// Its states in order, the first one at the door.
     pub states: Vec<State>,
     /// The hashes that its intents froze; never more than one.
@@ -38,26 +40,36 @@ impl JobHistory {
 /// The whole record of a stream.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RecordHistory {
-    /// Every job of a batch that was committed.
+    /// Every job of a batch that was committed, or is rolling.
     pub jobs: BTreeMap<JobId, JobHistory>,
     /// Batches that were committed.
     pub committed: BTreeSet<BatchId>,
-    /// Batches that were opened.
-    pub opened: BTreeSet<BatchId>,
+    /// Batches of streamed jobs.
+    pub rolling: BTreeSet<BatchId>,
     /// Jobs that a start would have to go on with.
     pub left_to_do: Vec<State>,
     /// What recovery found wrong.
     pub damage: Vec<String>,
 }
 
+/// How keys that were handed in stand in the record.
+pub(crate) fn fingerprints<'k>(keys: &KeyRing, stated: impl Iterator<Item = &'k str>) -> Result<BTreeMap<Fingerprint, usize>, String> {
+    let tenant = keys.tenant(TENANT).map_err(|error| error.to_string())?;
+    let hash = |key: &str| keys.fingerprint(tenant, "key.stated", &[key.as_bytes()]).map_err(|error| error.to_string());
+    let mut found = BTreeMap::new();
+    for (number, key) in stated.enumerate() {
+        // The first line with a key is the one that counts; the others repeat it.
+        found.entry(hash(key)?).or_insert(number);
+    }
+    Ok(found)
+}
+
 impl RecordHistory {
-    /// Opens the journal once more, after the engine's last life, and reads it from its first frame.
-    pub(crate) async fn read(world: &World, segment_bytes: u64) -> Result<Self, String> {
-        let places = places();
-        let keys = KeyRing::open(world, &places.key_ring, &key_source()).map_err(|error| error.to_string())?;
-        let dir = places.journal.join(StreamName::Transactional.as_str());
+    /// Opens a journal once more, after the engine's last life, and reads it from its first frame.
+    pub(crate) async fn read<S: Stream>(world: &World, keys: &KeyRing, segment_bytes: u64) -> Result<Self, String> {
+        let dir = places().journal.join(S::NAME.as_str());
         let config = JournalConfig { segment_bytes, ..JournalConfig::new(dir) };
-        let opened = journal::open::<Transactional>(world.clone(), config, keys).await.map_err(|error| error.to_string())?;
+        let opened = journal::open::<S>(world.clone(), config, keys.clone()).await.map_err(|error| error.to_string())?;
         let Opened { journal, mut tail, recovered, writer, .. } = opened;
         let mut history = Self {
             left_to_do: recovered.jobs.iter().map(|job| job.state).filter(|state| state.is_active()).collect(),
@@ -71,7 +83,8 @@ impl RecordHistory {
             }
             records.into_iter().for_each(|(_, key, record)| history.add(key.job, record));
         }
-        history.jobs.retain(|_, job| history.committed.contains(&job.batch));
+        let Self { jobs, committed, rolling, .. } = &mut history;
+        jobs.retain(|_, job| committed.contains(&job.batch) || rolling.contains(&job.batch));
         journal.close().await;
         drop(journal);
         writer.join().await.map_err(|error| error.to_string())?;
@@ -80,16 +93,17 @@ impl RecordHistory {
 
     fn add(&mut self, job: Option<JobId>, record: Record) {
         match record {
-            Record::BatchOpen(open) => drop(self.opened.insert(open.batch)),
+            Record::BatchOpen(open) if open.rolling => drop(self.rolling.insert(open.batch)),
             Record::BatchCommit(commit) => drop(self.committed.insert(commit.batch)),
-            Record::BatchDiscard { .. }
+            Record::BatchOpen(_)
+            | Record::BatchDiscard { .. }
             | Record::BatchClose { .. }
             | Record::Operator(_)
             | Record::KeyDestroyed(_)
             | Record::Restored(_) => {}
             Record::Head(head) => {
                 let first = if head.held.is_some() { State::Held } else { State::Queued };
-                let history = JobHistory { batch: head.batch, row: head.row, states: vec![first], frozen: BTreeSet::new() };
+                let history = JobHistory { batch: head.batch, row: head.row, key: head.key, states: vec![first], frozen: BTreeSet::new() };
                 if let Some(job) = job {
                     self.jobs.insert(job, history);
                 }

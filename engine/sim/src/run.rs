@@ -3,11 +3,13 @@
 use crate::checkers;
 use crate::crash::CrashPlan;
 use crate::evidence::Finding;
+use crate::fault::Fault;
 use crate::installation::Installation;
 use crate::scenario::Scenario;
 use crate::stage::{ENGINE, Phase, Stage};
 use ledger::BatchReport;
 use serde::{Serialize, Serializer};
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use world::Plant;
 use world::simulated::Simulation;
@@ -50,8 +52,10 @@ pub struct Run {
     pub steps: u64,
     /// Virtual time, in milliseconds.
     pub virtual_ms: u64,
-    /// The engine's report, where it came to one.
-    pub report: Option<BatchReport>,
+    /// The kinds of fault it met, besides its receivers' tempers.
+    pub faults: BTreeSet<Fault>,
+    /// The engine's reports, where it came to them.
+    pub reports: Vec<BatchReport>,
     /// Messages that came more than once.
     pub doubled: u64,
     /// What must not be.
@@ -69,7 +73,7 @@ pub fn simulate(installation: &Installation, seed: u64, effort: &Effort) -> Run 
 
 /// The same seed, the same run.
 fn compared(mut first: Run, second: &Run) -> Run {
-    if (first.trace_hash, first.steps, &first.report) != (second.trace_hash, second.steps, &second.report) {
+    if (first.trace_hash, first.steps, &first.reports) != (second.trace_hash, second.steps, &second.reports) {
         let (one, other) = (first.steps, second.steps);
         first.findings.push(Finding::new("the_same_seed_is_the_same_run", format!("two runs differ: {one} and {other} steps")));
     }
@@ -81,7 +85,8 @@ fn one_run(installation: &Installation, seed: u64, effort: &Effort) -> Run {
     simulation.set_step_limit(effort.steps_max);
     effort.plant.into_iter().for_each(|plant| simulation.plant(plant));
     let scenario = Scenario::new(seed, effort.rows);
-    let plan = CrashPlan::new(seed, effort.crashes, effort.rows);
+    let faults = scenario.faults.clone();
+    let plan = CrashPlan::new(seed, effort.crashes, effort.rows, &faults);
     let stage = catch_unwind(AssertUnwindSafe(|| Stage::set(installation, &simulation, scenario)));
     let mut stage = match stage {
         Ok(Ok(stage)) => stage,
@@ -91,15 +96,15 @@ fn one_run(installation: &Installation, seed: u64, effort: &Effort) -> Run {
     // A panic in any task ends the run and is a finding; its message has no value of a person, like every message of the engine.
     let played = catch_unwind(AssertUnwindSafe(|| stage.play(&plan)));
     let mut findings = std::mem::take(&mut stage.findings);
-    let report = match played {
+    let reports = match played {
         Ok(Some(evidence)) => {
             findings.extend(checkers::check(&evidence));
-            Some(evidence.report)
+            evidence.reports.into_values().map(|(_, report)| report).collect()
         }
-        Ok(None) => None,
+        Ok(None) => Vec::new(),
         Err(panic) => {
             findings.push(Finding::new("nothing_panics", panic_text(&*panic)));
-            None
+            Vec::new()
         }
     };
     Run {
@@ -110,7 +115,8 @@ fn one_run(installation: &Installation, seed: u64, effort: &Effort) -> Run {
         steps: simulation.steps(),
         virtual_ms: simulation.now().0 / 1_000_000,
         doubled: stage.sandbox.report().doubled,
-        report,
+        faults,
+        reports,
         latest_events: if findings.is_empty() { Vec::new() } else { simulation.latest_events() },
         findings,
     }
@@ -124,7 +130,8 @@ fn failed(simulation: &Simulation, seed: u64, error: String) -> Run {
         phases: Vec::new(),
         steps: simulation.steps(),
         virtual_ms: 0,
-        report: None,
+        faults: BTreeSet::new(),
+        reports: Vec::new(),
         doubled: 0,
         findings: vec![Finding::new("the_stage_is_set", error)],
         latest_events: simulation.latest_events(),

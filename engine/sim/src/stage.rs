@@ -5,31 +5,34 @@ use crate::checkers::{Nonces, Secrets};
 use crate::crash::{CrashPlan, Ending};
 use crate::disk;
 use crate::evidence::{Evidence, Finding};
-use crate::installation::Installation;
-use crate::life::{self, BatchFiles, LifeEnd, Orders};
-use crate::record::RecordHistory;
-use crate::scenario::{Format, Scenario, SiteKind};
+use crate::fault::Fault;
+use crate::installation::{Installation, key_source, places};
+use crate::life::{self, Errand, LifeEnd, Orders, Reports};
+use crate::notes::Notes;
+use crate::parcel::{Door, Parcel};
+use crate::record::{RecordHistory, fingerprints};
+use crate::scenario::{Scenario, SiteKind};
 use futures_util::future::{Either, select};
-use ledger::BatchReport;
-use model::Monotonic;
+use journal::KeyRing;
+use model::{Fingerprint, Marketing, Monotonic, StreamName, Timestamp, Transactional};
 use serde::Serialize;
 use sink::Sandbox;
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::io;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
-use testkit::Batch;
 use world::World;
 use world::channel::{OneReceiver, Receiver, Signal};
-use world::simulated::Simulation;
+use world::simulated::{DiskWeather, Simulation};
 
 /// The engine's machine.
 pub(crate) const ENGINE: &str = "engine";
 /// The receivers' machine, which never crashes.
 const RECEIVERS: &str = "receivers";
+/// The engine's disk, where nobody makes it smaller.
+const DISK_BYTES: u64 = 1 << 40;
 /// How long connections are reset in a life, where they are: a batch must come to its end.
 const RESETS_FOR: Duration = Duration::from_secs(120);
 
@@ -39,15 +42,17 @@ pub(crate) struct Stage<'s> {
     simulation: &'s Simulation,
     engine: World,
     scenario: Scenario,
-    batch: Batch,
-    files: BatchFiles,
+    errands: Arc<Vec<Errand>>,
     /// Holds the files until the end.
     _folder: TempDir,
     pub(crate) sandbox: Sandbox,
     books: Books,
     secrets: Secrets,
     nonces: Nonces,
-    /// The batch was accepted in this life, or found accepted.
+    notes: Notes,
+    /// Lives so far.
+    lives: usize,
+    /// Everything was accepted in this life, or found accepted.
     is_accepted: bool,
     /// What the engine was at when its machine crashed.
     pub(crate) phases: Vec<Phase>,
@@ -75,9 +80,8 @@ enum Fate {
 }
 
 impl<'s> Stage<'s> {
-    /// Sets it: receivers open, a batch on the real disk, a key on the engine's.
+    /// Sets it: receivers open, parcels on the real disk, a key on the engine's.
     pub(crate) fn set(installation: &'s Installation, simulation: &'s Simulation, scenario: Scenario) -> Result<Self, String> {
-        simulation.set_weather(scenario.weather);
         let (engine, receivers) = (simulation.world_of(ENGINE), simulation.world_of(RECEIVERS));
         let nonces = Nonces::default();
         let noting = nonces.clone();
@@ -93,26 +97,44 @@ impl<'s> Stage<'s> {
             })
         };
         let sandbox = Sandbox::start_with(&receivers, scenario.sandbox.clone(), Some(on_delivery)).map_err(|error| error.to_string())?;
-        let batch = Batch::new(scenario.options.clone());
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-        let files = write_files(&batch, scenario.format, folder.path()).map_err(|error| error.to_string())?;
-        let secrets = Secrets::of(&batch);
-        Ok(Self {
+        let errand = |parcel: &Parcel| -> io::Result<Errand> {
+            let lines = if parcel.door == Door::Socket { parcel.socket_lines() } else { Vec::new() };
+            Ok(Errand { door: parcel.door, after: parcel.after, files: parcel.write(folder.path())?, lines: Arc::new(lines) })
+        };
+        let errands = scenario.parcels.iter().map(errand).collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
+        let secrets = Secrets::of(&scenario.parcels);
+        let stage = Self {
             installation,
             simulation,
             engine,
             scenario,
-            batch,
-            files,
+            errands: Arc::new(errands),
             _folder: folder,
             sandbox,
             books,
             secrets,
             nonces,
+            notes: Notes::default(),
+            lives: 0,
             is_accepted: false,
             phases: Vec::new(),
             findings: Vec::new(),
-        })
+        };
+        stage.set_weather()?;
+        Ok(stage)
+    }
+
+    fn set_weather(&self) -> Result<(), String> {
+        let (simulation, scenario) = (self.simulation, &self.scenario);
+        let counting = SiteKind::ALL.into_iter().filter(|kind| kind.is_counting());
+        let prompt = counting.filter_map(|kind| self.sandbox.address_of(kind.name())).collect();
+        simulation.set_weather(scenario.weather);
+        simulation.set_network_trouble(scenario.network_trouble(prompt));
+        simulation.set_disk_delay(ENGINE, scenario.disk_busy_max);
+        let short_reads_percent = if scenario.has(Fault::ShortReads) { 30 } else { 0 };
+        simulation.set_disk_weather(ENGINE, DiskWeather { short_reads_percent });
+        Ok(())
     }
 
     /// Lives that end as planned, and a last one that ends by itself.
@@ -121,9 +143,8 @@ impl<'s> Stage<'s> {
             let fate = self.one_life(Some(*ending));
             self.search_disk();
             match (fate, ending) {
-                (Ok(Fate::Crashed), _)
-                | (Ok(Fate::Ended(LifeEnd::Stopped)), Ending::Stop(_))
-                | (Ok(Fate::Ended(LifeEnd::Poisoned)), Ending::SyncFails(_)) => {}
+                (Ok(Fate::Crashed), _) | (Ok(Fate::Ended(LifeEnd::Stopped)), Ending::Stop(_)) => {}
+                (Ok(Fate::Ended(LifeEnd::Poisoned | LifeEnd::Failed(_))), ending) if ending.is_of_disk() => {}
                 // It was through before its time: the crash finds it at rest.
                 (Ok(Fate::Ended(LifeEnd::Done(_))), ending) if ending.is_crash() => {
                     self.simulation.crash_host(ENGINE);
@@ -133,12 +154,13 @@ impl<'s> Stage<'s> {
                 (fate, _) => return self.give_up(fate),
             }
             self.simulation.run_for(*down);
+            self.jump();
         }
         let fate = self.one_life(None);
         self.search_disk();
         self.findings.extend(self.nonces.check());
         match fate {
-            Ok(Fate::Ended(LifeEnd::Done(report))) => self.evidence(*report),
+            Ok(Fate::Ended(LifeEnd::Done(reports))) => self.evidence(reports),
             fate => self.give_up(fate),
         }
     }
@@ -155,28 +177,50 @@ impl<'s> Stage<'s> {
         None
     }
 
+    /// The wall clock is wrong after a start, or was before.
+    fn jump(&self) {
+        let wall = self.engine.wall();
+        match self.scenario.clock_jump(self.lives) {
+            Some((true, span)) => self.simulation.set_wall(wall + span),
+            Some((false, span)) => self.simulation.set_wall(Timestamp(wall.0.saturating_sub(span.as_millis() as u64))),
+            None => {}
+        }
+    }
+
     fn one_life(&mut self, ending: Option<Ending>) -> Result<Fate, String> {
-        let settings = self.installation.settings(&self.engine, &self.scenario, &self.sandbox).map_err(|error| error.to_string())?;
+        let setup = self.scenario.setup(self.lives);
+        let settings = self.installation.settings(&self.engine, &self.scenario, setup, &self.sandbox).map_err(|error| error.to_string())?;
         let crashes_before = self.simulation.crashes_of(ENGINE);
         match ending {
             Some(Ending::Power(point)) => self.simulation.crash_host_at(ENGINE, point),
             Some(Ending::Taken(messages)) => self.books.crash_after(messages),
+            Some(Ending::DiskFails { what, later, times }) => self.simulation.fail_disk(ENGINE, what, later, times),
             _ => {}
         }
         let (answer, ended) = world::channel::oneshot();
         let (tell, told) = world::channel::bounded(4);
-        let (world, files) = (self.engine.clone(), self.files.clone());
-        let orders = Orders { longest: self.scenario.lifetime * 3, stop: Signal::new() };
+        let world = self.engine.clone();
+        let orders = Orders {
+            seed: self.scenario.seed,
+            errands: Arc::clone(&self.errands),
+            orders: self.scenario.orders.iter().filter(|order| order.life == self.lives).copied().collect(),
+            longest: self.scenario.lifetime * 3,
+            stop: Signal::new(),
+            notes: self.notes.clone(),
+            tell,
+        };
+        self.lives += 1;
         let stop = orders.stop.clone();
         self.engine.spawn_thread("operator", move || async move {
             // Dropped unsent where the machine crashes.
-            let _ = answer.send(life::live(world, settings, files, orders, tell).await);
+            let _ = answer.send(life::live(world, settings, orders).await);
         });
         let was_accepted = std::mem::take(&mut self.is_accepted) || self.phases.iter().any(|phase| *phase != Phase::Intake);
         let end = self.watch(ended, told, ending, &stop);
         // What comes after the life is not part of it.
         self.simulation.forget_crash_points(ENGINE);
-        self.simulation.fail_syncs(ENGINE, 0);
+        self.simulation.forget_disk_failures(ENGINE);
+        self.simulation.set_disk_capacity(ENGINE, DISK_BYTES);
         self.books.crash_never();
         if self.simulation.crashes_of(ENGINE) > crashes_before {
             let starting = if was_accepted { Phase::Recovery } else { Phase::Intake };
@@ -205,7 +249,9 @@ impl<'s> Stage<'s> {
                         end_at = None;
                         match ending {
                             Some(Ending::Stop(_)) => stop.set(),
-                            Some(Ending::SyncFails(_)) => simulation.fail_syncs(ENGINE, 1),
+                            Some(Ending::DiskFull { room, .. }) => {
+                                simulation.set_disk_capacity(ENGINE, simulation.disk_used(ENGINE) + room)
+                            }
                             _ => {
                                 simulation.crash_host(ENGINE);
                                 return None;
@@ -228,36 +274,34 @@ impl<'s> Stage<'s> {
     }
 
     /// Everything the run left behind.
-    fn evidence(&mut self, report: BatchReport) -> Option<Evidence> {
-        let record = match self.simulation.run(RecordHistory::read(&self.engine, self.scenario.segment_bytes)) {
-            Ok(record) => record,
+    fn evidence(&mut self, reports: Reports) -> Option<Evidence> {
+        let (records, socket_keys) = match self.read_records() {
+            Ok(read) => read,
             Err(error) => return self.give_up(Err(format!("the record cannot be read: {error}"))),
         };
         let destinations = |kind: SiteKind| self.sandbox.destinations_at(kind.name()).into_iter().map(move |name| (name, kind));
-        let kinds: BTreeMap<String, SiteKind> = SiteKind::ALL.into_iter().flat_map(destinations).collect();
         Some(Evidence {
             scenario: self.scenario.clone(),
-            batch: self.batch.clone(),
-            kinds,
-            report,
-            record,
+            kinds: SiteKind::ALL.into_iter().flat_map(destinations).collect(),
+            reports,
+            records,
+            socket_keys,
             taken: self.books.all(),
             counted: self.sandbox.report(),
+            remembered: self.notes.all(),
         })
     }
-}
 
-fn write_files(batch: &Batch, format: Format, folder: &Path) -> io::Result<BatchFiles> {
-    // The name reaches rejects; the folder reaches nothing.
-    let files = BatchFiles { batch: folder.join("batch"), contacts: folder.join("contacts.csv") };
-    let mut into = BufWriter::new(File::create(&files.batch)?);
-    match format {
-        Format::X12835 => batch.write_x12_835(&mut into)?,
-        Format::Ndjson => batch.write_ndjson(&mut into)?,
-    };
-    into.flush()?;
-    let mut into = BufWriter::new(File::create(&files.contacts)?);
-    batch.write_contacts(&mut into)?;
-    into.flush()?;
-    Ok(files)
+    fn read_records(&self) -> Result<(BTreeMap<StreamName, RecordHistory>, BTreeMap<Fingerprint, usize>), String> {
+        let keys = KeyRing::open(&self.engine, &places().key_ring, &key_source()).map_err(|error| error.to_string())?;
+        let streamed = self.scenario.parcels.iter().filter(|parcel| parcel.door == Door::Socket);
+        let stated = fingerprints(&keys, streamed.flat_map(|parcel| &parcel.lines).map(|line| line.key.as_str()))?;
+        let segment_bytes = self.scenario.setup(self.lives).segment_bytes;
+        let records = self.simulation.run(async {
+            let transactional = RecordHistory::read::<Transactional>(&self.engine, &keys, segment_bytes).await?;
+            let marketing = RecordHistory::read::<Marketing>(&self.engine, &keys, segment_bytes).await?;
+            Ok::<_, String>([(StreamName::Transactional, transactional), (StreamName::Marketing, marketing)])
+        })?;
+        Ok((records.into(), stated))
+    }
 }

@@ -1,5 +1,6 @@
 //! What a sandbox is made of: its sites, how many destinations lie at them, where it listens.
 
+use crate::map::Map;
 use crate::{Personality, SandboxError, TlsOffer};
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -148,6 +149,11 @@ impl SandboxConfig {
     pub fn quick(destinations: usize, sites: usize) -> Self {
         let name = |number| format!("quick-{number:05}");
         Self::new(destinations, (1..=sites).map(|number| SiteConfig::new(name(number), Personality::quick(), 1)).collect())
+    }
+
+    /// The destinations that will lie at a site, by its name: the same as in the sandbox that is made of this.
+    pub fn destinations_at(&self, site: &str) -> Vec<String> {
+        Map::new(self).destinations_at(site)
     }
 
     /// Everything that must hold before a door is opened.

@@ -5,6 +5,7 @@ use crate::judgement::{FinalVerdict, Judge, answer};
 use crate::keep::Keeper;
 use crate::map::{Map, Meaning};
 use crate::message_id::{hash64, message_id};
+use crate::personality::StormAt;
 use crate::report::SiteReport;
 use crate::sandbox::{Delivered, OnDelivery};
 use model::Mailbox;
@@ -160,6 +161,10 @@ impl Conversation {
             self.refuse(&answer("421 4.3.2 The sandbox has too many connections open"), 0);
             return None;
         }
+        if let Some(refusal) = self.storm(StormAt::Greeting) {
+            self.refuse(&refusal, 0);
+            return None;
+        }
         if let Some(refusal) = site.judge.borrow().connection(open) {
             self.refuse(&refusal, 1);
             return None;
@@ -177,6 +182,10 @@ impl Conversation {
             counts.violations += violations;
         });
         self.receiver.greet_with(refusal);
+    }
+
+    fn storm(&self, at: StormAt) -> Option<Answer> {
+        self.site.judge.borrow().storm(at, self.site.desk.world.monotonic())
     }
 
     async fn wait(&self) {
@@ -238,7 +247,7 @@ impl Conversation {
             Event::Mail { sender, .. } => {
                 self.sender = sender;
                 self.recipients.clear();
-                self.site.judge.borrow().mail(self.final_dots)
+                self.storm(StormAt::Mail).or_else(|| self.site.judge.borrow().mail(self.final_dots))
             }
             Event::Recipient { mailbox } => self.recipient(mailbox),
             Event::Fault(_) => {
@@ -264,7 +273,8 @@ impl Conversation {
             return Some(answer("550 5.7.1 Relaying denied"));
         }
         let now = desk.world.monotonic();
-        let refusal = self.site.judge.borrow_mut().recipient(self.sender.as_ref(), &mailbox, now);
+        let storm = self.storm(StormAt::Recipient);
+        let refusal = storm.or_else(|| self.site.judge.borrow_mut().recipient(self.sender.as_ref(), &mailbox, now));
         if refusal.is_none() {
             self.recipients.push(mailbox);
         }
@@ -297,6 +307,11 @@ impl Conversation {
         let id = message_id(content).map(|id| hash64(&[id]));
         let now = site.desk.world.monotonic();
         let in_window = site.desk.books.with(|books| books.sites[site.index].final_dot(self.source, now));
+        if let Some(refusal) = self.storm(StormAt::FinalDot) {
+            // It counts in the window, and breaks no limit.
+            site.answered(&refusal);
+            return FinalVerdict::Answer(refusal);
+        }
         let verdict = site.judge.borrow_mut().final_dot(in_window, id);
         match &verdict {
             FinalVerdict::Accept => self.book(content, id, true),

@@ -1,7 +1,7 @@
 //! What a site answers: its personality with a memory. No I/O and no clock of its own.
 
 use crate::message_id::{falls_into, hash64};
-use crate::personality::Personality;
+use crate::personality::{Personality, StormAt};
 use model::{Mailbox, Monotonic};
 use smtp::Answer;
 use std::collections::{HashMap, HashSet};
@@ -39,6 +39,23 @@ impl Judge {
     /// How long a greeting or the answer to a final dot takes.
     pub(crate) fn delay(&self) -> Duration {
         self.personality.delay
+    }
+
+    /// At this point of a conversation, where a storm rages.
+    pub(crate) fn storm(&self, at: StormAt, now: Monotonic) -> Option<Answer> {
+        let storm = self.personality.storm.filter(|storm| storm.at == at)?;
+        let (every, lasts) = (storm.every.as_nanos().max(1), storm.lasts.as_nanos());
+        if u128::from(now.0) % every >= lasts {
+            return None;
+        }
+        Some(answer(match (at, storm.permanent) {
+            (StormAt::Greeting, _) => "421 4.3.2 Not now, try again later",
+            (StormAt::Mail, _) => "451 4.3.2 Not now, try again later",
+            (StormAt::Recipient, false) => "450 4.2.0 Not now, try again later",
+            (StormAt::Recipient, true) => "550 5.1.1 The mailbox does not exist",
+            (StormAt::FinalDot, false) => "451 4.3.0 Not now, try again later",
+            (StormAt::FinalDot, true) => "554 5.6.0 The content is not taken",
+        }))
     }
 
     /// On a connection, where `open` others from its source are open.
@@ -112,7 +129,7 @@ pub(crate) fn answer(line: &'static str) -> Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::personality::{Drops, RateLimit};
+    use crate::personality::{Drops, RateLimit, Storm};
 
     fn mailbox(number: u32) -> Mailbox {
         Mailbox::parse(&format!("m{number}@d00001.example")).unwrap()
@@ -161,6 +178,17 @@ mod tests {
         assert!(matches!(limited.final_dot(4, None), FinalVerdict::Answer(answer) if answer.code() == 421));
         let open = Personality { rate: Some(RateLimit { messages: 3, window: SECOND, closes: false }), ..Personality::default() };
         assert!(matches!(Judge::new(open, 1).final_dot(4, None), FinalVerdict::Answer(answer) if answer.code() == 451));
+    }
+
+    #[test]
+    fn a_storm_comes_and_goes_at_its_point() {
+        let storm = Storm { every: SECOND * 10, lasts: SECOND * 3, at: StormAt::Recipient, permanent: false };
+        let judge = Judge::new(Personality::storming(storm), 1);
+        let at = |seconds: u32| code(judge.storm(StormAt::Recipient, Monotonic(0) + SECOND * seconds));
+        assert_eq!([at(0), at(2), at(3), at(9), at(10), at(13)], [450, 450, 250, 250, 450, 250]);
+        assert_eq!(code(judge.storm(StormAt::FinalDot, Monotonic(0))), 250);
+        let for_good = Judge::new(Personality::storming(Storm { at: StormAt::FinalDot, permanent: true, ..storm }), 1);
+        assert_eq!(code(for_good.storm(StormAt::FinalDot, Monotonic(0))), 554);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The receiving world: MTAs with personalities on loopback addresses, and the DNS that points at them.
 //!
 //! Thousands of invented destinations (`d00001.example`, …) lie at a few *sites*. Each site is one loopback address with one
-//! [`Personality`]: quick, slow, greylisting, refusing, full, rate-limited, connection-limited, closing, dropping, or
+//! [`Personality`]: quick, slow, greylisting, refusing, full, rate-limited, connection-limited, closing, dropping, storming, or
 //! without usable TLS. A small DNS responder answers for all of them. Engine, load test and simulator
 //! deliver into it and compare what they believe with what the [`Report`] counted.
 //!
@@ -33,6 +33,6 @@ mod sandbox;
 
 pub use config::{Keep, Mx, SandboxConfig, SiteConfig};
 pub use error::SandboxError;
-pub use personality::{Drops, Full, Personality, RateLimit, TlsOffer};
+pub use personality::{Drops, Full, Personality, RateLimit, Storm, StormAt, TlsOffer};
 pub use report::{DnsReport, Report, SiteReport};
 pub use sandbox::{Delivered, OnDelivery, Sandbox};

@@ -21,8 +21,36 @@ pub struct Personality {
     pub messages_per_connection_max: Option<u32>,
     /// Connections lost after the final dot.
     pub drops: Option<Drops>,
+    /// Spells in which it refuses everybody.
+    pub storm: Option<Storm>,
     /// What STARTTLS leads to.
     pub tls: TlsOffer,
+}
+
+/// Spells in which a site refuses everybody at one point of the conversation: an overloaded filter, a full disk, a mistaken rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Storm {
+    /// From the beginning of one to the beginning of the next; the first begins at once.
+    pub every: Duration,
+    /// How long each lasts.
+    pub lasts: Duration,
+    /// Where it refuses.
+    pub at: StormAt,
+    /// 5xx instead of 4xx. At the greeting and at MAIL it is 4xx all the same: no site turns away everybody for good.
+    pub permanent: bool,
+}
+
+/// Where in the conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StormAt {
+    /// Instead of the greeting.
+    Greeting,
+    /// On MAIL.
+    Mail,
+    /// On RCPT.
+    Recipient,
+    /// On the final dot.
+    FinalDot,
 }
 
 /// Mailboxes that are full.
@@ -112,6 +140,11 @@ impl Personality {
     /// Loses the connection after the final dot for a share of messages, half of them accepted.
     pub fn dropping(per_mille: u16) -> Self {
         Self { drops: Some(Drops { per_mille, accepted_per_mille: 500 }), ..Self::default() }
+    }
+
+    /// Refuses everybody now and then.
+    pub fn storming(storm: Storm) -> Self {
+        Self { storm: Some(storm), ..Self::default() }
     }
 
     /// Quick, with this TLS.

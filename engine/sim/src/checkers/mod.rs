@@ -6,6 +6,7 @@ mod no_nonce_twice_under_one_key;
 mod nothing_lost;
 mod nothing_readable_on_disk;
 mod nothing_sent_twice_unless_uncertain;
+mod orders_are_obeyed;
 mod right_content_to_right_address;
 
 pub(crate) use no_nonce_twice_under_one_key::Nonces;
@@ -21,6 +22,7 @@ pub(crate) fn check(evidence: &Evidence) -> Vec<Finding> {
         nothing_sent_twice_unless_uncertain::check,
         right_content_to_right_address::check,
         limits_hold_at_the_receiver::check,
+        orders_are_obeyed::check,
     ]
     .into_iter()
     .flat_map(|checker| checker(evidence))
@@ -32,9 +34,10 @@ mod tests {
     use super::*;
     use crate::crash::CrashPlan;
     use crate::installation::Installation;
+    use crate::notes::{Answered, Obeyed};
     use crate::scenario::{Scenario, SiteKind};
     use crate::stage::Stage;
-    use model::State;
+    use model::{JobId, Monotonic, State};
     use std::collections::BTreeSet;
     use world::simulated::Simulation;
 
@@ -42,8 +45,10 @@ mod tests {
     fn evidence() -> Evidence {
         let installation = Installation::new().unwrap();
         let simulation = Simulation::new(5);
-        let mut scenario = Scenario::new(5, 40);
+        let mut scenario = Scenario::new(5, 120);
         // Without losses on the way no statement is uncertain, and each tampering stands alone.
+        scenario.faults.clear();
+        scenario.orders.clear();
         scenario.resets_every = None;
         scenario.sandbox.sites.iter_mut().for_each(|site| site.personality.drops = None);
         let evidence = Stage::set(&installation, &simulation, scenario).unwrap().play(&CrashPlan::default()).unwrap();
@@ -58,7 +63,8 @@ mod tests {
     #[test]
     fn each_checker_sees_what_it_is_for() {
         let mut lost = evidence();
-        let gone = lost.taken.pop().unwrap();
+        let last = lost.taken.iter().rposition(|taken| !taken.marks.is_empty()).unwrap();
+        let gone = lost.taken.remove(last);
         assert_eq!(names(&lost), BTreeSet::from(["nothing_lost"]));
 
         lost.taken.extend([gone.clone(), gone.clone()]);
@@ -66,9 +72,9 @@ mod tests {
         lost.taken.pop();
 
         let last = lost.taken.len() - 1;
-        lost.taken[last].rows = vec![9_999];
-        assert_eq!(names(&lost), BTreeSet::from(["right_content_to_right_address"]));
-        lost.taken[last].rows = gone.rows.clone();
+        lost.taken[last].marks = vec![(1, 9_999)];
+        assert_eq!(names(&lost), BTreeSet::from(["nothing_lost", "right_content_to_right_address"]));
+        lost.taken[last].marks = gone.marks.clone();
         lost.taken[last].recipient = "somebody.else@d00001.example".to_owned();
         assert_eq!(names(&lost), BTreeSet::from(["nothing_lost", "right_content_to_right_address"]));
         lost.taken[last] = gone;
@@ -77,25 +83,41 @@ mod tests {
         assert_eq!(names(&lost), BTreeSet::from(["limits_hold_at_the_receiver"]));
         lost.counted.sites[0].violations = 0;
 
-        lost.report.statements.duplicate += 1;
+        let first = *lost.reports.keys().next().unwrap();
+        lost.reports.get_mut(&first).unwrap().1.statements.duplicate += 1;
         assert_eq!(names(&lost), BTreeSet::from(["every_row_accounted_for"]));
-        lost.report.statements.duplicate -= 1;
-
-        let quick: Vec<u64> = lost.cases().filter(|case| case.kind == SiteKind::Quick).map(|case| case.row.number).collect();
-        let job = lost.record.jobs.values_mut().find(|job| quick.contains(&job.row)).unwrap();
-        job.states.push(State::Bounced);
-        assert_eq!(names(&lost), BTreeSet::from(["nothing_lost", "every_row_accounted_for"]));
-        job_back(&mut lost);
-        let first = *lost.record.jobs.keys().next().unwrap();
-        lost.record.jobs.get_mut(&first).unwrap().frozen.extend([[1; 32], [2; 32]]);
-        assert_eq!(names(&lost), BTreeSet::from(["nothing_sent_twice_unless_uncertain"]));
+        lost.reports.get_mut(&first).unwrap().1.statements.duplicate -= 1;
+        assert_eq!(names(&lost), BTreeSet::new());
     }
 
-    fn job_back(evidence: &mut Evidence) {
-        for job in evidence.record.jobs.values_mut() {
-            if job.states.ends_with(&[State::Delivered, State::Bounced]) {
-                job.states.pop();
-            }
-        }
+    #[test]
+    fn what_was_promised_and_ordered_is_looked_after() {
+        let mut evidence = evidence();
+        let told = evidence.remembered.answers.clone();
+        let line = *told.iter().find(|(_, answer)| matches!(answer, Answered::Job(_))).unwrap().0;
+        evidence.remembered.answers.insert(line, Answered::Job(JobId::new(9, 9)));
+        assert_eq!(names(&evidence), BTreeSet::from(["nothing_lost"]));
+        evidence.remembered.answers = told;
+
+        let parcel = 0;
+        evidence.remembered.obeyed.push((parcel, Obeyed { from: Monotonic(0), until: None, is_cancel: false }));
+        evidence.taken.iter_mut().for_each(|taken| taken.at = Monotonic(u64::MAX - 1));
+        assert_eq!(names(&evidence), BTreeSet::from(["orders_are_obeyed"]));
+        evidence.remembered.obeyed.clear();
+
+        let (_, record) = evidence.records.iter_mut().next().unwrap();
+        let jobs: Vec<JobId> = record.jobs.keys().copied().collect();
+        record.jobs.get_mut(&jobs[0]).unwrap().frozen.extend([[1; 32], [2; 32]]);
+        assert_eq!(names(&evidence), BTreeSet::from(["nothing_sent_twice_unless_uncertain"]));
+    }
+
+    #[test]
+    fn a_delivered_statement_must_not_be_called_bounced() {
+        let mut evidence = evidence();
+        let quick = evidence.cases().iter().find(|case| case.kind == SiteKind::Quick && case.parcel == 0).unwrap().line.number;
+        let batch = evidence.remembered.batches[&0];
+        let jobs = evidence.records.values_mut().flat_map(|record| record.jobs.values_mut());
+        jobs.filter(|job| job.batch == batch && job.row == quick).for_each(|job| job.states.push(State::Bounced));
+        assert_eq!(names(&evidence), BTreeSet::from(["nothing_lost", "every_row_accounted_for"]));
     }
 }

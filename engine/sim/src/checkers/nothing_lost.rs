@@ -1,29 +1,56 @@
-//! Invariant 10, first half: every accepted statement is delivered, or is where its receiver's temper may put it.
+//! Invariants 1 and 10, first half: what was accepted is there, and every accepted statement is delivered, or is where its receiver's
+//! temper or an operator's order may put it.
 
 use crate::evidence::{Case, Evidence, Finding};
+use crate::notes::Answered;
+use crate::parcel::Fate;
 use model::State;
 use outcome::UncertainRule;
 
 const NAME: &str = "nothing_lost";
 
 pub(super) fn check(evidence: &Evidence) -> Vec<Finding> {
-    evidence.cases().filter_map(|case| Some(Finding::new(NAME, wrong(evidence.scenario.uncertain, &case)?))).collect()
+    let wrong = |case: &Case<'_>| Some(Finding::new(NAME, wrong(evidence, case)?));
+    let mut findings: Vec<Finding> = evidence.cases().iter().filter_map(wrong).collect();
+    findings.extend(promises(evidence));
+    findings
 }
 
-fn wrong(rule: UncertainRule, case: &Case<'_>) -> Option<String> {
-    let (row, kind) = (case.row.number, case.kind.name());
-    let Some(job) = case.job else { return Some(format!("row {row} ({kind}) is in no committed batch")) };
+/// What people outside were told stands in the record.
+fn promises(evidence: &Evidence) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let is_committed = |batch| evidence.records.values().any(|record| record.committed.contains(batch));
+    for (parcel, batch) in &evidence.remembered.batches {
+        if !is_committed(batch) {
+            findings.push(Finding::new(NAME, format!("parcel {parcel} was accepted as {batch}, and the record has no commit of it")));
+        }
+    }
+    for (line, answer) in &evidence.remembered.answers {
+        let Answered::Job(job) = answer else { continue };
+        if !evidence.records.values().any(|record| record.jobs.contains_key(job)) {
+            findings
+                .push(Finding::new(NAME, format!("line {line} of the job socket was accepted as {job}, and the record has no such job")));
+        }
+    }
+    findings
+}
+
+fn wrong(evidence: &Evidence, case: &Case<'_>) -> Option<String> {
+    let name = case.name();
+    debug_assert_eq!(case.line.fate, Fate::Sent);
+    let Some(job) = case.job else { return Some(format!("{name} has no job")) };
     let state = job.state();
     if state == State::Delivered && case.taken.is_empty() {
-        return Some(format!("row {row} ({kind}) is delivered, and its receiver has nothing: {:?}", job.states));
+        return Some(format!("{name} is delivered, and its receiver has nothing: {:?}", job.states));
     }
-    let is_left_uncertain = state == State::Uncertain && rule == UncertainRule::Hold;
-    if !is_left_uncertain && !case.kind.may_end(state) {
-        return Some(format!("row {row} ({kind}) ended as {state}: {:?}", job.states));
+    let is_left_uncertain = state == State::Uncertain && evidence.scenario.uncertain == UncertainRule::Hold;
+    let is_cancelled = state == State::Cancelled && evidence.remembered.cancelled.contains(&case.parcel);
+    if !is_left_uncertain && !is_cancelled && !case.kind.may_end(state) {
+        return Some(format!("{name} ended as {state}: {:?}", job.states));
     }
     // Whoever has it must not be told that it never came; a receiver that takes no more of a message it has is uncertain first.
     if !case.taken.is_empty() && !matches!(state, State::Delivered) && !job.was_uncertain() {
-        return Some(format!("row {row} ({kind}) was taken, and the record says {state}: {:?}", job.states));
+        return Some(format!("{name} was taken, and the record says {state}: {:?}", job.states));
     }
     None
 }

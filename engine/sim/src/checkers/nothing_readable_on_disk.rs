@@ -2,8 +2,8 @@
 
 use crate::disk::FoundFile;
 use crate::evidence::Finding;
+use crate::parcel::Parcel;
 use std::collections::BTreeSet;
-use testkit::Batch;
 
 const NAME: &str = "nothing_readable_on_disk";
 /// Bytes of a secret that are looked for; shorter ones would be found by chance.
@@ -17,16 +17,10 @@ pub(crate) struct Secrets {
 }
 
 impl Secrets {
-    pub(crate) fn of(batch: &Batch) -> Self {
+    pub(crate) fn of(parcels: &[Parcel]) -> Self {
         let mut secrets = Self { prefixes: BTreeSet::new(), first: [false; 256] };
-        for row in batch.rows() {
-            let person = &row.person;
-            let whole = format!("{} {}", person.given_name.reveal(), person.family_name.reveal());
-            secrets.add(&whole);
-            for one in [&person.family_name, &person.email, &person.member_id, &row.statement.claim_number] {
-                secrets.add(one.reveal());
-            }
-        }
+        let words = parcels.iter().flat_map(|parcel| &parcel.lines).flat_map(|line| &line.secrets);
+        words.for_each(|word| secrets.add(word));
         secrets
     }
 
@@ -54,18 +48,20 @@ impl Secrets {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::parcel::Door;
+    use std::time::Duration;
     use testkit::Options;
 
     #[test]
     fn finds_a_name_wherever_it_lies_and_nothing_in_noise() {
-        let batch = Batch::new(Options { rows: 20, ..Options::default() });
-        let secrets = Secrets::of(&batch);
+        let parcels = [Parcel::new(1, 0, Door::Ndjson, Duration::ZERO, Options { rows: 20, ..Options::default() })];
+        let secrets = Secrets::of(&parcels);
         let mut random = testkit::Random::new(1);
         let noise: Vec<u8> = (0..100_000).map(|_| random.next_u64() as u8).collect();
         assert_eq!(secrets.find(&noise), None);
-        for secret in [batch.row(7).person.email, batch.row(9).statement.claim_number] {
+        for secret in [&parcels[0].lines[7].email, &parcels[0].lines[9].key] {
             let mut bytes = noise.clone();
-            bytes[70_001..70_001 + secret.reveal().len()].copy_from_slice(secret.reveal().as_bytes());
+            bytes[70_001..70_001 + secret.len()].copy_from_slice(secret.as_bytes());
             assert_eq!(secrets.find(&bytes), Some(70_001));
         }
     }

@@ -9,28 +9,29 @@ pub(super) fn check(evidence: &Evidence) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut doubled = 0;
     for case in evidence.cases() {
-        let row = case.row.number;
+        let name = case.name();
         let ids: BTreeSet<&str> = case.taken.iter().map(|taken| taken.message_id.as_str()).collect();
         if ids.len() > 1 || ids.contains("") {
-            findings.push(Finding::new(NAME, format!("row {row} was taken under {} Message-IDs", ids.len())));
+            findings.push(Finding::new(NAME, format!("{name} was taken under {} Message-IDs", ids.len())));
         }
         if case.taken.len() > 1 {
             doubled += 1;
             let Some(job) = case.job.filter(|job| !job.was_uncertain()) else { continue };
             let times = case.taken.len();
-            findings.push(Finding::new(NAME, format!("row {row} was taken {times} times and never uncertain: {:?}", job.states)));
+            findings.push(Finding::new(NAME, format!("{name} was taken {times} times and never uncertain: {:?}", job.states)));
         }
         if let Some(job) = case.job.filter(|job| job.frozen.len() > 1) {
-            findings.push(Finding::new(NAME, format!("row {row} has {} frozen hashes", job.frozen.len())));
+            findings.push(Finding::new(NAME, format!("{name} has {} frozen hashes", job.frozen.len())));
         }
     }
-    if doubled > evidence.report.uncertain {
-        findings.push(Finding::new(NAME, format!("{doubled} came twice, the report knows of {}", evidence.report.uncertain)));
+    let reported: u64 = evidence.reports.values().map(|(_, report)| report.uncertain).sum();
+    if doubled > reported {
+        findings.push(Finding::new(NAME, format!("{doubled} came twice, the reports know of {reported}")));
     }
-    let uncertain = evidence.record.jobs.values().filter(|job| job.was_uncertain()).count() as u64;
-    if uncertain != evidence.report.uncertain {
-        let reported = evidence.report.uncertain;
-        findings.push(Finding::new(NAME, format!("{uncertain} jobs were uncertain in the record, {reported} in the report")));
+    let jobs = evidence.records.values().flat_map(|record| record.jobs.values());
+    let uncertain = jobs.filter(|job| job.was_uncertain()).count() as u64;
+    if uncertain != reported {
+        findings.push(Finding::new(NAME, format!("{uncertain} jobs were uncertain in the record, {reported} in the reports")));
     }
     findings
 }
