@@ -68,6 +68,14 @@ impl Ending {
         matches!(self, Self::DiskFails { .. } | Self::DiskFull { .. })
     }
 
+    /// Reads that fail at most.
+    pub(crate) const fn failed_reads_max(self) -> u64 {
+        match self {
+            Self::DiskFails { what: DiskFailure::Read, times, .. } => times as u64,
+            _ => 0,
+        }
+    }
+
     /// Whether the machine loses its memory.
     pub(crate) const fn is_crash(self) -> bool {
         matches!(self, Self::Power(_) | Self::After(_) | Self::Taken(_))
@@ -103,7 +111,8 @@ impl CrashPlan {
 /// What a fault does to a life, where it ends one.
 fn gentle(fault: Fault, random: &mut Random) -> Option<Ending> {
     let fails = |what, later_max, random: &mut Random| {
-        Some(Ending::DiskFails { what, later: magnitude(random, later_max), times: *random.pick(&[1, 1, 2, 1_000]) })
+        let times = *random.pick(&[1, 1, 2, if what == DiskFailure::Read { 20 } else { 1_000 }]);
+        Some(Ending::DiskFails { what, later: magnitude(random, later_max), times })
     };
     match fault {
         Fault::ReadFails => fails(DiskFailure::Read, READS_MAX, random),

@@ -44,6 +44,8 @@ pub struct Evidence {
     pub counted: sink::Report,
     /// What the people outside were told.
     pub remembered: Remembered,
+    /// Statements that a disk which fails to read may have cost at most: each is held for a person.
+    pub unreadable_max: u64,
 }
 
 /// A line that must have been sent, or must be known not to be.

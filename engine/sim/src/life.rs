@@ -56,7 +56,7 @@ pub(crate) struct Orders {
     /// Stop the engine when it is set.
     pub(crate) stop: Signal,
     pub(crate) notes: Notes,
-    /// Told when everything is accepted.
+    /// Told when something is accepted.
     pub(crate) tell: Sender<()>,
 }
 
@@ -141,7 +141,7 @@ async fn watch(engine: &Engine, orders: &Orders) -> LifeEnd {
 
 async fn everything(engine: &Engine, orders: &Orders) -> Result<Reports, LifeEnd> {
     let files = orders.errands.iter().enumerate().filter(|(_, errand)| errand.door.is_file());
-    let files = try_join_all(files.map(|(number, errand)| hand_in(engine, number, errand, &orders.notes)));
+    let files = try_join_all(files.map(|(number, errand)| hand_in(engine, number, errand, orders)));
     let lines = async {
         let socket = door::socket_path(engine.sockets());
         for errand in orders.errands.iter().filter(|errand| errand.door == Door::Socket) {
@@ -150,7 +150,6 @@ async fn everything(engine: &Engine, orders: &Orders) -> Result<Reports, LifeEnd
         }
     };
     join(files, lines).await.0?;
-    let _ = orders.tell.try_send(());
     let mut reports = Reports::new();
     for (batch, stream) in batches(engine).await? {
         while engine.progress(batch).active() > 0 {
@@ -181,7 +180,8 @@ async fn batches(engine: &Engine) -> Result<Vec<(BatchId, StreamName)>, LifeEnd>
 }
 
 /// A file, unless an earlier life closed its batch.
-async fn hand_in(engine: &Engine, number: usize, errand: &Errand, notes: &Notes) -> Result<(), LifeEnd> {
+async fn hand_in(engine: &Engine, number: usize, errand: &Errand, orders: &Orders) -> Result<(), LifeEnd> {
+    let notes = &orders.notes;
     engine.world().sleep(errand.after).await;
     if let Some(batch) = notes.with(|notes| notes.batches.get(&number).copied())
         && is_closed(engine, batch).await?
@@ -197,6 +197,7 @@ async fn hand_in(engine: &Engine, number: usize, errand: &Errand, notes: &Notes)
     };
     let accepted = engine.accept_file(request).await.map_err(|error| refused(engine, "a file is not accepted", error))?;
     let before = notes.with(|notes| notes.batches.insert(number, accepted.batch));
+    let _ = orders.tell.try_send(());
     if before.is_some_and(|before| before != accepted.batch) {
         return Err(LifeEnd::Failed(format!("parcel {number} was accepted as {before:?} and again as {}", accepted.batch)));
     }

@@ -27,6 +27,8 @@ Examples:
 A seed with a finding belongs into engine/sim/seeds.txt: the tests run that list again.
 Exit codes: 0 nothing found, 1 a finding, 2 a wrong argument.";
 
+/// Findings of a seed that are printed; one mistake may cost every statement.
+const FINDINGS_SHOWN: usize = 12;
 /// What a planted bug must be found in.
 const HUNT_SEEDS: Range<u64> = 0..1_000;
 /// Most bugs do not need large batches, and a thousand seeds of small ones are run in minutes.
@@ -250,8 +252,11 @@ fn print(out: &mut impl Write, arguments: &Arguments, mut run: Run) -> Result<()
         out,
         "seed {seed}: {verdict}, trace {trace_hash:016x}, {steps} steps, {virtual_ms} ms virtual, {crashes} crashes {phases}, {doubled} doubled, {faults}"
     )?;
-    for finding in &run.findings {
+    for finding in run.findings.iter().take(FINDINGS_SHOWN) {
         writeln!(out, "  {}: {}", finding.checker, finding.what)?;
+    }
+    if run.findings.len() > FINDINGS_SHOWN {
+        writeln!(out, "  and {} more (--json shows all)", run.findings.len() - FINDINGS_SHOWN)?;
     }
     for event in &run.latest_events {
         writeln!(out, "    {event}")?;

@@ -50,9 +50,11 @@ pub(crate) struct Stage<'s> {
     secrets: Secrets,
     nonces: Nonces,
     notes: Notes,
+    /// Reads that fail at most.
+    unreadable_max: u64,
     /// Lives so far.
     lives: usize,
-    /// Everything was accepted in this life, or found accepted.
+    /// Something was accepted in this life, or found accepted.
     is_accepted: bool,
     /// What the engine was at when its machine crashed.
     pub(crate) phases: Vec<Phase>,
@@ -116,6 +118,7 @@ impl<'s> Stage<'s> {
             secrets,
             nonces,
             notes: Notes::default(),
+            unreadable_max: 0,
             lives: 0,
             is_accepted: false,
             phases: Vec::new(),
@@ -139,12 +142,16 @@ impl<'s> Stage<'s> {
 
     /// Lives that end as planned, and a last one that ends by itself.
     pub(crate) fn play(&mut self, plan: &CrashPlan) -> Option<Evidence> {
+        self.unreadable_max = plan.endings.iter().map(|(ending, _)| ending.failed_reads_max()).sum();
         for (ending, down) in &plan.endings {
             let fate = self.one_life(Some(*ending));
             self.search_disk();
             match (fate, ending) {
                 (Ok(Fate::Crashed), _) | (Ok(Fate::Ended(LifeEnd::Stopped)), Ending::Stop(_)) => {}
-                (Ok(Fate::Ended(LifeEnd::Poisoned | LifeEnd::Failed(_))), ending) if ending.is_of_disk() => {}
+                // The process ends; the machine, and what it remembers of its files, stays.
+                (Ok(Fate::Ended(LifeEnd::Poisoned | LifeEnd::Failed(_))), ending) if ending.is_of_disk() => {
+                    self.simulation.kill_processes(ENGINE);
+                }
                 // It was through before its time: the crash finds it at rest.
                 (Ok(Fate::Ended(LifeEnd::Done(_))), ending) if ending.is_crash() => {
                     self.simulation.crash_host(ENGINE);
@@ -289,6 +296,7 @@ impl<'s> Stage<'s> {
             taken: self.books.all(),
             counted: self.sandbox.report(),
             remembered: self.notes.all(),
+            unreadable_max: self.unreadable_max,
         })
     }
 

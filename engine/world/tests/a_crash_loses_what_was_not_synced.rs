@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use world::simulated::Simulation;
+use world::simulated::{CrashPoint, DiskFailure, DiskWeather, Simulation};
 use world::{Disk, OpenMode, World};
 
 fn at(name: &str) -> PathBuf {
@@ -210,4 +210,59 @@ fn the_simulated_disk_refuses_what_the_real_one_refuses() {
         assert_eq!(file.read_at(&mut [0; 4], 10).unwrap(), 0);
         assert_eq!(disk.read_dir(root).unwrap(), [root.join("a")]);
     }
+}
+
+#[test]
+fn what_a_killed_process_wrote_is_still_read_and_its_locks_are_free() {
+    let (simulation, world) = started(1);
+    let file = world.disk().open(&at("log"), OpenMode::CreateNew).unwrap();
+    file.write_all_at(b"not synced", 0).unwrap();
+    let lock = world.disk().lock_exclusive(&at("lock")).unwrap();
+    simulation.kill_processes("engine");
+    assert_eq!(simulation.crashes_of("engine"), 0, "the machine stays up");
+    assert_eq!(text(world.disk(), "log").as_deref(), Some("not synced"));
+    assert!(file.write_all_at(b"from beyond", 0).is_err());
+    world.disk().lock_exclusive(&at("lock")).unwrap();
+    drop(lock);
+}
+
+#[test]
+fn reads_give_less_and_fail_when_they_shall() {
+    let (simulation, world) = started(1);
+    let file = world.disk().open(&at("log"), OpenMode::CreateNew).unwrap();
+    file.write_all_at(&[7; 4096], 0).unwrap();
+    simulation.set_disk_weather("engine", DiskWeather { short_reads_percent: 50 });
+    let lengths: BTreeSet<usize> = (0..50).map(|_| file.read_at(&mut [0; 4096], 0).unwrap()).collect();
+    assert!(lengths.contains(&4096) && lengths.len() > 5, "{lengths:?}");
+    file.read_exact_at(&mut [0; 4096], 0).unwrap();
+    simulation.set_disk_weather("engine", DiskWeather::default());
+    simulation.fail_disk("engine", DiskFailure::Read, 2, 1);
+    assert_eq!(file.read_at(&mut [0; 16], 0).unwrap(), 16);
+    assert_eq!(file.read_at(&mut [0; 16], 0).unwrap_err().raw_os_error(), Some(5));
+    simulation.fail_disk("engine", DiskFailure::Write, 1, 9);
+    assert!(file.write_all_at(b"x", 0).is_err());
+    simulation.forget_disk_failures("engine");
+    file.write_all_at(b"x", 0).unwrap();
+}
+
+#[test]
+fn a_machine_crashes_at_the_poll_or_byte_that_was_said() {
+    let (simulation, world) = started(1);
+    simulation.crash_host_at("engine", CrashPoint::Poll(5));
+    let seam = world.clone();
+    let count = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
+    let counter = count.clone();
+    world.spawn_thread("counting", move || async move {
+        loop {
+            counter.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            seam.sleep(Duration::from_secs(1)).await;
+        }
+    });
+    simulation.run_for(Duration::from_secs(60));
+    assert_eq!((count.load(std::sync::atomic::Ordering::SeqCst), simulation.crashes_of("engine")), (5, 1));
+    simulation.crash_host_at("engine", CrashPoint::Poll(5));
+    simulation.forget_crash_points("engine");
+    simulation.power_switch("engine").off();
+    simulation.run_for(Duration::from_secs(1));
+    assert_eq!(simulation.crashes_of("engine"), 2);
 }

@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use world::simulated::{Simulation, Weather};
+use world::simulated::{NetworkTrouble, Simulation, Weather};
 use world::{BoxStream, ConnectRequest, World};
 
 fn door() -> SocketAddr {
@@ -230,4 +230,38 @@ fn datagrams_are_delayed_overtake_each_other_and_get_lost() {
     assert!((50..90).contains(&arrived.len()), "{arrived:?}");
     assert!(!arrived.is_sorted());
     assert_eq!(arrived.iter().collect::<BTreeSet<_>>().len(), arrived.len());
+}
+
+/// How many bytes of a long message arrived, and whether an end or a reset was seen.
+fn arrived(seed: u64, trouble: NetworkTrouble) -> Result<(usize, bool), ErrorKind> {
+    let simulation = Simulation::new(seed);
+    let (engine, sink) = (simulation.world_of("engine"), simulation.world_of("sink"));
+    simulation.set_network_trouble(trouble);
+    simulation.run(async {
+        let mut listener = sink.net().listen(door()).unwrap();
+        let connecting = engine.net().connect(ConnectRequest { target: door(), source: None });
+        let mut client = match engine.timeout(Duration::from_secs(10), connecting).await {
+            Ok(client) => client.map_err(|error| error.kind())?,
+            Err(_) => return Err(ErrorKind::TimedOut),
+        };
+        let (mut server, _) = listener.accept().await.unwrap();
+        let written = client.write_all(&[7; 60_000]).await.is_ok();
+        let mut bytes = Vec::new();
+        let ended = sink.timeout(Duration::from_secs(60), server.read_to_end(&mut bytes)).await.is_ok();
+        drop((client, written));
+        Ok((bytes.len(), ended))
+    })
+}
+
+#[test]
+fn connections_end_at_any_byte_fall_silent_are_refused_and_never_answered() {
+    let of = |trouble: NetworkTrouble| (0..60).map(|seed| arrived(seed, trouble.clone())).collect::<BTreeSet<_>>();
+    let reset = of(NetworkTrouble { reset_per_mille: 1000, ..NetworkTrouble::default() });
+    assert!(reset.iter().any(|end| matches!(end, Ok((1..60_000, true)))) && reset.len() > 10, "{reset:?}");
+    let silent = of(NetworkTrouble { silent_per_mille: 1000, ..NetworkTrouble::default() });
+    assert!(silent.iter().any(|end| matches!(end, Ok((1..60_000, false)))), "nothing says that no more comes: {silent:?}");
+    let refused = of(NetworkTrouble { refused_per_mille: 1000, ..NetworkTrouble::default() });
+    assert_eq!(refused, [Err(ErrorKind::ConnectionRefused)].into());
+    let unanswered = of(NetworkTrouble { unanswered_per_mille: 1000, ..NetworkTrouble::default() });
+    assert_eq!(unanswered, [Err(ErrorKind::TimedOut)].into());
 }

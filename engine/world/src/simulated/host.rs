@@ -13,6 +13,7 @@ pub(super) struct Host {
     pub(super) name: Arc<str>,
     down: AtomicBool,
     incarnation: AtomicU64,
+    crashes: AtomicU64,
     disk: Mutex<DiskState>,
     /// Polls of its tasks until it crashes.
     pub(super) polls: Countdown,
@@ -26,6 +27,7 @@ impl Host {
             name: name.into(),
             down: AtomicBool::new(false),
             incarnation: AtomicU64::new(0),
+            crashes: AtomicU64::new(0),
             disk: Mutex::new(disk),
             polls: Countdown::default(),
             network_bytes: Countdown::default(),
@@ -34,6 +36,14 @@ impl Host {
 
     pub(super) fn incarnation(&self) -> u64 {
         self.incarnation.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn crashes(&self) -> u64 {
+        self.crashes.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn count_crash(&self) {
+        self.crashes.fetch_add(1, Ordering::SeqCst);
     }
 
     pub(super) fn is_down(&self) -> bool {

@@ -158,6 +158,7 @@ impl Simulation {
         self.universe.network.crash(&host.name);
         self.universe.scheduler.drop_tasks_of(&host.name);
         host.disk().crash();
+        host.count_crash();
         host.come_up();
         self.universe.scheduler.trace(format!("{}: crash", host.name).as_bytes());
     }
@@ -205,7 +206,19 @@ impl Simulation {
 
     /// How often a host has crashed.
     pub fn crashes_of(&self, host: &str) -> u64 {
-        host_of(&self.universe, host).incarnation()
+        host_of(&self.universe, host).crashes()
+    }
+
+    /// Ends everything that runs on a host, as `kill -9` does: its tasks are dropped, its connections reset, its locks released. What was
+    /// written stays in the machine's memory, synced or not, and is read as it was.
+    pub fn kill_processes(&self, host: &str) {
+        let host = host_of(&self.universe, host);
+        host.go_down();
+        self.universe.network.crash(&host.name);
+        self.universe.scheduler.drop_tasks_of(&host.name);
+        host.disk().release_locks();
+        host.come_up();
+        self.universe.scheduler.trace(format!("{}: killed", host.name).as_bytes());
     }
 
     /// Lets the next `count` syncs of files on a host's disk fail. What they should have written is lost, as Linux loses it.

@@ -85,6 +85,12 @@ impl DiskState {
         self.crash_at = None;
     }
 
+    /// Nobody is left who holds one.
+    pub(super) fn release_locks(&mut self) {
+        self.locks.clear();
+        self.crash_at = None;
+    }
+
     /// Changing operations so far.
     pub(super) fn operations(&self) -> u64 {
         self.operations
