@@ -148,10 +148,7 @@ impl<'s> Stage<'s> {
             self.search_disk();
             match (fate, ending) {
                 (Ok(Fate::Crashed), _) | (Ok(Fate::Ended(LifeEnd::Stopped)), Ending::Stop(_)) => {}
-                // The process ends; the machine, and what it remembers of its files, stays.
-                (Ok(Fate::Ended(LifeEnd::Poisoned | LifeEnd::Failed(_))), ending) if ending.is_of_disk() => {
-                    self.simulation.kill_processes(ENGINE);
-                }
+                (Ok(Fate::Ended(LifeEnd::Poisoned | LifeEnd::Failed(_))), ending) if ending.is_of_disk() => {}
                 // It was through before its time: the crash finds it at rest.
                 (Ok(Fate::Ended(LifeEnd::Done(_))), ending) if ending.is_crash() => {
                     self.simulation.crash_host(ENGINE);
@@ -235,6 +232,8 @@ impl<'s> Stage<'s> {
             // Whatever the operator was told while the power went: only the disk knows.
             return Ok(Fate::Crashed);
         }
+        // The process ends, with what drains too long; the machine, and what it remembers of its files, stays.
+        self.simulation.kill_processes(ENGINE);
         end.map(Fate::Ended).ok_or_else(|| "the operator's thread ended without a word".to_owned())
     }
 
