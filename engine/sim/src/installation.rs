@@ -206,12 +206,13 @@ impl Resolve for Unsteady {
 fn shaping(setup: Setup, sandbox: &Sandbox) -> Result<Shaping, InstallationError> {
     let limits = format!(
         "[default]\nconnections = {}\nconnect_rate = \"200/s\"\nmessages_per_connection = {}\nrates = [\"50/s\"]\n\
-         [site.\"{}\"]\nrates = [\"{}/{}s\"]\n[site.\"{}\"]\nconnections = {}\n",
+         [site.\"{}\"]\nrates = [\"{}/{}s burst {}\"]\n[site.\"{}\"]\nconnections = {}\n",
         setup.connections,
         setup.messages_per_connection,
         address(sandbox, SiteKind::RateLimited)?,
         RATE_MESSAGES,
         RATE_WINDOW.as_secs(),
+        setup.rate_burst,
         address(sandbox, SiteKind::ConnectionLimited)?,
         CONNECTIONS / 2,
     );

@@ -29,6 +29,7 @@ mod crash;
 mod disk;
 mod evidence;
 mod fault;
+mod growing;
 mod hunt;
 mod installation;
 mod life;

@@ -3,6 +3,7 @@
 //! It runs as a thread of the engine's machine and dies with it. What it tells, it tells to the [`Notes`], which do not.
 
 use crate::claims_system;
+use crate::growing;
 use crate::notes::Notes;
 use crate::orders::{self, PlannedOrder};
 use crate::parcel::{Door, ParcelFiles};
@@ -33,6 +34,8 @@ pub(crate) struct Errand {
     pub(crate) door: Door,
     pub(crate) after: Duration,
     pub(crate) files: ParcelFiles,
+    /// Somebody still writes into its file when it is handed in first.
+    pub(crate) is_growing: bool,
     /// For the job socket.
     pub(crate) lines: Arc<Vec<String>>,
 }
@@ -195,7 +198,10 @@ async fn hand_in(engine: &Engine, number: usize, errand: &Errand, orders: &Order
         tenant: None,
         stream: errand.stream(),
     };
-    let accepted = engine.accept_file(request).await.map_err(|error| refused(engine, "a file is not accepted", error))?;
+    growing::restore(&errand.files);
+    let grows = errand.is_growing && !notes.with(|notes| std::mem::replace(&mut notes.has_grown, true));
+    let accepted = if grows { growing::accept(engine, &errand.files, request).await } else { engine.accept_file(request).await };
+    let accepted = accepted.map_err(|error| refused(engine, "a file is not accepted", error))?;
     let before = notes.with(|notes| notes.batches.insert(number, accepted.batch));
     let _ = orders.tell.try_send(());
     if before.is_some_and(|before| before != accepted.batch) {

@@ -37,6 +37,8 @@ pub struct Remembered {
     pub obeyed: Vec<(usize, Obeyed)>,
     /// Parcels that may be held: ordered and perhaps obeyed, not released.
     pub held: Vec<usize>,
+    /// The file that grows has grown.
+    pub has_grown: bool,
     /// Parcels that may be cancelled.
     pub cancelled: Vec<usize>,
 }

@@ -76,6 +76,8 @@ pub struct Parcel {
     pub expected: Expected,
     /// When it is handed in, counted from the start of a life.
     pub after: Duration,
+    /// Somebody still writes into its file when it is handed in first.
+    pub is_growing: bool,
     batch: Batch,
     rows: Vec<Row>,
 }
@@ -85,6 +87,8 @@ pub struct Parcel {
 pub(crate) struct ParcelFiles {
     pub(crate) batch: PathBuf,
     pub(crate) contacts: Option<PathBuf>,
+    /// Bytes of the batch.
+    pub(crate) bytes: u64,
 }
 
 impl Parcel {
@@ -105,7 +109,7 @@ impl Parcel {
         let mut expected = Expected::default();
         rows.iter().for_each(|row| expected.count(row));
         let lines = rows.iter().map(|row| line_of(row, &batch)).collect();
-        Self { door, lines, expected, after, batch, rows }
+        Self { door, lines, expected, after, is_growing: false, batch, rows }
     }
 
     fn of_announcements(batch: Batch, after: Duration) -> Self {
@@ -123,7 +127,7 @@ impl Parcel {
                 secrets: vec![person.email.reveal().to_owned(), format!("{} {}", person.given_name.reveal(), person.family_name.reveal())],
             }
         });
-        Self { door: Door::Marketing, lines: lines.collect(), expected, after, rows: Vec::new(), batch }
+        Self { door: Door::Marketing, lines: lines.collect(), expected, after, is_growing: false, rows: Vec::new(), batch }
     }
 
     /// The mark of its claim numbers.
@@ -147,14 +151,15 @@ impl Parcel {
             Door::Socket => {}
         }
         into.flush()?;
+        let bytes = into.get_ref().metadata()?.len();
         if !matches!(self.door, Door::X12835 | Door::Ndjson) {
-            return Ok(ParcelFiles { batch: path, contacts: None });
+            return Ok(ParcelFiles { batch: path, contacts: None, bytes });
         }
         let contacts = folder.join(format!("contacts-{}.csv", self.mark()));
         let mut into = BufWriter::new(File::create(&contacts)?);
         self.batch.write_contacts(&mut into)?;
         into.flush()?;
-        Ok(ParcelFiles { batch: path, contacts: Some(contacts) })
+        Ok(ParcelFiles { batch: path, contacts: Some(contacts), bytes })
     }
 }
 

@@ -3,10 +3,15 @@
 use crate::installation::{TENANT, places};
 use journal::{JournalConfig, KeyRing, Opened};
 use model::record::Record;
-use model::{BatchId, Fingerprint, JobId, State, Stream};
+use model::{BatchId, Fingerprint, JobId, State, Stream, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use world::World;
 
+/// The node of all simulated engines, and the bit that marks the ids of marketing.
+const NODE: u16 = 1;
+const NODE_MARKETING: u16 = 1 << 15;
+/// No run opens so many batches.
+const BATCHES_MAX: u64 = 200;
 /// Records read at once.
 const RECORDS_MAX: usize = 4096;
 
@@ -23,6 +28,10 @@ pub struct JobHistory {
     pub states: Vec<State>,
     /// The hashes that its intents froze; never more than one.
     pub frozen: BTreeSet<[u8; 32]>,
+    /// When it was due again, by its latest frame.
+    pub due: Option<Timestamp>,
+    /// Attempts that ended before the moment for which they were put back.
+    pub too_early: u64,
 }
 
 impl JobHistory {
@@ -50,6 +59,10 @@ pub struct RecordHistory {
     pub left_to_do: Vec<State>,
     /// What recovery found wrong.
     pub damage: Vec<String>,
+    /// Batches that were closed.
+    pub closed: BTreeSet<BatchId>,
+    /// Closed batches without a job that is not settled whose content key was still there after the last stop.
+    pub keys_kept: BTreeSet<BatchId>,
 }
 
 /// How keys that were handed in stand in the record.
@@ -69,6 +82,10 @@ impl RecordHistory {
     pub(crate) async fn read<S: Stream>(world: &World, keys: &KeyRing, segment_bytes: u64) -> Result<Self, String> {
         let dir = places().journal.join(S::NAME.as_str());
         let config = JournalConfig { segment_bytes, ..JournalConfig::new(dir) };
+        // Asked first: a start deletes what the stop before it forgot.
+        let numbers =
+            [NODE, NODE | NODE_MARKETING].into_iter().flat_map(|node| (1..BATCHES_MAX).map(move |number| BatchId::new(node, number)));
+        let kept: BTreeSet<BatchId> = numbers.filter(|batch| keys.has_content_key(S::NAME, *batch)).collect();
         let opened = journal::open::<S>(world.clone(), config, keys.clone()).await.map_err(|error| error.to_string())?;
         let Opened { journal, mut tail, recovered, writer, .. } = opened;
         let mut history = Self {
@@ -85,6 +102,8 @@ impl RecordHistory {
         }
         let Self { jobs, committed, rolling, .. } = &mut history;
         jobs.retain(|_, job| committed.contains(&job.batch) || rolling.contains(&job.batch));
+        let is_over = |batch: &&BatchId| history.jobs.values().all(|job| job.batch != **batch || job.state().is_settled());
+        history.keys_kept = kept.intersection(&history.closed).filter(is_over).copied().collect();
         journal.close().await;
         drop(journal);
         writer.join().await.map_err(|error| error.to_string())?;
@@ -95,22 +114,37 @@ impl RecordHistory {
         match record {
             Record::BatchOpen(open) if open.rolling => drop(self.rolling.insert(open.batch)),
             Record::BatchCommit(commit) => drop(self.committed.insert(commit.batch)),
-            Record::BatchOpen(_)
-            | Record::BatchDiscard { .. }
-            | Record::BatchClose { .. }
-            | Record::Operator(_)
-            | Record::KeyDestroyed(_)
-            | Record::Restored(_) => {}
+            Record::BatchClose { batch, .. } => drop(self.closed.insert(batch)),
+            Record::BatchOpen(_) | Record::BatchDiscard { .. } | Record::Operator(_) | Record::KeyDestroyed(_) | Record::Restored(_) => {}
             Record::Head(head) => {
                 let first = if head.held.is_some() { State::Held } else { State::Queued };
-                let history = JobHistory { batch: head.batch, row: head.row, key: head.key, states: vec![first], frozen: BTreeSet::new() };
+                let history = JobHistory {
+                    batch: head.batch,
+                    row: head.row,
+                    key: head.key,
+                    states: vec![first],
+                    frozen: BTreeSet::new(),
+                    due: None,
+                    too_early: 0,
+                };
                 if let Some(job) = job {
                     self.jobs.insert(job, history);
                 }
             }
             Record::Intent(intent) => self.step(job, State::InFlight, Some(intent.sha256)),
-            Record::NotSent(end) | Record::Outcome(end) => self.step(job, end.state, None),
-            Record::Change(change) => self.step(job, change.state, None),
+            Record::NotSent(end) | Record::Outcome(end) => {
+                if let Some(history) = job.and_then(|job| self.jobs.get_mut(&job)) {
+                    history.too_early += u64::from(history.due.is_some_and(|due| end.at < due));
+                    history.due = end.due;
+                }
+                self.step(job, end.state, None);
+            }
+            Record::Change(change) => {
+                if let Some(history) = job.and_then(|job| self.jobs.get_mut(&job)) {
+                    history.due = change.due;
+                }
+                self.step(job, change.state, None);
+            }
         }
     }
 

@@ -185,6 +185,8 @@ pub(crate) struct Setup {
     /// Connections to a receiver that counts none.
     pub(crate) connections: u32,
     pub(crate) messages_per_connection: u32,
+    /// Messages that may go at once to the receivers that have a rate limit. What was spent stays spent over a crash.
+    pub(crate) rate_burst: u32,
 }
 
 impl Scenario {
@@ -227,6 +229,7 @@ impl Scenario {
             segment_bytes: *random.pick(&[16 << 10, 32 << 10, 64 << 10, 256 << 10]),
             connections: random.between(1, 6) as u32,
             messages_per_connection: *random.pick(&[3, 20, 50, 100]),
+            rate_burst: *random.pick(&[1, 2, 3]),
         }
     }
 
@@ -271,13 +274,20 @@ fn parcels(seed: u64, rows: u64, sandbox: &SandboxConfig, random: &mut Random) -
         without_authorization_per_mille: 100,
         ..Options::default()
     };
+    // Where nobody waits for a person, content keys and segments go before the end.
+    let mut more = Random::of(seed, SORT_SCENARIO, 1);
+    let mismatched_per_mille = if more.chance(500) { 0 } else { options.mismatched_per_mille };
+    let growing = more.chance(300);
+    let options = Options { mismatched_per_mille, ..options };
     let (second, socket, marketing) = (rows * random.between(15, 35) / 100, rows * random.between(10, 30) / 100, rows / 10);
     let first = rows - second - socket - marketing;
     let doors = [(Door::X12835, first), (Door::Ndjson, second), (Door::Socket, socket), (Door::Marketing, marketing)];
     let parcel = |(number, (door, rows)): (u64, (Door, u64))| {
         let after = Duration::from_millis(if number == 0 { 0 } else { magnitude(random, 20_000) });
         let destinations = if door == Door::Marketing { uncounted.clone() } else { options.destinations.clone() };
-        Parcel::new(seed, number, door, after, Options { rows: rows.max(1), destinations, ..options.clone() })
+        let mut parcel = Parcel::new(seed, number, door, after, Options { rows: rows.max(1), destinations, ..options.clone() });
+        parcel.is_growing = growing && number == 0;
+        parcel
     };
     (0..).zip(doors).map(parcel).collect()
 }

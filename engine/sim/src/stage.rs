@@ -102,7 +102,13 @@ impl<'s> Stage<'s> {
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
         let errand = |parcel: &Parcel| -> io::Result<Errand> {
             let lines = if parcel.door == Door::Socket { parcel.socket_lines() } else { Vec::new() };
-            Ok(Errand { door: parcel.door, after: parcel.after, files: parcel.write(folder.path())?, lines: Arc::new(lines) })
+            Ok(Errand {
+                door: parcel.door,
+                after: parcel.after,
+                files: parcel.write(folder.path())?,
+                is_growing: parcel.is_growing,
+                lines: Arc::new(lines),
+            })
         };
         let errands = scenario.parcels.iter().map(errand).collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
         let secrets = Secrets::of(&scenario.parcels);

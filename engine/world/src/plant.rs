@@ -89,6 +89,8 @@ plants! {
     MoveForgotten = "move-forgotten",
     /// An emptied segment goes before the new places of its payloads are durable (1, 10; `nothing_lost`).
     MoveUnsynced = "move-unsynced",
+    /// A checkpoint leaves jobs out: a start from it does not know them (1, 10, 12; `nothing_lost`, `every_row_accounted_for`).
+    CheckpointForgets = "checkpoint-forgets",
     /// A start does not follow the record for keys: a repeat of what was accepted before it is accepted again
     /// (2; `every_row_accounted_for`, `nothing_sent_twice_unless_uncertain`).
     KeysForgotten = "keys-forgotten",

@@ -18,5 +18,9 @@ pub(super) fn check(evidence: &Evidence) -> Vec<Finding> {
             findings.push(Finding::new(NAME, what));
         }
     }
+    let too_early: u64 = evidence.records.values().flat_map(|record| record.jobs.values()).map(|job| job.too_early).sum();
+    if too_early > 0 {
+        findings.push(Finding::new(NAME, format!("{too_early} attempts ended before the moment for which they had been put back")));
+    }
     findings
 }

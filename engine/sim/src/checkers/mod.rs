@@ -1,5 +1,6 @@
 //! What must hold after every run, one promise a file.
 
+mod deleted_keys_are_gone;
 mod every_row_accounted_for;
 mod limits_hold_at_the_receiver;
 mod no_nonce_twice_under_one_key;
@@ -22,6 +23,7 @@ pub(crate) fn check(evidence: &Evidence) -> Vec<Finding> {
         nothing_sent_twice_unless_uncertain::check,
         right_content_to_right_address::check,
         limits_hold_at_the_receiver::check,
+        deleted_keys_are_gone::check,
         orders_are_obeyed::check,
     ]
     .into_iter()
