@@ -61,6 +61,7 @@ pub fn content(bytes: &[u8]) {
             Decoded::Head(locator, head) => record::encode_head(*locator, head, &mut again),
             Decoded::Moved(moved) => record::encode_move(*moved, &mut again),
             Decoded::Record(record) => record::encode(record, &mut again),
+            Decoded::Lost(_) => unreachable!("recovery's own word, which no frame has"),
         };
         written.expect("what was decoded can be encoded");
         assert_eq!(record::decode(kind, record::ENCODING, &again).as_ref(), Ok(&decoded), "a record that is written again says the same");
