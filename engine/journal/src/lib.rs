@@ -5,7 +5,7 @@
 //! (queue), and what the record adds up to (ledger).
 //!
 //! ```text
-//! <dir>/work/NNNNNNNN.seg     payloads, encrypted; a segment goes when all its jobs are settled
+//! <dir>/work/NNNNNNNN.seg     payloads, encrypted; a segment goes when all its jobs are settled, or the last few were moved out of it
 //! <dir>/record/NNNNNNNN.seg   the truth: batches, heads, intents, outcomes; kept
 //! <dir>/bundles/<hex>         what decided the bytes of messages, sealed
 //! <dir>/epoch                 number of the last start

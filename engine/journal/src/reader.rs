@@ -10,6 +10,7 @@ use crate::format::{FrameKind, JournalId, LogKind, SegmentName, stated_length};
 use crate::frame::{self, NoFrame};
 use crate::key_ring::KeyRing;
 use crate::payload::PayloadDecoder;
+use crate::recovery::trouble::owner;
 use crate::segment;
 use crate::writer::Shared;
 use model::stage::{JobData, Locator};
@@ -73,6 +74,7 @@ impl std::fmt::Debug for Reader {
 }
 
 impl Reader {
+    #[allow(clippy::too_many_arguments, reason = "each is a part of the journal that readers share")]
     pub(crate) fn new(
         world: World,
         dir: &Path,
@@ -133,6 +135,9 @@ impl Reader {
         let name = SegmentName { journal: self.shared.journal, stream: self.shared.stream, log: LogKind::Work, number: locator.segment };
         let parsed = frame::parse(bytes, name.salt()).map_err(|fault| match fault {
             NoFrame::Short(_) => damaged("the frame is cut off"),
+            NoFrame::Invalid if owner(bytes, self.shared.journal, self.shared.stream).is_some() => {
+                damaged("a frame of another segment of this journal lies there")
+            }
             NoFrame::Invalid => damaged("the checksum does not hold"),
         })?;
         if parsed.header.key.job != Some(job) && !self.shared.world.is_planted(Plant::LocatorUnchecked) {

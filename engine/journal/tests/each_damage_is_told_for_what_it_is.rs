@@ -323,3 +323,38 @@ fn a_missing_work_segment_is_told_with_the_jobs_in_it() {
         open.close().await;
     });
 }
+
+/// What a reader says of a payload that is not the one that was written there.
+#[test]
+fn a_payload_that_was_replaced_is_told_from_one_that_is_damaged() {
+    world::block_on(async {
+        let place = long_history().await;
+        let open = place.open().await;
+        let jobs = &open.opened.recovered.jobs;
+        let in_segment = |segment: u32| jobs.iter().find(|job| job.job.locator.segment == segment).map(|job| job.job.clone()).unwrap();
+        let (ours, other) = (in_segment(1), in_segment(2));
+        let file = |segment: u32| place.journal_dir().join(format!("work/{segment:08}.seg"));
+        let whole = std::fs::read(file(1)).unwrap();
+        let at = ours.locator.offset as usize;
+        let says = |what: &str| {
+            let error = open.opened.reader.payload(ours.id, ours.locator).unwrap_err().to_string();
+            assert!(error.contains(what), "{error}");
+            assert_eq!(open.opened.reader.payload(other.id, other.locator).unwrap(), data(other.head.row), "nobody else is affected");
+        };
+        let theirs = std::fs::read(file(2)).unwrap();
+        let frame = raw_frames(&file(2)).into_iter().find(|frame| frame.offset == other.locator.offset as usize).unwrap();
+        change(&file(1), |bytes| bytes[at..at + frame.bytes].copy_from_slice(&theirs[frame.offset..frame.offset + frame.bytes]));
+        says("a frame of another segment of this journal lies there");
+        // With a checksum that holds here it is another job's.
+        change(&file(1), |bytes| check_sum(bytes, at));
+        says("belongs to another job");
+        std::fs::write(file(1), &whole).unwrap();
+        change(&file(1), |bytes| bytes[at + 60] ^= 1);
+        says("the checksum does not hold");
+        change(&file(1), |bytes| check_sum(bytes, at));
+        says("it is not authentic");
+        std::fs::write(file(1), &whole).unwrap();
+        assert_eq!(open.opened.reader.payload(ours.id, ours.locator).unwrap(), data(ours.head.row));
+        open.close().await;
+    });
+}
