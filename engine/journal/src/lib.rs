@@ -37,6 +37,7 @@ mod config;
 mod encoder;
 mod epoch;
 mod error;
+mod finding;
 mod footer;
 mod format;
 mod frame;
