@@ -224,7 +224,9 @@ pub async fn without_an_engine(
 
 /// Refuses what cannot be a backup's folder, and makes it.
 fn prepare(world: &World, to: &Path, own: &[&Path]) -> Result<(), BackupTrouble> {
-    if let Some(inside) = own.iter().find(|own| to.starts_with(own)) {
+    // The configuration may name its folders from where it lies.
+    let is_inside = |own: &&&Path| std::path::absolute(own).is_ok_and(|own| to.starts_with(own));
+    if let Some(inside) = own.iter().find(is_inside) {
         return Err(BackupTrouble::Inside { to: to.to_owned(), inside: (*inside).to_owned() });
     }
     let disk = world.disk();

@@ -37,7 +37,7 @@ struct About {
     /// One stream alone: transactional or marketing.
     #[arg(long, global = true, value_parser = super::stream)]
     stream: Option<StreamName>,
-    /// Do not read the key-encryption key: show what stands in the clear (kinds, ids, lengths, times of none).
+    /// Do not read the key-encryption key: show what stands in the clear (kinds, ids, lengths).
     #[arg(long, global = true)]
     without_key: bool,
 }

@@ -33,15 +33,18 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
                         every file. Not in it: the key-encryption key (back it up apart from this), ledgers (`sealpost ledger rebuild` makes them), \
                         results.\n\n\
                         A copy of the key ring keeps keys that are destroyed later: content that was shredded since can be read with it, until the backup \
-                        is deleted. `--without-key-ring` leaves it out; then the ring must come from elsewhere, and one that is younger than the backup does.\n\n\
-                        To put it back:\n  \
-                        sealpost journal verify --config sealpost.toml --dir FOLDER    it is whole\n  \
-                        cp -a FOLDER/journal/. <paths.journal>/   and   cp -a FOLDER/keys/. <paths.key_ring>/\n  \
-                        sealpost run --config sealpost.toml --restored --reason TEXT   it asks for that word: what was sent after the backup is \
-                        not in it, so everything that was not settled becomes uncertain\n\n\
+                        is deleted. `--without-key-ring` leaves it out; then the installation's ring is needed to put the copy back.\n\n\
+                        To put it back, with the engine stopped and the folders empty:\n  \
+                        1. sealpost journal verify --dir FOLDER\n  \
+                        2. cp -a FOLDER/journal/. JOURNAL    JOURNAL is [paths] journal\n     \
+                        cp -a FOLDER/keys/. RING          RING is [paths] key_ring\n  \
+                        3. sealpost ledger rebuild\n  \
+                        4. sealpost run --restored --reason TEXT\n     \
+                        It asks for that word: what was sent after the backup was made is\n     \
+                        not in it, so all that was not settled in it becomes uncertain.\n\n\
                         Exit codes: 0 whole · 1 it failed (delete the folder) · 2 usage or configuration, or the folder is not empty.\n\n\
                         Example:\n  sealpost journal backup --config sealpost.toml --to /backup/2026-11-22\n  \
-                        sealpost journal backup --config sealpost.toml --to /backup/2026-11-22 --at-most 50MiB/s"
+                        sealpost journal backup --to /backup/2026-11-22 --at-most 50MiB/s"
 )]
 pub(super) struct Arguments {
     /// A new or empty folder.

@@ -105,7 +105,7 @@ fn of_backup(world: &World, about: &About, config: &Config, folder: &Path, json:
         let opened = KeyRing::open_to_read(world, &ring, &key_source(&config.keys));
         Some(opened.map_err(|error| Trouble::failed(format!("{error}; `--without-key` checks what needs no key")))?)
     };
-    for entry in &manifest.journals {
+    for entry in manifest.journals.iter().filter(|entry| about.stream.is_none_or(|only| only == entry.stream)) {
         let dir = folder.join(JOURNALS).join(entry.stream.as_str());
         let Some(place) = JournalDir::look(world, &dir, entry.stream).map_err(Trouble::failed)? else {
             let meaning = "there is no journal here, though the manifest names one";
