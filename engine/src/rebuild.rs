@@ -3,7 +3,7 @@
 //! The old one is brought up to date first and compared batch by batch, so that "it differs" means that it was wrong, not that it was behind. The
 //! exchange is one rename: before it the old ledger is there, after it the new one.
 
-use journal::{JournalDir, JournalError, KeyRing, RecordPosition};
+use journal::{Flaw, JournalDir, JournalError, KeyRing, RecordPosition};
 use ledger::{BatchLine, BatchReport, Ledger, LedgerError};
 use model::record::{FrameKey, Record};
 use model::{BatchId, Cents, StreamName};
@@ -43,6 +43,8 @@ pub struct Rebuilt {
     pub member_owes_cents: Cents,
     /// Batches whose report does not balance.
     pub unbalanced: u64,
+    /// Places where the record is damaged: what they said is not in it.
+    pub record_damage: Vec<Flaw>,
     /// What became of the one before.
     pub before: Before,
 }
@@ -85,6 +87,16 @@ pub enum RebuildError {
     /// Operator: SQLite refuses to write the new one.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// Operator: the record lost something that the ledger there may still know.
+    #[error(
+        "the record is damaged in {places} places, the first at {first}: a ledger made of it would lack what is lost there, so the one that is there is kept"
+    )]
+    RecordDamaged {
+        /// How many.
+        places: usize,
+        /// The first of them.
+        first: String,
+    },
     /// Operator: files cannot be exchanged.
     #[error("{}: {error}", path.display())]
     Exchange {
@@ -95,7 +107,8 @@ pub enum RebuildError {
     },
 }
 
-/// Makes the ledger of a stream anew; `progress` is told how many records are in it.
+/// Makes the ledger of a stream anew; `progress` is told how many records are in it. A ledger that can be read is not given for one of a
+/// damaged record, unless `despite_damage`.
 ///
 /// # Errors
 /// [`RebuildError`]; [`JournalError::Locked`] where an engine runs.
@@ -104,16 +117,21 @@ pub fn rebuild(
     journal: &JournalDir,
     keys: &KeyRing,
     path: &Path,
+    despite_damage: bool,
     mut progress: impl FnMut(u64),
 ) -> Result<Rebuilt, RebuildError> {
     let lock = journal.lock()?;
+    let mut old = Old::open(path);
+    let record_damage = journal.record_damage(keys)?;
+    if let (Some(first), Old::Open(_), false) = (record_damage.first(), &old, despite_damage) {
+        return Err(RebuildError::RecordDamaged { places: record_damage.len(), first: first.place.clone() });
+    }
     if let Some(folder) = path.parent() {
         world.disk().create_dir_all(folder).map_err(|error| RebuildError::Exchange { path: folder.to_owned(), error })?;
     }
     let beside = with_suffix(path, ".new");
     remove(world, &beside)?;
     let mut new = Ledger::open(&beside)?;
-    let mut old = Old::open(path);
     let mut tail = journal.tail(keys.clone());
     let (mut records, mut findings) = (0, 0);
     loop {
@@ -134,7 +152,8 @@ pub fn rebuild(
     new.close()?;
     exchange(world, &beside, path)?;
     drop(lock);
-    Ok(books.summary(journal.stream(), path, records, findings, position, before))
+    let made = Rebuilt { records, findings, position, record_damage, before, ..books.summary(journal.stream(), path) };
+    Ok(made)
 }
 
 /// The ledger before, as far as it can be read.
@@ -210,21 +229,22 @@ impl Books {
         found
     }
 
-    fn summary(self, stream: StreamName, path: &Path, records: u64, findings: u64, position: Option<String>, before: Before) -> Rebuilt {
+    fn summary(self, stream: StreamName, path: &Path) -> Rebuilt {
         let reports = || self.0.values().map(|(_, report)| report);
         Rebuilt {
             stream,
             path: path.to_owned(),
-            records,
-            findings,
-            position,
+            records: 0,
+            findings: 0,
+            position: None,
             batches: self.0.len() as u64,
             statements: reports().map(|report| report.statements.read).sum(),
             billed_cents: reports().map(|report| report.money_cents.billed.parts.read).sum(),
             plan_paid_cents: reports().map(|report| report.money_cents.plan_paid.parts.read).sum(),
             member_owes_cents: reports().map(|report| report.money_cents.member_owes.parts.read).sum(),
             unbalanced: reports().filter(|report| !report.balanced).count() as u64,
-            before,
+            record_damage: Vec::new(),
+            before: Before::Absent,
         }
     }
 }

@@ -132,4 +132,18 @@ fn an_engine_keeps_its_ledger(story: &Story) {
     service.terminate();
     assert_eq!(service.wait(Duration::from_secs(30)).code, Some(0));
     assert_eq!(story.rebuild().code, Some(0));
+
+    // Of a damaged record no ledger is made that would take a better one's place, unless somebody says so.
+    let record = story.installation.path("state/journal/transactional/record/00000001.seg");
+    let mut bytes = std::fs::read(&record).unwrap();
+    bytes[3000] ^= 1;
+    std::fs::write(&record, bytes).unwrap();
+    let ledger = story.installation.path("state/ledger/transactional.sqlite");
+    let before = std::fs::read(&ledger).unwrap();
+    let refused = story.rebuild();
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(refused.stderr.contains("damaged") && refused.stderr.contains("--despite-damage"), "{refused:?}");
+    assert!(std::fs::read(&ledger).unwrap() == before, "the old one is as it was");
+    let rebuilt = story.installation.run(&mut story.installation.verb(&["ledger", "rebuild", "--despite-damage"])).json();
+    assert!(!of_stream(&rebuilt, "transactional")["record_damage"].as_array().unwrap().is_empty(), "{rebuilt:#}");
 }

@@ -260,7 +260,7 @@ impl Copier {
 }
 
 impl JournalDir {
-    /// Bytes that a copy of it takes, about.
+    /// Bytes that a copy of it takes, as it is now.
     ///
     /// # Errors
     /// [`JournalError::Disk`].
@@ -268,9 +268,15 @@ impl JournalDir {
         let mut bytes = 0;
         for log in [LogKind::Record, LogKind::Work] {
             let dir = self.log(log);
-            for used in dir.survey(OpenMode::Read, &mut Vec::new())?.used {
-                let path = segment::path_of(&dir.path, used.number);
-                bytes += used.file.len().map_err(DiskError::new("measure", &path))?;
+            let used = dir.survey(OpenMode::Read, &mut Vec::new())?.used;
+            for (index, segment) in used.iter().enumerate() {
+                let path = segment::path_of(&dir.path, segment.number);
+                bytes += if index + 1 == used.len() {
+                    // The rest of it is room for frames to come.
+                    end_of(&segment.file, dir.name(segment.number).salt(), None).map_err(DiskError::new("read", &path))?.0
+                } else {
+                    segment.file.len().map_err(DiskError::new("measure", &path))?
+                };
             }
         }
         for folder in ["bundles", "checkpoints"] {

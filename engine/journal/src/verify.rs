@@ -77,6 +77,17 @@ impl JournalDir {
         }
     }
 
+    /// Reads the record alone and gives what of it is lost or changed: what a projection made of it would lack.
+    ///
+    /// # Errors
+    /// [`JournalError`] where it cannot be read at all.
+    pub fn record_damage(&self, keys: &KeyRing) -> Result<Vec<Flaw>, JournalError> {
+        let mut findings = Vec::new();
+        self.count(keys, &mut findings, |_| {})?;
+        let flaws = findings.iter().map(|finding| Flaw::of(LogKind::Record, finding));
+        Ok(flaws.filter(|flaw| flaw.severity == Severity::Damage).collect())
+    }
+
     /// Reads everything.
     ///
     /// # Errors
@@ -144,7 +155,9 @@ impl<'a> Check<'a> {
                     *frames += u64::from(!matches!(seen.decoded, Decoded::Lost(_)));
                     name_bundles(&seen.decoded, named);
                 })?;
-                if let Some((covered, jobs)) = counted.disputed.filter(|(_, jobs)| !jobs.is_empty()) {
+                // Of a damaged record a checkpoint may know more.
+                let is_damaged = findings.iter().any(|finding| Flaw::of(LogKind::Record, finding).severity == Severity::Damage);
+                if let Some((covered, jobs)) = counted.disputed.filter(|(_, jobs)| !jobs.is_empty() && !is_damaged) {
                     self.found.flaws.push(Flaw::of_checkpoint(covered.through, &jobs));
                 }
                 self.count(&dir.survey(OpenMode::Read, &mut Vec::new())?.used)?;

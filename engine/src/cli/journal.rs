@@ -1,7 +1,7 @@
 //! `sealpost journal stats | inspect | verify | backup`: what lies in the journals, beside a running engine or without one.
 
 mod backup;
-mod figures;
+pub(super) mod figures;
 mod inspect;
 mod stats;
 mod verify;

@@ -157,7 +157,7 @@ fn commit_of(fields: Fields, commit: &BatchCommit) -> Fields {
 
 fn intent_of(fields: Fields, intent: &Intent) -> Fields {
     let fields = fields.hash("message_sha256", &intent.sha256).hash("bundle", &intent.bundle.0);
-    let fields = fields.number("address_version", intent.address_version);
+    // The version of the contact data is left out: it comes from the contact data.
     let fields = fields.maybe(intent.source, |fields, source| fields.text("source", source));
     fields.text("peer", intent.peer).time("date", intent.date)
 }

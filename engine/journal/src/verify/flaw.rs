@@ -33,6 +33,10 @@ pub struct Flaw {
 const RESTORE: &str = "stop the engine and put the file back from a backup that has it (`journal verify --dir` says whether); the engine \
                        goes on without it otherwise, and reclaims nothing while it is so";
 
+/// Where payloads are damaged.
+const PAYLOADS: &str = "find out what changed it, the disk or somebody; each job that is not settled and lost its payload by it is named on its \
+                        own, and without any the segment goes when its jobs are settled";
+
 impl Flaw {
     /// A flaw outside the journal's own directory: of a projection, of a backup's folder.
     pub fn new(severity: Severity, place: impl Into<String>, meaning: impl Into<String>, remedy: impl Into<String>) -> Self {
@@ -53,6 +57,9 @@ impl Flaw {
         let (place, severity, remedy) = match finding {
             Finding::TornTail { log, segment, offset } => {
                 (at(*log, *segment, *offset), Severity::Note, "nothing: a crash leaves it so, and the next start cuts it off")
+            }
+            Finding::Damage { log: LogKind::Work, segment, offset, .. } => {
+                (at(LogKind::Work, *segment, *offset), Severity::Damage, PAYLOADS)
             }
             Finding::Damage { log, segment, offset, .. } => (at(*log, *segment, *offset), Severity::Damage, RESTORE),
             Finding::Misplaced { log, segment, offset, .. } => (at(*log, *segment, *offset), Severity::Damage, RESTORE),

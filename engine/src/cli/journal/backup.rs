@@ -139,9 +139,9 @@ fn print(manifest: &Manifest, to: &Path, json: bool) {
         );
     }
     if manifest.key_ring {
-        say!("  {:<14} keys that are destroyed from now on live on in this copy: delete it in time", "key ring");
+        say!("  {:<14} with keys that may be destroyed later: delete this copy in time", "key ring");
     } else {
-        say!("  {:<14} left out: without a ring that has its keys this copy cannot be read", "key ring");
+        say!("  {:<14} left out: only a ring that has its keys can read this copy", "key ring");
     }
     say!("\nThe key-encryption key is not in it: back it up apart from this.\nCheck it: sealpost journal verify --dir {}", to.display());
 }

@@ -19,7 +19,7 @@ pub(super) fn bytes(bytes: u64) -> String {
 }
 
 /// A count with its thousands apart: `1,234,567`.
-pub(super) fn count(count: u64) -> String {
+pub(in crate::cli) fn count(count: u64) -> String {
     let digits = count.to_string();
     let mut grouped = String::new();
     for (place, digit) in digits.chars().enumerate() {
@@ -29,6 +29,11 @@ pub(super) fn count(count: u64) -> String {
         grouped.push(digit);
     }
     grouped
+}
+
+/// A count and its noun: `1 batch` needs another word, so this is for nouns that take an s.
+pub(in crate::cli) fn of(number: u64, noun: &str) -> String {
+    format!("{} {noun}{}", count(number), if number == 1 { "" } else { "s" })
 }
 
 /// A bar: never empty for something, never full for less than all.
@@ -56,7 +61,7 @@ pub(super) fn percent(part: u64, of: u64) -> String {
 }
 
 /// A sentence in lines of at most `width` characters; a longer word has a line of its own.
-pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
+pub(in crate::cli) fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
         match lines.last_mut() {
@@ -83,6 +88,7 @@ mod tests {
         assert_eq!(bytes((3 << 30) + (1 << 29)), "3.5 GiB");
         assert_eq!(count(1_234_567), "1,234,567");
         assert_eq!(count(999), "999");
+        assert_eq!((of(1, "record"), of(2000, "record")), ("1 record".to_owned(), "2,000 records".to_owned()));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `sealpost journal stats`: what the journals are made of.
 
 use super::About;
-use super::figures::{bar, bytes, count, percent};
+use super::figures::{bar, bytes, count, of, percent};
 use crate::cli::output::say;
 use crate::cli::progress::Reading;
 use crate::cli::{Exit, Outcome, Trouble};
@@ -92,8 +92,8 @@ fn page(dir: &str, stats: &JournalStats) -> String {
         }
     }
     if let Some(newest) = &stats.newest_checkpoint {
-        let behind = format!("{} segments, {} behind it", count(newest.segments_behind), bytes(newest.bytes_behind));
-        let _ = writeln!(page, "newest checkpoint: through record segment {}, {}; {behind}", newest.through, newest.position);
+        let behind = format!("{}, {} behind it", of(newest.segments_behind, "segment"), bytes(newest.bytes_behind));
+        let _ = writeln!(page, "newest checkpoint: up to {} (record segment {}); {behind}", newest.position, newest.through);
     }
     if let Some((record, work)) = per_message(stats) {
         let _ = writeln!(
@@ -123,7 +123,7 @@ fn ring_page(ring: &RingOverview) -> String {
     }
     // The installation itself is none.
     let tenants = ring.tenants.iter().filter(|tenant| tenant.name.is_some()).count() as u64;
-    let _ = writeln!(page, "{:<28} {:>8}  of {} tenants and the installation", "keys", count(ring.keys), count(tenants));
+    let _ = writeln!(page, "{:<28} {:>8}  of {} and the installation", "keys", count(ring.keys), of(tenants, "tenant"));
     for (purpose, keys) in purposes {
         let _ = writeln!(page, "  {purpose:<26} {:>8}", count(keys));
     }
@@ -136,12 +136,7 @@ fn log_line(page: &mut String, name: &str, log: &LogStats) {
     let prepared = bytes(log.file_bytes() - log.used_bytes() - log.other_bytes());
     let _ = writeln!(page, "{name:<12} {:>8} {disk:>12} {used:>12} {prepared:>12}  {span}", count(log.segments.len() as u64));
     if log.other_bytes() > 0 {
-        let _ = writeln!(
-            page,
-            "{:<12} {} are no frame: being written now, torn by a crash, or damaged; see `verify`",
-            "",
-            bytes(log.other_bytes())
-        );
+        let _ = writeln!(page, "{:<12} {:>8} no frame: being written, torn or damaged; see `verify`", "", bytes(log.other_bytes()));
     }
 }
 

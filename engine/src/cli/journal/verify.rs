@@ -1,7 +1,7 @@
 //! `sealpost journal verify`: is everything whole?
 
 use super::About;
-use super::figures::{bytes, count, wrapped};
+use super::figures::{bytes, count, of, wrapped};
 use crate::assembly::key_source;
 use crate::backup::{JOURNALS, KEYS, MANIFEST, Manifest};
 use crate::cli::output::say;
@@ -194,7 +194,7 @@ impl Checked {
         if is_whole {
             say!("whole");
         } else {
-            say!("NOT WHOLE: {findings} findings");
+            say!("NOT WHOLE: {}", of(findings as u64, "finding"));
         }
     }
 }
@@ -202,7 +202,7 @@ impl Checked {
 fn print_journal(dir: &str, found: &Verification) {
     say!("{}  ·  {dir}", found.stream);
     let opened = if found.with_key { "opened and decoded" } else { "by their checksums; without the key nothing was opened" };
-    say!("  {:<9} {} segments, {}", "read", count(found.segments), bytes(found.bytes));
+    say!("  {:<9} {}, {}", "read", of(found.segments, "segment"), bytes(found.bytes));
     say!("  {:<9} {}, up to {}, {opened}", "frames", count(found.frames), found.last);
     if found.with_key {
         say!("  {:<9} {} opened, {} shredded on purpose", "payloads", count(found.payloads), count(found.shredded));
