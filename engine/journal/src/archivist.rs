@@ -8,20 +8,21 @@
 //! bytes as that checkpoint. So what checkpoints write is never more than the record itself.
 
 use crate::bounds::{CHECKPOINTS_KEPT, CHUNK_NUMBERS};
-use crate::checkpoint::{self, CheckpointHeader, CheckpointReader, Covered, Delta, MergeFault, Merged, Target};
+use crate::checkpoint::{self, CheckpointHeader, CheckpointReader, Covered, Delta, Item, MergeFault, Merged, Target};
+use crate::compaction::{self, Packed, Packer};
 use crate::error::{DiskError, JournalError};
-use crate::format::{HeaderRead, JournalId, LogKind};
+use crate::format::{Form, HeaderRead, JournalId, LogKind};
 use crate::key_ring::{KeyHandle, KeyRing};
 use crate::recovery::{RecordEnd, Seen};
 use crate::segment;
 use crate::survey::{LogDir, UsedSegment};
 use crate::writer::Shared;
-use model::StreamName;
-use std::collections::BTreeSet;
+use model::{BatchId, StreamName, Timestamp};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use world::channel::Receiver;
 use world::{OpenMode, Plant, World};
@@ -52,6 +53,12 @@ pub(crate) struct Archivist {
     pub(crate) damaged: BTreeSet<u32>,
     /// The nonce of the next chunk, within this start.
     pub(crate) next_number: u64,
+    /// The sequence of the next block, within this start.
+    pub(crate) next_sequence: u64,
+    /// Segments up to this one are compacted, or are to stay as they are.
+    pub(crate) packed: u32,
+    /// How long record segments are kept.
+    pub(crate) evidence_kept: Duration,
 }
 
 /// Why it stops for now.
@@ -80,8 +87,9 @@ impl From<DiskError> for Pause {
 
 impl Archivist {
     pub(crate) async fn run(mut self, news: Receiver<u32>) {
-        if let Err(error) = checkpoint::sweep(self.world.disk(), &self.folder()) {
-            tracing::warn!(stream = %self.stream, %error, "unfinished checkpoints could not be removed");
+        let swept = checkpoint::sweep(self.world.disk(), &self.folder()).and_then(|()| compaction::sweep(&self.record()));
+        if let Err(error) = swept {
+            tracing::warn!(stream = %self.stream, %error, "what a crash left unfinished could not be removed");
         }
         loop {
             match self.work().await {
@@ -113,7 +121,10 @@ impl Archivist {
                 Err(pause) => return pause,
             }
         }
-        Pause::Idle
+        if let Err(pause) = self.compact().await {
+            return pause;
+        }
+        self.forget().await.err().unwrap_or(Pause::Idle)
     }
 
     fn folder(&self) -> PathBuf {
@@ -150,6 +161,8 @@ impl Archivist {
     async fn next_checkpoint(&mut self) -> Result<(), Pause> {
         let before = self.newest()?;
         let (covered, bytes) = before.as_ref().map_or((None, 0), |(reader, bytes)| (Some(reader.covered()), *bytes));
+        // In the place of a damaged one the next comes as soon as it can.
+        let bytes = if self.damaged.is_empty() { bytes } else { 0 };
         let segments = self.due(covered, bytes)?.ok_or(Pause::Idle)?;
         let (delta, covered) = self.read(covered, &segments).await?;
         let Some(merged) = self.merge(before.map(|(reader, _)| reader), delta, covered).await? else { return Ok(()) };
@@ -157,7 +170,7 @@ impl Archivist {
         self.damaged.remove(&covered.through);
         tracing::debug!(stream = %self.stream, through = covered.through, bytes = merged.bytes, "checkpoint");
         self.shared.bytes_written.fetch_add(merged.bytes, Ordering::Relaxed);
-        self.retire()
+        self.retire().await
     }
 
     /// The segments that the next checkpoint covers more than the last.
@@ -253,7 +266,7 @@ impl Archivist {
     }
 
     /// Removes checkpoints that newer ones have made needless.
-    fn retire(&mut self) -> Result<(), Pause> {
+    async fn retire(&mut self) -> Result<(), Pause> {
         let (disk, folder) = (self.world.disk(), self.folder());
         let numbers = checkpoint::numbers(disk, &folder)?;
         let whole: Vec<u32> = numbers.iter().copied().filter(|number| !self.damaged.contains(number)).collect();
@@ -261,11 +274,99 @@ impl Archivist {
         for number in numbers {
             if number < oldest_kept || self.damaged.contains(&number) {
                 let path = checkpoint::path_of(&folder, number);
-                disk.remove_file(&path).map_err(DiskError::new("remove", &path))?;
+                self.when_nothing_is_held(|| disk.remove_file(&path).map_err(DiskError::new("remove", &path))).await?;
                 self.damaged.remove(&number);
             }
         }
         Ok(disk.sync_dir(&folder).map_err(DiskError::new("sync", &folder))?)
+    }
+
+    /// Compacts what the newest checkpoint covers.
+    async fn compact(&mut self) -> Result<(), Pause> {
+        let Some((mut newest, _)) = self.newest()? else { return Ok(()) };
+        let through = newest.covered().through;
+        let numbers = segment::numbers(self.world.disk(), &self.record().path)?;
+        let numbers: Vec<u32> = numbers.into_iter().filter(|number| *number > self.packed && *number <= through).collect();
+        if numbers.is_empty() {
+            return Ok(());
+        }
+        let given_up = match newest.given_up() {
+            Ok(given_up) => given_up,
+            Err(fault) => {
+                tracing::warn!(stream = %self.stream, through, %fault, "a checkpoint is damaged; the one before it serves");
+                self.damaged.insert(through);
+                return Ok(());
+            }
+        };
+        for number in numbers {
+            self.compact_one(number, &given_up).await?;
+            self.packed = number;
+            self.breathe().await?;
+        }
+        Ok(())
+    }
+
+    async fn compact_one(&mut self, number: u32, given_up: &BTreeSet<BatchId>) -> Result<(), Pause> {
+        let path = self.dir.join(LogKind::Record.as_str());
+        let record = LogDir { disk: self.world.disk(), path, journal: self.journal, stream: self.stream, log: LogKind::Record };
+        let Some(used) = self.used(&record, number)? else { return Ok(()) };
+        let Some(header) = used.header.filter(|header| header.form == Form::Plain) else { return Ok(()) };
+        let mut next_sequence = self.next_sequence;
+        let mut packer = Packer { record: &record, keys: &self.keys, epoch: self.epoch, next_sequence: &mut next_sequence, given_up };
+        let packed = packer.pack(&used, header);
+        self.next_sequence = next_sequence;
+        let (from, bytes) = match packed? {
+            Packed::Ready { path, bytes } => (path, bytes),
+            Packed::LeftAlone(reason) => {
+                tracing::warn!(stream = %self.stream, segment = number, reason, "a record segment is left as it is");
+                return Ok(());
+            }
+        };
+        self.shared.bytes_written.fetch_add(bytes, Ordering::Relaxed);
+        let to = segment::path_of(&record.path, number);
+        self.when_nothing_is_held(|| {
+            record.disk.rename(&from, &to).map_err(DiskError::new("rename", &from))?;
+            record.disk.sync_dir(&record.path).map_err(DiskError::new("sync", &record.path))
+        })
+        .await
+    }
+
+    /// Removes the oldest segments whose term is over, as far as both checkpoints cover them.
+    async fn forget(&mut self) -> Result<(), Pause> {
+        let newest = self.newest()?;
+        let disk = self.world.disk();
+        let whole = checkpoint::numbers(disk, &self.folder())?.into_iter().filter(|number| !self.damaged.contains(number));
+        let whole: Vec<u32> = whole.collect();
+        let Some(covered) = whole.len().checked_sub(CHECKPOINTS_KEPT).map(|at| whole[at]) else { return Ok(()) };
+        let Some((mut newest, _)) = newest else { return Ok(()) };
+        let Ok(Some(Item::Summary(summary))) = newest.next() else { return Ok(()) };
+        let latest: BTreeMap<u32, Timestamp> = summary.segments.into_iter().collect();
+        let now = self.world.wall();
+        let path = self.record().path;
+        let is_over = |number: &u32| *number <= covered && latest.get(number).is_some_and(|latest| now.since(*latest) > self.evidence_kept);
+        let over: Vec<u32> = segment::numbers(disk, &path)?.into_iter().take_while(is_over).collect();
+        for number in &over {
+            let path = segment::path_of(&path, *number);
+            self.when_nothing_is_held(|| disk.remove_file(&path).map_err(DiskError::new("remove", &path))).await?;
+        }
+        if let Some(last) = over.last() {
+            disk.sync_dir(&path).map_err(DiskError::new("sync", &path))?;
+            tracing::info!(stream = %self.stream, segments = over.len(), last, "record segments were removed: their evidence term is over");
+        }
+        Ok(())
+    }
+
+    /// Takes something away or replaces it, at a moment when nobody holds everything in place.
+    async fn when_nothing_is_held(&self, change: impl Fn() -> Result<(), DiskError>) -> Result<(), Pause> {
+        loop {
+            {
+                let _replacing = self.shared.replacing.lock().unwrap_or_else(PoisonError::into_inner);
+                if self.shared.holds.load(Ordering::Acquire) == 0 {
+                    return Ok(change()?);
+                }
+            }
+            self.breathe().await?;
+        }
     }
 
     /// Lets others go first, and waits while somebody reads the directory ([`crate::keeper::Hold`]); says where the journal ends or has failed.

@@ -55,6 +55,19 @@ pub const SEQUENCE_END: u64 = 1 << POSITION_SEQUENCE_BITS;
 /// Starts a journal can see. 23 bits keep a position positive as `i64`, which is what SQLite stores.
 pub const EPOCH_MAX: u32 = (1 << 23) - 1;
 
+/// The sequence of a start's first block; those below are the writer's, which counts from 0.
+pub const BLOCK_SEQUENCE_FIRST: u64 = SEQUENCE_END / 2;
+/// Records in a block.
+pub const BLOCK_RECORDS_MAX: usize = 1024;
+/// Bytes of records after which a block is full. A record that is larger has a block of its own.
+pub const BLOCK_PLAIN_BYTES: usize = 1024 * 1024;
+/// Bytes of records in a block, with what is stored beside them. No reader unpacks more.
+pub const BLOCK_RECORDS_BYTES_MAX: usize = FRAME_PLAIN_BYTES_MAX + BLOCK_PLAIN_BYTES;
+/// Records after which a window ends: a reader has that many in memory.
+pub const WINDOW_RECORDS: usize = 8 * BLOCK_RECORDS_MAX;
+/// Bytes of records after which a window ends.
+pub const WINDOW_BYTES: usize = 8 * 1024 * 1024;
+
 /// The header of a checkpoint.
 pub const CHECKPOINT_HEADER_BYTES: usize = 64;
 /// The header of a chunk of a checkpoint.
@@ -84,6 +97,10 @@ const _: () = assert!(SEGMENT_BYTES_MAX <= u32::MAX as u64);
 // Any job that intake lets in fits a default segment.
 const _: () = assert!((SEGMENT_HEADER_BYTES + FRAME_BYTES_MAX + FRAME_ALIGN_BYTES) as u64 <= SEGMENT_BYTES_DEFAULT);
 const _: () = assert!(SEGMENT_BYTES_MIN <= SEGMENT_BYTES_DEFAULT && SEGMENT_BYTES_DEFAULT <= SEGMENT_BYTES_MAX);
+// The blocks of a window are counted by a u16, and each tenant may have one that is not full.
+const _: () = assert!(WINDOW_RECORDS <= u16::MAX as usize);
+// A full block has room for what is stored beside each record.
+const _: () = assert!(BLOCK_PLAIN_BYTES + 64 * BLOCK_RECORDS_MAX <= BLOCK_RECORDS_BYTES_MAX);
 // A chunk that does not shrink at all still fits: zstd adds at most 1/256 and some bytes.
 const _: () = assert!(
     CHUNK_HEADER_BYTES + CHECKPOINT_CHUNK_PLAIN_BYTES + CHECKPOINT_CHUNK_PLAIN_BYTES / 256 + 128 + TAG_BYTES <= CHECKPOINT_CHUNK_BYTES_MAX

@@ -70,6 +70,8 @@ impl JournalDir {
             full.take(position, events);
         })?;
         let last = end.last.position;
+        // Segments whose term was over: what they said is in the checkpoint.
+        findings.retain(|finding| !matches!((finding, covered), (Finding::BeginningMissing { log: LogKind::Record, segment }, Some(covered)) if *segment <= covered.through.saturating_add(1)));
         let Some(covered) = covered else { return Ok(Counted { census: full, last, disputed: None }) };
         // Where the record's first years are gone on purpose, the checkpoint alone knows their jobs.
         let is_complete = surveyed.first().is_none_or(|first| first.number == 1);

@@ -1,20 +1,24 @@
 //! The jobs of a batch that was just committed, read back from the record in portions: what was written is what is queued.
 //!
 //! A batch of millions is never in memory as a whole. The segments are opened at once, so that nothing that happens to their names
-//! meanwhile (compaction) matters.
+//! meanwhile (compaction) matters. The first heads of a large file may be compacted before its commit already: then their places say nothing,
+//! and the jobs do.
 
+use crate::block::{Unpacked, Unpacker};
+use crate::bounds::SEGMENT_HEADER_BYTES;
 use crate::error::{DiskError, JournalError};
-use crate::format::{LogKind, SegmentName};
+use crate::format::{Form, FrameKind, LogKind, SegmentName};
 use crate::frame;
 use crate::journal::JournalInner;
 use crate::live::HeadPlace;
 use crate::record::{self, Decoded, Destinations};
 use crate::segment::{self, Scanner, Step};
+use crate::tail::Frames;
 use model::Stream;
 use model::stage::{Durable, JournaledJob};
 use std::collections::VecDeque;
 use std::marker::PhantomData;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use world::OpenMode;
 
@@ -32,7 +36,7 @@ pub struct CommittedJobs<S: Stream> {
 struct OpenHeads {
     number: u32,
     path: PathBuf,
-    scanner: Scanner,
+    frames: Frames,
 }
 
 impl<S: Stream> std::fmt::Debug for CommittedJobs<S> {
@@ -82,8 +86,15 @@ impl JournalInner {
         let path = segment::path_of(&self.dir.join(LogKind::Record.as_str()), first.segment);
         let file = self.world.disk().open(&path, OpenMode::Read).map_err(DiskError::new("open", &path))?;
         let name = SegmentName { journal: self.id, stream: S::NAME, log: LogKind::Record, number: first.segment };
-        let scanner = Scanner::new(file, name.salt(), u64::from(first.offset)).map_err(DiskError::new("read", &path))?;
-        Ok(OpenHeads { number: first.segment, path, scanner })
+        let error = || DiskError::new("read", &path);
+        let frames = match segment::form_of(&file, name.salt()).map_err(error())? {
+            Form::Plain => Frames::Plain(Scanner::new(file, name.salt(), u64::from(first.offset)).map_err(error())?),
+            Form::Compacted => {
+                let scanner = Scanner::new(file, name.salt(), SEGMENT_HEADER_BYTES as u64).map_err(error())?;
+                Frames::Packed(Unpacker::new(scanner, self.id, self.keys.clone()))
+            }
+        };
+        Ok(OpenHeads { number: first.segment, path, frames })
     }
 
     fn read_head<S: Stream>(
@@ -92,9 +103,21 @@ impl JournalInner {
         place: &HeadPlace,
         destinations: &mut Destinations,
     ) -> Result<JournaledJob<S>, JournalError> {
+        let decoded = match &mut open.frames {
+            Frames::Plain(scanner) => self.read_frame(scanner, &open.path, place)?,
+            Frames::Packed(unpacker) => read_packed(unpacker, &open.path, place)?,
+        };
+        let Decoded::Head(locator, mut head) = decoded else {
+            return Err(JournalError::Internal("a head that was synced reads back as another"));
+        };
+        destinations.share(&mut head);
+        Ok(JournaledJob::new(place.job, locator, Arc::new(*head), Durable::attest()))
+    }
+
+    fn read_frame(&self, scanner: &mut Scanner, path: &Path, place: &HeadPlace) -> Result<Decoded, JournalError> {
         // Frames of others lie between: hop over them.
         let (offset, header, length) = loop {
-            match open.scanner.step().map_err(DiskError::new("read", &open.path))? {
+            match scanner.step().map_err(DiskError::new("read", path))? {
                 Step::Frame { offset, header, length } if offset == u64::from(place.offset) => break (offset, header, length),
                 Step::Frame { offset, .. } if offset < u64::from(place.offset) => {}
                 _ => return Err(JournalError::Internal("a head that was synced cannot be read back")),
@@ -105,10 +128,19 @@ impl JournalInner {
             return Err(wrong);
         }
         let cipher = self.keys.cipher(header.key_id)?.ok_or(wrong.clone())?;
-        let plain = frame::open_in_place(open.scanner.frame_mut(offset, length), self.id, &cipher).map_err(|_| wrong.clone())?;
-        let decoded = record::decode(header.kind, header.encoding, plain).map_err(|_| wrong.clone())?;
-        let Decoded::Head(locator, mut head) = decoded else { return Err(wrong) };
-        destinations.share(&mut head);
-        Ok(JournaledJob::new(place.job, locator, Arc::new(*head), Durable::attest()))
+        let plain = frame::open_in_place(scanner.frame_mut(offset, length), self.id, &cipher).map_err(|_| wrong.clone())?;
+        record::decode(header.kind, header.encoding, plain).map_err(|_| wrong)
+    }
+}
+
+fn read_packed(unpacker: &mut Unpacker, path: &Path, place: &HeadPlace) -> Result<Decoded, JournalError> {
+    loop {
+        match unpacker.next().map_err(DiskError::new("read", path))? {
+            Unpacked::Record(record) if record.kind == FrameKind::Head && record.key.job == Some(place.job) => {
+                return record.decode().ok_or(JournalError::Internal("a head that was compacted reads back as another"));
+            }
+            Unpacked::End { .. } => return Err(JournalError::Internal("a head that was compacted cannot be read back")),
+            _ => {}
+        }
     }
 }

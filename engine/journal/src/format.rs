@@ -152,6 +152,16 @@ impl RecordPosition {
     pub(crate) const fn new(epoch: u32, sequence: u64) -> Self {
         Self(((epoch as u64) << POSITION_SEQUENCE_BITS) | sequence)
     }
+
+    /// Epoch and sequence.
+    pub(crate) const fn parts(self) -> (u32, u64) {
+        ((self.0 >> POSITION_SEQUENCE_BITS) as u32, self.0 & (crate::bounds::SEQUENCE_END - 1))
+    }
+
+    /// Before the first frame.
+    pub(crate) const fn is_start(self) -> bool {
+        self.0 == 0
+    }
 }
 
 /// CRC-32C (Castagnoli), as RFC 3720 section 12.1 uses it.
@@ -181,10 +191,12 @@ pub(crate) enum FrameKind {
     Restored = 27,
     /// A payload was moved: to the journal itself alone.
     Moved = 28,
+    /// Many records, in a compacted segment.
+    Block = 32,
 }
 
 impl FrameKind {
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::Statement,
         Self::Templated,
         Self::BatchOpen,
@@ -200,9 +212,10 @@ impl FrameKind {
         Self::KeyDestroyed,
         Self::Restored,
         Self::Moved,
+        Self::Block,
     ];
 
-    fn from_code(code: u8) -> Option<Self> {
+    pub(crate) fn from_code(code: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| *kind as u8 == code)
     }
 
@@ -224,6 +237,7 @@ impl FrameKind {
             Self::KeyDestroyed => "key_destroyed",
             Self::Restored => "restored",
             Self::Moved => "moved",
+            Self::Block => "block",
         }
     }
 

@@ -9,8 +9,9 @@ mod fields;
 
 pub use fields::{Field, FieldValue};
 
+use crate::block::{self, BlockRecord};
 use crate::error::JournalError;
-use crate::format::{FrameHeader, LogKind, RecordPosition};
+use crate::format::{FrameHeader, FrameKind, LogKind, RecordPosition};
 use crate::frame;
 use crate::journal_dir::JournalDir;
 use crate::key_ring::KeyRing;
@@ -19,7 +20,7 @@ use crate::segment::Step;
 use crate::walk::{Met, Walk};
 use model::record::Record;
 use model::{BatchId, JobId, MessageVersion, TenantId};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 /// What an inspection is asked for.
 #[derive(Debug, Clone, Default)]
@@ -117,6 +118,10 @@ struct OneLog {
     /// What comes next of this log, and where it belongs in the order.
     next: Option<(Inspected, Option<BatchId>)>,
     order: RecordPosition,
+    /// Records of compacted frames that come before anything else of this log.
+    unpacked: VecDeque<(Inspected, Option<BatchId>, RecordPosition)>,
+    /// The window is not at its end: other blocks may hold records that come before these.
+    within: bool,
 }
 
 impl JournalDir {
@@ -132,7 +137,14 @@ impl JournalDir {
             Some(log) => vec![log],
             None => vec![LogKind::Work, LogKind::Record],
         };
-        let one = |log| OneLog { log, walk: Walk::new(self, log, selection.segment), next: None, order: RecordPosition::default() };
+        let one = |log| OneLog {
+            log,
+            walk: Walk::new(self, log, selection.segment),
+            next: None,
+            order: RecordPosition::default(),
+            unpacked: VecDeque::new(),
+            within: false,
+        };
         let walks = logs.into_iter().map(one).collect();
         let mut inspection = Inspection { place: self.clone(), keys, walks, jobs: BTreeSet::new(), selection };
         inspection.learn_jobs()?;
@@ -171,9 +183,39 @@ impl Inspection {
 
     fn advance(&mut self, log: usize) -> Result<(), JournalError> {
         let one = &mut self.walks[log];
-        while let Some(met) = one.walk.next()? {
+        loop {
+            if !one.within
+                && let Some((found, batch, order)) = one.unpacked.pop_front()
+            {
+                one.order = order;
+                if let (Thing::Frame(frame), Some(of)) = (&found.what, batch)
+                    && let Some(job) = frame.job.filter(|_| self.selection.batch == Some(of))
+                {
+                    self.jobs.insert(job);
+                }
+                one.next = Some((found, batch));
+                return Ok(());
+            }
+            let Some(met) = one.walk.next()? else { break };
             let Met::Step(step) = met else { continue };
+            let segment = one.walk.segment().expect("a step is in a segment");
+            one.within &= !matches!(step, Step::End { .. });
             let (offset, what, batch) = match step {
+                Step::Frame { offset, header, length } if header.kind == FrameKind::Block && self.keys.is_some() => {
+                    let keys = self.keys.as_ref().expect("asked above");
+                    match block::open(self.place.id, keys, &header, one.walk.frame_mut(offset, length)) {
+                        Ok(block) => {
+                            one.unpacked.extend(block.records.iter().map(|record| {
+                                let (what, batch) = of_block(&header, record);
+                                (Inspected { log: one.log, segment, offset, what }, batch, record.position)
+                            }));
+                            one.unpacked.make_contiguous().sort_by_key(|(_, _, position)| *position);
+                            one.within = header.key.attempt > 0;
+                            continue;
+                        }
+                        Err(_) => (offset, Thing::Frame(Box::new(frame_of(&header, length, Content::Unreadable))), None),
+                    }
+                }
                 Step::Frame { offset, header, length } => {
                     one.order = header.position();
                     let (content, batch) = match (&self.keys, header.kind.log()) {
@@ -191,7 +233,6 @@ impl Inspection {
                 Step::End { offset, torn: true } => (offset, Thing::Torn, None),
                 Step::End { .. } => continue,
             };
-            let segment = one.walk.segment().expect("a step is in a segment");
             one.next = Some((Inspected { log: one.log, segment, offset, what }, batch));
             return Ok(());
         }
@@ -204,6 +245,13 @@ impl Inspection {
         let mut walk = Walk::new(&self.place, LogKind::Record, None);
         while let Some(met) = walk.next()? {
             let Met::Step(Step::Frame { offset, header, length }) = met else { continue };
+            if header.kind == FrameKind::Block {
+                let block = block::open(self.place.id, keys, &header, walk.frame_mut(offset, length));
+                let of_batch = |record: &BlockRecord| record.decode().is_some_and(|decoded| batch_of(&decoded) == Some(wanted));
+                let records = block.into_iter().flat_map(|block| block.records);
+                self.jobs.extend(records.filter(of_batch).filter_map(|record| record.key.job));
+                continue;
+            }
             let Some(job) = header.key.job else { continue };
             if open(&self.place, keys, &header, walk.frame_mut(offset, length)).1 == Some(wanted) {
                 self.jobs.insert(job);
@@ -236,6 +284,17 @@ fn open(place: &JournalDir, keys: &KeyRing, header: &FrameHeader, bytes: &mut [u
         Ok(decoded) => (Content::Fields(fields::of(&decoded)), batch_of(&decoded)),
         Err(_) => (Content::Unreadable, None),
     }
+}
+
+/// A record of a block, as the frame that it was.
+fn of_block(block: &FrameHeader, record: &BlockRecord) -> (Thing, Option<BatchId>) {
+    let (content, batch) = match record.decode() {
+        Some(decoded) => (Content::Fields(fields::of(&decoded)), batch_of(&decoded)),
+        None => (Content::Unreadable, None),
+    };
+    let (epoch, sequence) = record.position.parts();
+    let header = FrameHeader { epoch, sequence, kind: record.kind, encoding: record.encoding, key: record.key, ..*block };
+    (Thing::Frame(Box::new(frame_of(&header, record.bytes.len(), content))), batch)
 }
 
 fn batch_of(decoded: &Decoded) -> Option<BatchId> {

@@ -225,7 +225,7 @@ impl<S: Stream> Journal<S> {
         self.inner.shared.poison.get().is_some()
     }
 
-    /// Bytes of frames and segment headers written since the start.
+    /// Bytes of frames, segment headers, checkpoints and compacted segments written since the start.
     pub fn bytes_written(&self) -> u64 {
         self.inner.shared.bytes_written.load(Ordering::Relaxed)
     }

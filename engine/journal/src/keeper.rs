@@ -19,8 +19,8 @@ use crate::space::Space;
 use crate::writer::Shared;
 use model::{BatchId, StreamName, TenantId};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use world::channel::{OneSender, Receiver, Sender};
 use world::{DiskFile, OpenMode, ThreadHandle, World};
 
@@ -106,6 +106,8 @@ impl Hold {
     /// Returns when what the keeper was at is done.
     pub(crate) async fn take(shared: Arc<Shared>, keeper: Sender<Errand>) -> Result<Self, JournalError> {
         shared.holds.fetch_add(1, Ordering::AcqRel);
+        // What is being exchanged at this moment is done when this returns.
+        drop(shared.replacing.lock().unwrap_or_else(PoisonError::into_inner));
         let hold = Self { shared, keeper };
         let (answer, looked) = world::channel::oneshot();
         hold.keeper.send(Errand::Look { answer: Some(answer) }).await.map_err(|_| JournalError::Closed)?;

@@ -26,6 +26,7 @@
 
 mod archivist;
 mod backup;
+mod block;
 pub mod bounds;
 mod bundle;
 mod census;
@@ -33,6 +34,7 @@ mod checkpoint;
 mod cipher;
 mod commit_method;
 mod committed;
+mod compaction;
 mod config;
 mod encoder;
 mod epoch;

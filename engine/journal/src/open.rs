@@ -5,6 +5,7 @@
 //! before the first frame. What the crash left uncommitted is discarded last, by ordinary operations.
 
 use crate::archivist::{Archivist, NEWS_MAX};
+use crate::bounds::BLOCK_SEQUENCE_FIRST;
 use crate::bundle::Bundles;
 use crate::checkpoint;
 use crate::commit_method;
@@ -211,6 +212,9 @@ async fn start<S: Stream>(
                 closed: ends.record.name.number.saturating_sub(1),
                 damaged: ends.damaged_checkpoints,
                 next_number: 0,
+                next_sequence: BLOCK_SEQUENCE_FIRST,
+                packed: 0,
+                evidence_kept: config.evidence_kept,
             };
             let (news, closed) = bounded(NEWS_MAX);
             (news, world.spawn_thread(&format!("archivist-{}", S::NAME), move || archivist.run(closed)))

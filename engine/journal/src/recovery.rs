@@ -19,11 +19,12 @@ pub(crate) mod trouble;
 pub(crate) use misreading::Misreading;
 pub(crate) use replay::{Maxima, Replay, raise};
 
+use crate::block::{Unpacked, Unpacker};
 use crate::bounds::SEGMENT_HEADER_BYTES;
 use crate::checkpoint::Covered;
 use crate::error::{DiskError, Finding, JournalError};
 use crate::footer;
-use crate::format::{Begun, FrameHeader, RecordPosition};
+use crate::format::{Begun, Form, FrameHeader, FrameKind, RecordPosition};
 use crate::key_ring::KeyRing;
 use crate::record::{Decoded, Lost};
 use crate::segment::{self, Scanner, Step};
@@ -94,6 +95,8 @@ pub(crate) struct RecordEnd {
     /// Frames that could be read, and whole ones that could not.
     read: u64,
     unread: u64,
+    /// The last segment was compacted and not opened: where its records end is not known.
+    is_blind: bool,
     /// What was lost and not handed on yet.
     lost: Vec<(RecordPosition, FrameKey, Lost)>,
 }
@@ -204,6 +207,12 @@ impl RecordEnd {
         findings: &mut Vec<Finding>,
         visit: &mut impl FnMut(Seen),
     ) -> Result<(), JournalError> {
+        if segment::form_of(&used.file, dir.name(used.number).salt())
+            .map_err(DiskError::new("read", &segment::path_of(&dir.path, used.number)))?
+            == Form::Compacted
+        {
+            return self.read_compacted(dir, keys, used, findings, visit);
+        }
         self.read_frames(dir, used, findings, &mut |met| {
             let (position, key, decoded) = match met {
                 Met::Frame(frame, bytes) => (frame.header.position(), frame.header.key, trouble::decode(dir, keys, bytes)?),
@@ -212,6 +221,69 @@ impl RecordEnd {
             visit(Seen { position, key, decoded });
             Ok(())
         })
+    }
+
+    /// The records of a compacted segment. It was whole and durable before it took its place, so whatever it lacks is damage.
+    fn read_compacted(
+        &mut self,
+        dir: &LogDir<'_>,
+        keys: &KeyRing,
+        used: &UsedSegment,
+        findings: &mut Vec<Finding>,
+        visit: &mut impl FnMut(Seen),
+    ) -> Result<(), JournalError> {
+        let (log, segment) = (dir.log, used.number);
+        let path = segment::path_of(&dir.path, segment);
+        let error = || DiskError::new("read", &path);
+        let scanner = Scanner::new(used.file.clone(), dir.name(segment).salt(), SEGMENT_HEADER_BYTES as u64).map_err(error())?;
+        let mut unpacker = Unpacker::new(scanner, dir.journal, keys.clone());
+        self.last = SegmentEnd { position: self.last.position, epoch: self.last.epoch, ..SegmentEnd::default() };
+        let mut unread = UnreadFrames::default();
+        loop {
+            match unpacker.next().map_err(error())? {
+                Unpacked::Record(record) if record.position <= self.last.position && !self.last.position.is_start() => {
+                    findings.push(Finding::Replayed { log, segment, offset: SEGMENT_HEADER_BYTES as u64 });
+                }
+                Unpacked::Record(record) => {
+                    self.last.position = record.position;
+                    match record.decode() {
+                        Some(decoded) => {
+                            self.read += 1;
+                            visit(Seen { position: record.position, key: record.key, decoded });
+                        }
+                        None => {
+                            unread.add(Unread::Unknown, SEGMENT_HEADER_BYTES as u64);
+                            self.lose_anything();
+                        }
+                    }
+                }
+                Unpacked::Through(position) => self.last.position = self.last.position.max(position),
+                Unpacked::OutOfOrder { offset } => findings.push(Finding::Replayed { log, segment, offset }),
+                Unpacked::Unreadable { offset, why } => {
+                    unread.add(why, offset);
+                    self.unread += 1;
+                    self.lose_anything();
+                }
+                Unpacked::Damage { offset, bytes } => {
+                    findings.push(Finding::Damage { log, segment, offset, bytes });
+                    self.lose_anything();
+                }
+                Unpacked::End { offset, torn } => {
+                    self.last.offset = offset;
+                    self.last.epoch = self.last.epoch.max(unpacker.epoch);
+                    if torn {
+                        let bytes = used.file.len().map_err(error())?.saturating_sub(offset);
+                        findings.push(Finding::Damage { log, segment, offset, bytes });
+                        self.lose_anything();
+                    }
+                    unread.tell(log, segment, findings);
+                    return Ok(());
+                }
+            }
+            for (position, key, lost) in self.lost.drain(..) {
+                visit(Seen { position, key, decoded: Decoded::Lost(lost) });
+            }
+        }
     }
 
     /// Goes through the frames of a segment of either log, in their order. `read` says why a frame could not be read.
@@ -229,10 +301,27 @@ impl RecordEnd {
         let mut scanner = Scanner::new(used.file.clone(), dir.name(segment).salt(), start).map_err(error())?;
         self.last = SegmentEnd { position: self.last.position, epoch: self.last.epoch, ..SegmentEnd::default() };
         let mut unread = UnreadFrames::default();
+        self.is_blind = false;
         self.hand_on_lost(read);
         loop {
             match scanner.step().map_err(error())? {
                 Step::Frame { offset, header, length } => {
+                    // A block's own position says nothing about the order of records.
+                    if header.kind == FrameKind::Block {
+                        self.tell_holes(dir, used, header.position(), findings)?;
+                        self.last.epoch = self.last.epoch.max(header.epoch);
+                        self.is_blind = true;
+                        match read(Met::Frame(FramePlace { segment, offset, header }, scanner.frame_mut(offset, length))) {
+                            Ok(()) => self.read += 1,
+                            Err(why) => {
+                                unread.add(why, offset);
+                                self.unread += 1;
+                                self.lose_anything();
+                            }
+                        }
+                        self.hand_on_lost(read);
+                        continue;
+                    }
                     // A frame that comes again is a copy that somebody put there.
                     if header.position() <= self.last.position && self.last.position != RecordPosition::default() {
                         findings.push(Finding::Replayed { log: dir.log, segment, offset });
@@ -334,7 +423,7 @@ impl RecordEnd {
         let (log, segment) = (dir.log, used.number);
         let is_next = next.number == segment.saturating_add(1);
         let before = next.header.and_then(|header| header.before).filter(|_| is_next);
-        let is_whole = before.map(|before| before <= self.last.position);
+        let is_whole = before.filter(|_| !self.is_blind).map(|before| before <= self.last.position);
         // A crash ended it, which the start after that crash has told, and it cut the end off.
         let by_crash = next.header.is_some_and(|header| header.begun == Begun::Start);
         // Behind the last frame that the next segment knows lies a damaged index: it is made again.

@@ -7,7 +7,7 @@
 use crate::bounds::{FRAME_ALIGN_BYTES, FRAME_BYTES_MIN, SCAN_WINDOW_BYTES, SEGMENT_HEADER_BYTES};
 use crate::error::DiskError;
 use crate::footer;
-use crate::format::{FrameHeader, HeaderRead, SegmentHeader};
+use crate::format::{Form, FrameHeader, FrameKind, HeaderRead, SegmentHeader};
 use crate::frame::{self, NoFrame, padded};
 use std::io;
 use std::ops::Range;
@@ -63,6 +63,21 @@ pub(crate) fn end_of_frames(file: &dyn DiskFile, salt: u32) -> io::Result<u64> {
     match footer::read_trailer(file, salt)? {
         Some(trailer) => Ok(u64::from(trailer.end)),
         None => file.len(),
+    }
+}
+
+/// How the frames of a segment lie. Where its header is damaged, the first frame says.
+pub(crate) fn form_of(file: &Arc<dyn DiskFile>, salt: u32) -> io::Result<Form> {
+    if let HeaderRead::Valid(header) = read_header(&**file)? {
+        return Ok(header.form);
+    }
+    let mut scanner = Scanner::new(file.clone(), salt, SEGMENT_HEADER_BYTES as u64)?;
+    loop {
+        match scanner.step()? {
+            Step::Frame { header, .. } if header.kind == FrameKind::Block => return Ok(Form::Compacted),
+            Step::Frame { .. } | Step::End { .. } => return Ok(Form::Plain),
+            Step::Damage { .. } => {}
+        }
     }
 }
 

@@ -3,9 +3,10 @@
 //! A tail gives records in the order of the log and only what is durable, so a projection never knows more than a restart would. It
 //! reads the files by itself and never waits for the writer. Damaged frames are passed over; recovery has told of them.
 
+use crate::block::{BlockRecord, Unpacked, Unpacker};
 use crate::bounds::SEGMENT_HEADER_BYTES;
 use crate::error::{DiskError, JournalError};
-use crate::format::{HeaderRead, JournalId, LogKind, RecordPosition, SegmentName};
+use crate::format::{Form, HeaderRead, JournalId, LogKind, RecordPosition, SegmentName};
 use crate::frame;
 use crate::key_ring::KeyRing;
 use crate::record::{self, Decoded};
@@ -13,10 +14,11 @@ use crate::segment::{self, Scanner, Step};
 use crate::writer::Shared;
 use model::StreamName;
 use model::record::{FrameKey, Record};
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use world::{OpenMode, World};
+use world::{DiskFile, OpenMode, World};
 
 /// Gives the durable records in order.
 pub struct Tail {
@@ -27,7 +29,7 @@ pub struct Tail {
     pub(crate) keys: KeyRing,
     pub(crate) shared: Arc<Shared>,
     pub(crate) after: RecordPosition,
-    pub(crate) current: Option<(u32, Scanner)>,
+    pub(crate) current: Option<(u32, Frames)>,
     /// Passes over what no index of keys needs, without decrypting it.
     pub(crate) only_keys: bool,
 }
@@ -88,7 +90,7 @@ impl Tail {
         if self.after >= durable {
             return Ok(records);
         }
-        if let Some((number, scanner)) = &mut self.current {
+        if let Some((number, Frames::Plain(scanner))) = &mut self.current {
             let path = segment::path_of(&self.dir, *number);
             scanner.refresh().map_err(DiskError::new("read", &path))?;
         }
@@ -112,7 +114,36 @@ impl Tail {
     }
 
     fn step(&mut self, durable: RecordPosition) -> Result<Taken, JournalError> {
-        let Some((number, scanner)) = &mut self.current else { return Ok(Taken::End) };
+        match &mut self.current {
+            None => Ok(Taken::End),
+            Some((_, Frames::Plain(_))) => self.step_plain(durable),
+            Some((number, Frames::Packed(unpacker))) => {
+                let path = segment::path_of(&self.dir, *number);
+                match unpacker.next().map_err(DiskError::new("read", &path))? {
+                    Unpacked::Record(record) => Ok(self.unpacked(&record)),
+                    Unpacked::End { .. } => Ok(Taken::End),
+                    _ => Ok(Taken::Nothing),
+                }
+            }
+        }
+    }
+
+    fn unpacked(&mut self, record: &BlockRecord) -> Taken {
+        if record.position <= self.after {
+            return Taken::Nothing;
+        }
+        self.after = record.position;
+        if self.only_keys && !record.kind.concerns_keys() {
+            return Taken::Nothing;
+        }
+        match record.decode().and_then(Decoded::into_record) {
+            Some(decoded) => Taken::Record(Box::new((record.position, record.key, decoded))),
+            None => Taken::Nothing,
+        }
+    }
+
+    fn step_plain(&mut self, durable: RecordPosition) -> Result<Taken, JournalError> {
+        let Some((number, Frames::Plain(scanner))) = &mut self.current else { return Ok(Taken::End) };
         let path = segment::path_of(&self.dir, *number);
         let (offset, header, length) = match scanner.step().map_err(DiskError::new("read", &path))? {
             Step::Frame { offset, header, length } => (offset, header, length),
@@ -138,45 +169,70 @@ impl Tail {
 
     /// Enters the last segment that begins at or before the place, by the headers alone.
     fn enter_first(&mut self) -> Result<bool, JournalError> {
-        let numbers = segment::numbers(self.world.disk(), &self.dir)?;
-        let mut chosen = None;
-        for number in numbers {
-            let path = segment::path_of(&self.dir, number);
-            let file = self.world.disk().open(&path, OpenMode::Read).map_err(DiskError::new("open", &path))?;
-            let begins_later = match segment::read_header(&*file).map_err(DiskError::new("read", &path))? {
-                HeaderRead::Valid(header) => header.first_position() > self.after,
-                // Prepared and not in use: the log ends before it.
-                HeaderRead::Unused => true,
-                HeaderRead::Damaged | HeaderRead::Later(_) => false,
-            };
-            if begins_later && chosen.is_some() {
-                break;
+        loop {
+            let mut chosen = None;
+            for number in segment::numbers(self.world.disk(), &self.dir)? {
+                let Some(file) = self.open(number)? else { continue };
+                let path = segment::path_of(&self.dir, number);
+                let begins_later = match segment::read_header(&*file).map_err(DiskError::new("read", &path))? {
+                    HeaderRead::Valid(header) => header.first_position() > self.after,
+                    // Prepared and not in use: the log ends before it.
+                    HeaderRead::Unused => true,
+                    HeaderRead::Damaged | HeaderRead::Later(_) => false,
+                };
+                if begins_later && chosen.is_some() {
+                    break;
+                }
+                chosen = Some(number);
             }
-            chosen = Some(number);
-        }
-        match chosen {
-            Some(number) => self.enter(number),
-            None => Ok(false),
+            match chosen {
+                Some(number) if self.enter(number)? => return Ok(true),
+                // It went in between, its term being over.
+                Some(_) => {}
+                None => return Ok(false),
+            }
         }
     }
 
     fn enter_next(&mut self) -> Result<bool, JournalError> {
         let Some((number, _)) = self.current else { return Ok(false) };
-        let numbers = segment::numbers(self.world.disk(), &self.dir)?;
-        match numbers.into_iter().find(|next| *next > number) {
-            Some(next) => self.enter(next),
-            None => Ok(false),
+        for next in segment::numbers(self.world.disk(), &self.dir)?.into_iter().filter(|next| *next > number) {
+            if self.enter(next)? {
+                return Ok(true);
+            }
         }
+        Ok(false)
     }
 
+    /// False where it is not there any more.
     fn enter(&mut self, number: u32) -> Result<bool, JournalError> {
+        let Some(file) = self.open(number)? else { return Ok(false) };
         let path = segment::path_of(&self.dir, number);
-        let file = self.world.disk().open(&path, OpenMode::Read).map_err(DiskError::new("open", &path))?;
         let name = SegmentName { journal: self.journal, stream: self.stream, log: LogKind::Record, number };
+        let form = segment::form_of(&file, name.salt()).map_err(DiskError::new("read", &path))?;
         let scanner = Scanner::new(file, name.salt(), SEGMENT_HEADER_BYTES as u64).map_err(DiskError::new("read", &path))?;
-        self.current = Some((number, scanner));
+        let frames = match form {
+            Form::Plain => Frames::Plain(scanner),
+            Form::Compacted => Frames::Packed(Unpacker::new(scanner, self.journal, self.keys.clone())),
+        };
+        self.current = Some((number, frames));
         Ok(true)
     }
+
+    fn open(&self, number: u32) -> Result<Option<Arc<dyn DiskFile>>, JournalError> {
+        let path = segment::path_of(&self.dir, number);
+        match self.world.disk().open(&path, OpenMode::Read) {
+            Ok(file) => Ok(Some(file)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(DiskError::new("open", &path)(error).into()),
+        }
+    }
+}
+
+/// The frames of the segment that a tail is in. One that is compacted meanwhile is read to its end as it was when it was entered.
+pub(crate) enum Frames {
+    Plain(Scanner),
+    Packed(Unpacker),
 }
 
 enum Taken {

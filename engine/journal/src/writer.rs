@@ -32,7 +32,7 @@ use model::record::Record;
 use model::{Monotonic, Stream};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 use world::channel::{Receiver, Sender, TrySendError};
 use world::{Committer, LockGuard, Plant, ThreadHandle, World};
@@ -54,6 +54,8 @@ pub(crate) struct Shared {
     pub(crate) holds: AtomicUsize,
     /// Where payloads lie that were moved since the start.
     pub(crate) relocated: Relocated,
+    /// Held while a file of the record is exchanged or removed.
+    pub(crate) replacing: Mutex<()>,
     /// The writer has ended: what works behind it ends too.
     pub(crate) ending: AtomicBool,
 }

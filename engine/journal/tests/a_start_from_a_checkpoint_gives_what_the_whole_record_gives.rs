@@ -267,7 +267,7 @@ proptest! {
             assert_eq!(checkpoints(&with.place).len(), 2, "the newest and the one before it");
             // Each file that is damaged or gone costs time alone.
             for damaged in [1, 2] {
-                with.restart(|place| checkpoints(place).iter().rev().take(damaged).for_each(|path| spoil(place, path, seed))).await;
+                with.restart(|place| checkpoints(place).iter().rev().take(damaged).for_each(|path| spoil(place, path, seed.wrapping_add(damaged as u64)))).await;
                 without.restart(|_| {}).await;
                 assert_eq!(without.recovered(), with.recovered());
                 assert_eq!(with.findings().len(), damaged, "{:?}", with.findings());

@@ -47,9 +47,6 @@ impl From<CheckpointFault> for MergeFault {
 #[derive(Debug)]
 pub(crate) struct Merged {
     pub(crate) bytes: u64,
-    pub(crate) summary: Summary,
-    /// Batches that were given up.
-    pub(crate) discarded: BTreeSet<BatchId>,
 }
 
 /// Where and under which key a checkpoint is written.
@@ -96,8 +93,7 @@ async fn write<F: Future<Output = bool>>(
     let summary = summed(old, jobs_max, batches_max, segments, target.first_segment);
     let mut out = CheckpointWriter::new(target.disk, target.folder.to_owned(), target.header, target.key.cipher)?;
     out.summary(&summary)?;
-    let mut rows =
-        Rows { batches: batches.into_iter().peekable(), jobs: jobs.into_iter().peekable(), discarded, given_up: BTreeSet::new() };
+    let mut rows = Rows { batches: batches.into_iter().peekable(), jobs: jobs.into_iter().peekable(), discarded };
     let mut breath = out.written();
     while let Some(before) = &mut before {
         let Some((kind, bytes)) = before.next_raw()? else { break };
@@ -128,7 +124,7 @@ async fn write<F: Future<Output = bool>>(
         return Err(MergeFault::Stopped);
     }
     let bytes = out.finish()?;
-    Ok(Merged { bytes, summary, discarded: rows.given_up })
+    Ok(Merged { bytes })
 }
 
 type BatchRow = std::iter::Peekable<std::collections::btree_map::IntoIter<BatchId, Vec<crate::recovery::standing::BatchEvent>>>;
@@ -139,8 +135,6 @@ struct Rows {
     batches: BatchRow,
     jobs: JobRow,
     discarded: BTreeSet<BatchId>,
-    /// All batches that were given up, those of the checkpoint before too.
-    given_up: BTreeSet<BatchId>,
 }
 
 impl Rows {
@@ -149,9 +143,6 @@ impl Rows {
             Some((_, events)) => apply_batch(entry, id, events),
             None => entry,
         };
-        if entry.was_discarded && entry.standing.is_none() {
-            self.given_up.insert(id);
-        }
         if entry.is_empty() { Ok(()) } else { out.batch(id, &entry) }
     }
 

@@ -8,7 +8,8 @@ use crate::cipher::FrameCipher;
 use crate::error::DiskError;
 use crate::format::{JournalId, crc32c, u32_at};
 use crate::key_ring::KeyRing;
-use model::StreamName;
+use model::{BatchId, StreamName};
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -95,6 +96,19 @@ impl CheckpointReader {
     /// The start that wrote it.
     pub(crate) fn epoch(&self) -> u32 {
         self.header.epoch
+    }
+
+    /// The batches that were given up. Reads up to the first job.
+    pub(crate) fn given_up(&mut self) -> Result<BTreeSet<BatchId>, CheckpointFault> {
+        let mut given_up = BTreeSet::new();
+        while let Some((kind, bytes)) = self.next_raw()? {
+            match stored::item_before_jobs(kind, bytes)? {
+                Some(Item::Batch(id, entry)) if entry.was_discarded && entry.standing.is_none() => drop(given_up.insert(id)),
+                Some(_) => {}
+                None => break,
+            }
+        }
+        Ok(given_up)
     }
 
     /// The next item; `None` after the end, and then all of it was whole.

@@ -96,6 +96,11 @@ pub(super) fn item(kind: u8, bytes: &[u8]) -> Result<Item, ItemFault> {
     }
 }
 
+/// Decodes one item of those that stand before the jobs; `None` for all others.
+pub(super) fn item_before_jobs(kind: u8, bytes: &[u8]) -> Result<Option<Item>, ItemFault> {
+    if matches!(kind, SUMMARY | BATCH) { item(kind, bytes).map(Some) } else { Ok(None) }
+}
+
 fn whole<'bytes, T: Deserialize<'bytes>>(bytes: &'bytes [u8]) -> Result<T, ItemFault> {
     match postcard::take_from_bytes(bytes) {
         Ok((value, [])) => Ok(value),

@@ -93,11 +93,6 @@ impl<'disk> CheckpointWriter<'disk> {
         self.written
     }
 
-    /// Chunks so far: none of their numbers may be given again in this start.
-    pub(super) fn chunks(&self) -> u32 {
-        self.number
-    }
-
     /// Makes it durable, then gives it its name.
     pub(super) fn finish(mut self) -> Result<u64, JournalError> {
         let end = self.end;

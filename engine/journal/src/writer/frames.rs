@@ -1,7 +1,7 @@
 //! Frames into the logs' buffers: numbered, encoded, sealed, placed.
 
 use super::{Fault, Writer};
-use crate::bounds::{BUFFER_BYTES_MAX, FRAME_PLAIN_BYTES_MAX, SEGMENT_HEADER_BYTES, SEQUENCE_END};
+use crate::bounds::{BLOCK_SEQUENCE_FIRST, BUFFER_BYTES_MAX, FRAME_PLAIN_BYTES_MAX, SEGMENT_HEADER_BYTES};
 use crate::error::{JournalError, KeyError};
 use crate::format::{FrameHeader, FrameKind, LogKind, RecordPosition};
 use crate::frame::{self, Unfinished};
@@ -25,7 +25,7 @@ impl<S: Stream> Writer<S> {
         key_id: u32,
     ) -> Result<FrameHeader, Fault> {
         let sequence = self.next_sequence;
-        if sequence >= SEQUENCE_END {
+        if sequence >= BLOCK_SEQUENCE_FIRST {
             return Err(Fault::Fatal(JournalError::Internal("all frame numbers of this start are given: restart")));
         }
         self.next_sequence += 1;

@@ -17,6 +17,8 @@ pub const LOCAL_PART: &str = "zebulon.quackenbush";
 pub const CLAIM: &str = "CLM-77-0099";
 /// More segments than a story writes: the record stays as it was written, and all of it is read at each start.
 pub const NO_CHECKPOINTS: u32 = 1024;
+/// Longer than a story lasts.
+pub const EVIDENCE_KEPT: Duration = Duration::from_secs(u64::MAX / 1_000_000);
 pub const DESTINATION: &str = "mail.example";
 
 /// A directory with a key-encryption key in it.
@@ -29,6 +31,7 @@ pub struct Place {
     pub reserve_bytes: u64,
     pub quota_bytes: Option<u64>,
     pub commit_method: Option<CommitMethod>,
+    pub evidence_kept: Duration,
     _temporary: Option<tempfile::TempDir>,
 }
 
@@ -44,6 +47,7 @@ impl Place {
             reserve_bytes: 0,
             quota_bytes: None,
             commit_method: Some(CommitMethod::Pwrite),
+            evidence_kept: EVIDENCE_KEPT,
             _temporary: Some(temporary),
         };
         new_key_file(&place.world, &place.dir.join("kek")).unwrap();
@@ -70,6 +74,7 @@ impl Place {
             reserve_bytes: 0,
             quota_bytes: None,
             commit_method: None,
+            evidence_kept: EVIDENCE_KEPT,
             _temporary: None,
         }
     }
@@ -97,6 +102,7 @@ impl Place {
             reserve_bytes: self.reserve_bytes,
             quota_bytes: self.quota_bytes,
             commit_method: self.commit_method,
+            evidence_kept: self.evidence_kept,
             _temporary: Some(temporary),
         }
     }
@@ -114,6 +120,7 @@ impl Place {
             reserve_bytes,
             quota_bytes,
             commit_method,
+            evidence_kept: EVIDENCE_KEPT,
             _temporary: None,
         }
     }
@@ -141,6 +148,7 @@ impl Place {
             commit_method: self.commit_method,
             channel_capacity: 64,
             checkpoint_every_segments: self.checkpoint_every_segments,
+            evidence_kept: self.evidence_kept,
             ..JournalConfig::new(self.journal_dir())
         }
     }
