@@ -19,6 +19,8 @@ use world::{Plant, ThreadHandle, World};
 const FRAMES_MAX: usize = 4096;
 /// How often the thread looks by itself: keys of single jobs grow old, and a disk that said no may say yes.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// After a disk said no.
+const REFUSED_PAUSE: Duration = Duration::from_secs(1);
 
 /// Why an index is not ready.
 #[derive(Debug, thiserror::Error)]
@@ -129,6 +131,10 @@ impl Follower {
             let worked = if closed { self.keeper.write_all() } else { self.keeper.work_off() };
             if let Err(error) = worked {
                 tracing::warn!(target: "sealpost::intake", %error, "the key index could not be written; its keys stay in memory");
+                if !closed {
+                    // Whatever wakes: a disk that said no is given time. Asked again at once it would be asked for ever.
+                    self.world.sleep(REFUSED_PAUSE).await;
+                }
             }
             if closed {
                 return;
