@@ -342,7 +342,7 @@ impl<S: Stream> Writer<S> {
     fn poison(&mut self, error: &JournalError) {
         let what: Arc<str> = error.to_string().into();
         if self.parts.shared.poison.set(what.clone()).is_ok() {
-            tracing::error!(stream = %S::NAME, %error, "the journal failed and takes nothing more");
+            tracing::error!(target: "sealpost::journal", stream = %S::NAME, %error, "the journal stopped: nothing more is accepted or sent. Look after the disk (space, dmesg, its health), then start again");
         }
         // Their reason never became durable.
         for errand in self.errands.drain(..) {

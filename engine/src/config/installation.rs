@@ -152,10 +152,10 @@ pub(super) fn journal(section: Section<'_>) -> (u64, JournalTuning) {
     let ways = COMMIT_METHODS.map(|method| (method.as_str(), Some(method)));
     let words: Vec<(&str, Option<CommitMethod>)> = std::iter::once(("auto", None)).chain(ways).collect();
     let tuning = JournalTuning {
-        reserve_bytes: section.bytes("reserve", 0..=RESERVE_BYTES_MAX),
+        reserve_bytes: section.bytes("reserve", 1..=RESERVE_BYTES_MAX),
         quota_bytes: section.bytes("quota", QUOTA_SEGMENTS_MIN * segment..=u64::MAX),
         commit_method: section.word("commit_method", &words).flatten(),
-        commit_delay_max: section.span("commit_delay", Duration::ZERO..=COMMIT_DELAY_MAX).unwrap_or(COMMIT_DELAY_MAX_DEFAULT),
+        commit_delay_max: section.span("commit_delay", Duration::from_millis(1)..=COMMIT_DELAY_MAX).unwrap_or(COMMIT_DELAY_MAX_DEFAULT),
     };
     section.finish();
     (segment, tuning)
