@@ -11,11 +11,12 @@ use crate::files::{self, FileRequest};
 use crate::memory;
 use crate::pipeline::{self, Common, Past, Pipeline, StartError};
 use crate::projection::ProjectionError;
+use crate::restoration;
 use crate::settings::{EngineSettings, TenantSettings};
 use crate::stages::StageTimes;
 use futures_util::future::Either;
 use intake::{Contacts, KeyIndexError};
-use journal::{JournalError, KeyError, KeyRing};
+use journal::{JournalError, KeyError, KeyRing, Stale, Vouch};
 use ledger::BatchReport;
 use model::record::{BatchVerb, FrameKey, OperatorAction, Record};
 use model::reject::Refusal;
@@ -42,6 +43,14 @@ pub enum EngineError {
     /// A tenant's bundle cannot be stored.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// Journals that are old copies, clones or empty.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; also: "))]
+    Stale(Vec<Stale>),
+    /// An operator's word that nothing asked for.
+    #[error(
+        "nothing was restored here: each journal is the one that was written last. Start without --restored, and leave it out of unit files and scripts"
+    )]
+    NothingRestored,
     /// A folder cannot be made.
     #[error("{path}: {error}")]
     Folder {
@@ -53,6 +62,11 @@ pub enum EngineError {
 }
 
 impl EngineError {
+    /// Whether a journal is an old copy, a clone or empty.
+    pub fn is_stale(&self) -> bool {
+        matches!(self, Self::Stale(_) | Self::Start(StartError::Journal(JournalError::Stale(_))))
+    }
+
     /// Whether another process owns the journal.
     pub fn is_locked(&self) -> bool {
         matches!(self, Self::Keys(KeyError::Locked(_)) | Self::Start(StartError::Journal(JournalError::Locked(_))))
@@ -171,8 +185,22 @@ impl Engine {
     /// # Errors
     /// [`EngineError`]; nothing was sent.
     pub async fn start(world: World, settings: EngineSettings) -> Result<Self, EngineError> {
+        Self::start_as(world, settings, None).await
+    }
+
+    /// As [`Engine::start`], where an operator says that journals were put back from a copy and nothing newer exists: whatever in them is not settled
+    /// counts as possibly sent.
+    ///
+    /// # Errors
+    /// As [`Engine::start`]; [`EngineError::NothingRestored`] where each journal is the one that was written last.
+    pub async fn start_restored(world: World, settings: EngineSettings, vouch: Vouch) -> Result<Self, EngineError> {
+        Self::start_as(world, settings, Some(vouch)).await
+    }
+
+    async fn start_as(world: World, settings: EngineSettings, vouch: Option<Vouch>) -> Result<Self, EngineError> {
         make_folders(&world, &settings)?;
         let keys = KeyRing::open(&world, &settings.places.key_ring, &settings.key_source)?;
+        restoration::check(&world, &settings, &keys, vouch.as_ref())?;
         let mut tenants = BTreeMap::new();
         let mut signers = BTreeMap::new();
         for tenant in &settings.tenants {
@@ -185,6 +213,7 @@ impl Engine {
             keys: keys.clone(),
             signers: Arc::new(signers),
             environment: Arc::new(settings.environment.clone()),
+            vouch,
             accounts: Accounts::default(),
             times: Arc::new(StageTimes::default()),
         };

@@ -28,6 +28,7 @@ pub mod rebuild;
 mod receipts;
 mod rejects;
 pub mod repeats;
+mod restoration;
 pub mod settings;
 mod shard;
 pub mod shipped;

@@ -14,11 +14,12 @@ use crate::environment::Environment;
 use crate::prepare::{self, Frozen, Preparer};
 use crate::projection::Projection;
 use crate::repeats::{Repeats, RepeatsError, RepeatsThread};
+use crate::restoration;
 use crate::settings::{DeliverySettings, EngineSettings};
 use crate::shard::{self, Arrival, Order, ShardContext, ToShard};
 use crate::stages::StageTimes;
 use journal::bounds::RESERVE_SEGMENTS;
-use journal::{Journal, JournalConfig, JournalError, KeyRing, Opened, Reader, Recovered, RecoveredBatch, RecoveredJob};
+use journal::{Journal, JournalConfig, JournalError, KeyRing, Opened, Reader, Recovered, RecoveredBatch, RecoveredJob, Vouch};
 use ledger::{Ledger, LedgerError};
 use model::record::{BatchVerb, FrameKey, Record, StateChange};
 use model::state::HoldReason;
@@ -45,6 +46,9 @@ pub enum StartError {
     /// The journal cannot be opened.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// What belonged to a journal that was put back cannot be set aside.
+    #[error("the ledger and the key index of before the restoration cannot be set aside: {0}")]
+    Aside(#[from] std::io::Error),
     /// The ledger cannot be opened.
     #[error("the ledger cannot be opened: {0}; it can be deleted, the next start rebuilds it from the record")]
     Ledger(#[from] LedgerError),
@@ -87,6 +91,8 @@ pub(crate) struct Common {
     pub(crate) keys: KeyRing,
     pub(crate) signers: Arc<BTreeMap<TenantId, Arc<Signer>>>,
     pub(crate) environment: Arc<Environment>,
+    /// An operator's word for journals that were put back from a copy.
+    pub(crate) vouch: Option<Vouch>,
     pub(crate) accounts: Accounts,
     pub(crate) times: Arc<StageTimes>,
 }
@@ -109,7 +115,7 @@ pub(crate) async fn start<S: Stream>(
         channel_capacity: 8192,
         ..JournalConfig::new(settings.places.journal.join(S::NAME.as_str()))
     };
-    let Opened { journal, reader, tail, recovered, writer } = journal::open::<S>(world.clone(), config, common.keys.clone()).await?;
+    let Opened { journal, reader, tail, recovered, restored, writer } = open_journal::<S>(world, settings, config, common).await?;
     let rolling = recovered.batches.iter().filter(|found| found.open.rolling).map(|found| found.open.batch).collect();
     let (repeats, repeats_thread) = Repeats::start(world, settings, &journal, tail.of_keys(), rolling)?;
     let ledger = match &settings.places.ledger {
@@ -132,8 +138,26 @@ pub(crate) async fn start<S: Stream>(
         ledger_thread,
         repeats_thread,
     };
-    let past = recover(&pipeline, recovered, &common.accounts).await?;
+    let past = recover(&pipeline, recovered, restored, &common.accounts).await?;
     Ok((pipeline, past))
+}
+
+/// By an operator's word where it was given and this journal is one that needs it; the other stream's may be what it was.
+async fn open_journal<S: Stream>(
+    world: &World,
+    settings: &EngineSettings,
+    config: JournalConfig,
+    common: &Common,
+) -> Result<Opened<S>, StartError> {
+    let (world, keys) = (world.clone(), common.keys.clone());
+    if let Some(vouch) = &common.vouch
+        && let Some(stale) = journal::look_for_staleness(&world, &config.dir, S::NAME, &keys)?
+    {
+        tracing::warn!(target: "sealpost::journal", by = %vouch.by, reason = %vouch.reason, signs = ?stale.signs, "a journal that was put back from a copy is taken on; what is not settled in it counts as possibly sent");
+        restoration::set_projections_aside(&world, &settings.places, S::NAME)?;
+        return Ok(journal::open_restored::<S>(world, config, keys, vouch.clone()).await?);
+    }
+    Ok(journal::open::<S>(world, config, keys).await?)
 }
 
 fn start_shard<S: Stream>(
@@ -180,7 +204,12 @@ fn start_shard<S: Stream>(
 }
 
 /// Puts back what a past life left: uncertain ones marked first, held batches suspended before their jobs arrive.
-async fn recover<S: Stream>(pipeline: &Pipeline<S>, recovered: Recovered<S>, accounts: &Accounts) -> Result<Past, StartError> {
+async fn recover<S: Stream>(
+    pipeline: &Pipeline<S>,
+    recovered: Recovered<S>,
+    restored: bool,
+    accounts: &Accounts,
+) -> Result<Past, StartError> {
     let Recovered { batches, jobs, discarded, findings } = recovered;
     for finding in &findings {
         tracing::warn!(target: "sealpost::journal", %finding, "found while recovering");
@@ -194,7 +223,7 @@ async fn recover<S: Stream>(pipeline: &Pipeline<S>, recovered: Recovered<S>, acc
     }
     let mut arrivals = Vec::new();
     for job in jobs {
-        if let Some(arrival) = readmit(pipeline, job, accounts).await? {
+        if let Some(arrival) = readmit(pipeline, job, restored, accounts).await? {
             accounts.batch(arrival.job.batch()).enter(State::Queued);
             arrivals.push(arrival);
         }
@@ -214,6 +243,7 @@ async fn recover<S: Stream>(pipeline: &Pipeline<S>, recovered: Recovered<S>, acc
 async fn readmit<S: Stream>(
     pipeline: &Pipeline<S>,
     recovered: RecoveredJob<S>,
+    restored: bool,
     accounts: &Accounts,
 ) -> Result<Option<Arrival<S>>, StartError> {
     let RecoveredJob { job, state, attempts, message, due, frozen, .. } = recovered;
@@ -228,7 +258,10 @@ async fn readmit<S: Stream>(
         State::Held if pipeline.world.is_planted(Plant::HeldForgotten) => Ok(queued),
         State::InFlight | State::Uncertain if pipeline.world.is_planted(Plant::ResendUnannounced) => Ok(queued),
         State::InFlight | State::Uncertain => {
-            pipeline.note(key, State::Uncertain, None, "engine_stopped").await?;
+            // A restoration has said so of each job already, with its own cause.
+            if !restored {
+                pipeline.note(key, State::Uncertain, None, "engine_stopped").await?;
+            }
             match pipeline.settings.uncertain {
                 UncertainRule::Resend => {
                     pipeline.note(key, State::Queued, None, "resend").await?;

@@ -85,6 +85,16 @@ pub const CHECKPOINT_EVERY_SEGMENTS_DEFAULT: u32 = 4;
 /// The most that a configuration may ask for: they are read at each start, and what happened in them is in memory while they are summed up.
 pub const CHECKPOINT_EVERY_SEGMENTS_MAX: u32 = 1024;
 
+/// Starts that a restored journal leaves out, at least, and by chance: an original that was lost may have made starts after the copy, under the
+/// same keys, and a copy may be restored twice.
+pub const EPOCHS_SKIPPED_MIN: u32 = 4096;
+/// See [`EPOCHS_SKIPPED_MIN`].
+pub const EPOCHS_SKIPPED_SPREAD: u32 = 4096;
+/// Numbers of jobs that a restored journal leaves out: more than any installation accepts between a backup and the loss of the disk.
+pub const JOBS_SKIPPED: u64 = 1 << 32;
+/// The same for batches.
+pub const BATCHES_SKIPPED: u64 = 1 << 24;
+
 /// The key ring's file.
 pub const RING_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// A tenant's name.
@@ -114,5 +124,8 @@ const _: () = assert!(SEGMENT_BYTES_MAX / FRAME_BYTES_MIN as u64 <= u32::MAX as 
 const _: () = assert!(FOOTER_ENTRY_BYTES < FRAME_BYTES_MIN);
 // Entries and trailer are aligned as frames are.
 const _: () = assert!(FOOTER_ENTRY_BYTES.is_multiple_of(FRAME_ALIGN_BYTES) && FOOTER_TRAILER_BYTES.is_multiple_of(FRAME_ALIGN_BYTES));
+// A hundred restorations leave most starts and most numbers (48 bits) to give.
+const _: () = assert!(100 * (EPOCHS_SKIPPED_MIN + EPOCHS_SKIPPED_SPREAD) < EPOCH_MAX / 8);
+const _: () = assert!(100 * JOBS_SKIPPED < 1 << 40 && 100 * BATCHES_SKIPPED < 1 << 40);
 // A frame's length is a u32.
 const _: () = assert!(FRAME_BYTES_MAX <= u32::MAX as usize);

@@ -112,7 +112,10 @@ impl JournalDir {
 impl Census {
     fn take(&mut self, position: RecordPosition, events: Events) {
         self.last = self.last.max(position);
-        let Events { batch, job } = events;
+        let Events { batch, job, is_restoration } = events;
+        if is_restoration {
+            self.batches.values_mut().for_each(BatchEntry::lose_track);
+        }
         if let Some((id, event)) = batch {
             self.batches.entry(id).or_default().take(id, event);
         }

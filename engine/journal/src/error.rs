@@ -87,6 +87,12 @@ pub enum JournalError {
         /// Bytes it may have.
         quota: u64,
     },
+    /// Operator: the directory is an old copy, a clone, or empty where it was not.
+    #[error("{0}")]
+    Stale(Box<crate::stale::Stale>),
+    /// Operator: the word was given for a journal that needs none.
+    #[error("nothing was restored here: the journal in {} is the one that was written last. Start without --restored, and leave it out of unit files", .0.display())]
+    NotStale(PathBuf),
     /// Operator: the directory is another stream's, or no journal of ours.
     #[error("{} does not belong to this journal: {reason}", path.display())]
     Foreign {

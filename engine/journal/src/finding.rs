@@ -150,7 +150,7 @@ pub enum Finding {
         /// How many.
         jobs: u64,
     },
-    /// The key ring has seen a later start than this directory: it is a clone or an old copy. Nothing is reclaimed or destroyed in it.
+    /// It is an old copy or a clone, and an operator vouched for it. Nothing is reclaimed or destroyed in this start.
     StaleJournal {
         /// The last start the directory knows.
         directory: u32,
@@ -228,7 +228,7 @@ impl fmt::Display for Finding {
             }
             Self::StaleJournal { directory, ring } => write!(
                 f,
-                "this directory is a clone or an old copy: its last start is {directory}, the key ring knows {ring}; nothing is reclaimed in it"
+                "this directory was put back from a copy: its last start was {directory}, the key ring knew {ring}; nothing is reclaimed in this start"
             ),
         }
     }

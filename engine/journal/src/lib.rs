@@ -8,7 +8,8 @@
 //! <dir>/work/NNNNNNNN.seg     payloads, encrypted; a segment goes when all its jobs are settled, or the last few were moved out of it
 //! <dir>/record/NNNNNNNN.seg   the truth: batches, heads, intents, outcomes; kept
 //! <dir>/bundles/<hex>         what decided the bytes of messages, sealed
-//! <dir>/epoch                 number of the last start
+//! <dir>/epoch                 number of the last start, and in which directory it was
+//! <dir>/restored-from-backup  the mark of a copy: no start without an operator's word
 //! <dir>/lock                  held by the process that writes
 //! <key ring>/ring.a, ring.b   wrapped keys and tenants, outside the journal, shared by the streams
 //! ```
@@ -61,8 +62,10 @@ mod payload;
 mod reader;
 mod record;
 mod recovery;
+mod restore;
 mod segment;
 mod space;
+mod stale;
 mod stats;
 mod survey;
 mod tail;
@@ -81,9 +84,12 @@ pub use journal::{Journal, Watermark};
 pub use journal_dir::JournalDir;
 pub use keeper::Hold;
 pub use key_ring::{KeyRing, KeySecret, KeySource, KeysOverview, RingOverview, Rotated, Rotation, TenantOverview, new_key_file};
-pub use open::{Opened, open};
+pub use open::{Opened, open, open_restored};
 pub use reader::Reader;
 pub use recovery::{Recovered, RecoveredBatch, RecoveredJob};
+#[doc(hidden)]
+pub use stale::adopt;
+pub use stale::{Stale, StaleSign, Vouch, look_for_staleness};
 pub use stats::{CheckpointStats, FolderStats, FrameStats, JobStats, JournalStats, LogStats, OnProgress, SegmentStats};
 pub use tail::Tail;
 pub use ticket::Ticket;

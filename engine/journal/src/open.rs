@@ -5,7 +5,7 @@
 //! before the first frame. What the crash left uncommitted is discarded last, by ordinary operations.
 
 use crate::archivist::{Archivist, NEWS_MAX};
-use crate::bounds::BLOCK_SEQUENCE_FIRST;
+use crate::bounds::{BATCHES_SKIPPED, BLOCK_SEQUENCE_FIRST, JOBS_SKIPPED};
 use crate::bundle::Bundles;
 use crate::checkpoint;
 use crate::commit_method;
@@ -25,13 +25,15 @@ use crate::payload::PayloadEncoders;
 use crate::reader::{OpenFiles, Reader};
 use crate::record::Decoded;
 use crate::recovery::{self, Misreading, Recovered, Replay};
+use crate::restore::{self, Vouched};
 use crate::segment;
 use crate::space::Space;
+use crate::stale::{self, Vouch};
 use crate::survey::{self, LogDir, UsedSegment};
 use crate::tail::Tail;
 use crate::writer::{Shared, Writer, WriterParts};
 use model::record::Record;
-use model::{BatchId, Stream};
+use model::{BatchId, Stream, StreamName};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -53,6 +55,8 @@ pub struct Opened<S: Stream> {
     pub tail: Tail,
     /// What the engine must go on with.
     pub recovered: Recovered<S>,
+    /// The journal was put back from a copy: projections that remember more than it does must begin anew.
+    pub restored: bool,
     /// The writer's thread; ends after the last handle is gone or one closed the journal.
     pub writer: ThreadHandle,
 }
@@ -60,15 +64,28 @@ pub struct Opened<S: Stream> {
 /// Opens the journal of a stream, or makes it on first use. Blocks the thread while it reads the record.
 ///
 /// # Errors
-/// [`JournalError`]: what cannot work in the configuration, a directory in use or of another stream, the key ring, the disk. Damage to
-/// frames is no error: see [`Recovered::findings`].
+/// [`JournalError`]: what cannot work in the configuration, a directory in use or of another stream or an old copy
+/// ([`JournalError::Stale`]), the key ring, the disk. Damage to frames is no error: see [`Recovered::findings`].
 pub async fn open<S: Stream>(world: World, config: JournalConfig, keys: KeyRing) -> Result<Opened<S>, JournalError> {
+    open_as(world, config, keys, None).await
+}
+
+/// Opens a journal that was put back from a copy, by an operator's word: everything in it that is not settled counts as possibly sent.
+///
+/// # Errors
+/// As [`open`]; [`JournalError::NotStale`] where the journal is the one that was written last.
+pub async fn open_restored<S: Stream>(world: World, config: JournalConfig, keys: KeyRing, vouch: Vouch) -> Result<Opened<S>, JournalError> {
+    open_as(world, config, keys, Some(vouch)).await
+}
+
+async fn open_as<S: Stream>(world: World, config: JournalConfig, keys: KeyRing, vouch: Option<Vouch>) -> Result<Opened<S>, JournalError> {
     config.check()?;
     let place = Place::take(&world, &config)?;
+    let vouched = place.vouched::<S>(&keys, vouch)?;
     let mut findings = Vec::new();
     let directory = place.epoch_file()?;
     let (ring_epoch, known) = (keys.epoch(S::NAME), directory.epoch);
-    if known < ring_epoch {
+    if vouched.is_some() {
         findings.push(Finding::StaleJournal { directory: known, ring: ring_epoch });
     }
 
@@ -107,7 +124,9 @@ pub async fn open<S: Stream>(world: World, config: JournalConfig, keys: KeyRing)
     let last_epoch = seen.chain(of_headers).max().unwrap_or(0).max(known).max(ring_epoch);
     let last_epoch = if world.is_planted(Plant::EpochNotRaised) { last_epoch.saturating_sub(1) } else { last_epoch };
     let epoch = last_epoch.checked_add(1).ok_or(KeyError::Exhausted("another start of the journal"))?;
-    place.raise::<S>(&keys, directory.journal, epoch, FirstNumbers::default())?;
+    let epoch = epoch.saturating_add(if vouched.is_some() { restore::epochs_skipped(&world) } else { 0 });
+    let first = first_numbers(&keys, &replay, &config, S::NAME, vouched.is_some());
+    place.raise::<S>(&keys, directory.journal, epoch, first)?;
 
     let record = record_dir.open_end(
         behind.last().map(|last| (last, &record_end.last)),
@@ -118,13 +137,14 @@ pub async fn open<S: Stream>(world: World, config: JournalConfig, keys: KeyRing)
     let shared = Shared { durable: AtomicU64::new(record_end.last.position.0), ..Shared::default() };
     let known_keys = keys.batch_keys(S::NAME);
     let ring_batches = known_keys.iter().filter(|key| key.batch.node() == config.node).map(|key| key.batch.sequence() + 1);
-    let next_batch = ring_batches.max().unwrap_or(1).max(replay.next_batch(config.node));
+    let next_batch = ring_batches.max().unwrap_or(1).max(first.batch);
     shared.next_batch.store(next_batch, std::sync::atomic::Ordering::Relaxed);
-    shared.next_job.store(replay.next_job(config.node), std::sync::atomic::Ordering::Relaxed);
+    shared.next_job.store(first.job, std::sync::atomic::Ordering::Relaxed);
 
     // In an old copy everything after its last frame is missing.
-    let damaged_after = if known < ring_epoch { Some(RecordPosition(u64::MAX)) } else { record_end.damaged_after };
-    let may_reclaim = damaged_after.is_none();
+    let damaged_after = if vouched.is_some() { Some(RecordPosition(u64::MAX)) } else { record_end.damaged_after };
+    // Payloads and keys of batches whose fate is not known are kept for the person who decides.
+    let may_reclaim = damaged_after.is_none() && !replay.has_unknown_fates();
     let mut recovered = replay.finish::<S>(damaged_after, findings);
     let mut live = Live::of(&recovered, &keys)?;
     let findings = &mut recovered.findings;
@@ -148,7 +168,14 @@ pub async fn open<S: Stream>(world: World, config: JournalConfig, keys: KeyRing)
         keys.destroy_batch_keys(S::NAME, &live.batches_over(&known_keys, &recovered))?;
     }
     let ends = Ends { work, record, damaged_checkpoints };
-    start(place, config, keys, directory.journal, epoch, shared, ends, live, may_reclaim, recovered).await
+    start(place, config, keys, directory.journal, epoch, shared, ends, live, may_reclaim, recovered, vouched).await
+}
+
+/// What jobs and batches may be numbered from.
+fn first_numbers(keys: &KeyRing, replay: &Replay, config: &JournalConfig, stream: StreamName, is_restored: bool) -> FirstNumbers {
+    let known = keys.journal(stream).map_or((0, 0), |known| (known.first_job, known.first_batch));
+    let (job, batch) = (replay.next_job(config.node).max(known.0), replay.next_batch(config.node).max(known.1));
+    if is_restored { FirstNumbers { job: job + JOBS_SKIPPED, batch: batch + BATCHES_SKIPPED } } else { FirstNumbers { job, batch } }
 }
 
 struct Ends {
@@ -168,7 +195,8 @@ async fn start<S: Stream>(
     ends: Ends,
     live: Live,
     may_reclaim: bool,
-    recovered: Recovered<S>,
+    mut recovered: Recovered<S>,
+    vouched: Option<Vouched>,
 ) -> Result<Opened<S>, JournalError> {
     let world = place.world.clone();
     let shared = Arc::new(shared);
@@ -269,9 +297,14 @@ async fn start<S: Stream>(
     }
     // A crash came between a key's end and its frame, or the line above made it end.
     notices.tell(unrecorded.into_iter().map(|destruction| Destroyed { destruction, answers: Vec::new() }).collect());
+    let restored = vouched.is_some();
+    if let Some(vouched) = vouched {
+        restore::note(&world, &journal, &mut recovered, vouched).await?;
+        stale::unmark(world.disk(), &config.dir)?;
+    }
     let reader = Reader::new(world.clone(), &config.dir, id, S::NAME, keys.clone(), bundles, files, shared.clone());
     let tail = Tail::new(world, &config.dir, id, S::NAME, keys, shared);
-    Ok(Opened { journal, reader, tail, recovered, writer })
+    Ok(Opened { journal, reader, tail, recovered, restored, writer })
 }
 
 /// The directory, locked.
@@ -293,6 +326,19 @@ impl<'world> Place<'world> {
             _ => JournalError::Disk(DiskError::new("lock", &dir)(error)),
         })?;
         Ok(Self { world, dir, lock })
+    }
+
+    /// Whether the journal is the one that was written last, or an operator's word stands for it. Then it is marked before anything is changed.
+    fn vouched<S: Stream>(&self, keys: &KeyRing, vouch: Option<Vouch>) -> Result<Option<Vouched>, JournalError> {
+        match (stale::look_for_staleness(self.world, &self.dir, S::NAME, keys)?, vouch) {
+            (None, None) => Ok(None),
+            (None, Some(_)) => Err(JournalError::NotStale(self.dir.clone())),
+            (Some(stale), None) => Err(JournalError::Stale(Box::new(stale))),
+            (Some(stale), Some(vouch)) => {
+                stale::mark(self.world.disk(), &self.dir)?;
+                Ok(Some(Vouched { stale, vouch }))
+            }
+        }
     }
 
     fn log_dir<S: Stream>(&self, journal: JournalId, log: LogKind) -> LogDir<'world> {

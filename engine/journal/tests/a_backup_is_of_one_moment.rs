@@ -77,9 +77,11 @@ fn what_comes_after_the_moment_is_not_in_it_and_what_was_there_is() {
         drop(keys);
 
         // Put in place by somebody who says so.
-        std::fs::remove_file(copy.journal_dir().join(RESTORED_MARK)).unwrap();
-        let open = copy.open().await;
-        assert!(open.opened.recovered.findings.is_empty(), "{:?}", open.opened.recovered.findings);
+        assert!(copy.journal_dir().join(RESTORED_MARK).exists());
+        assert!(matches!(copy.try_open().await, Err(journal::JournalError::Stale(_))));
+        let open = copy.try_open_restored().await.unwrap();
+        let findings = &open.opened.recovered.findings;
+        assert!(matches!(findings[..], [journal::Finding::StaleJournal { directory: 1, ring: 1 }]), "{findings:?}");
         let waiting: Vec<_> = open.opened.recovered.jobs.iter().map(|job| job.job.clone()).collect();
         assert_eq!(waiting, second);
         for (job, row) in waiting.iter().zip(JOBS / 2 + 1..) {
@@ -104,9 +106,8 @@ fn without_a_writer_all_is_copied_as_it_lies() {
         let copied = copier.journal(&dir, "journal", None).await.unwrap();
         copier.key_ring(&place.dir.join("ring"), "ring").await.unwrap();
         assert!(copied.position.sequence() >= 200);
-        std::fs::remove_file(to.path().join("journal").join(RESTORED_MARK)).unwrap();
         let copy = place.at(to.path());
-        let open = copy.open().await;
+        let open = copy.try_open_restored().await.unwrap();
         assert_eq!(open.opened.recovered.jobs.iter().map(|job| job.job.clone()).collect::<Vec<_>>(), jobs);
         open.close().await;
     });

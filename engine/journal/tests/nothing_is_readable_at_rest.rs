@@ -177,7 +177,8 @@ fn a_copy_of_an_old_directory_is_noticed() {
         std::fs::remove_dir_all(place.journal_dir()).unwrap();
         std::fs::rename(old.journal_dir(), place.journal_dir()).unwrap();
         assert!(epochs(&place) < newest);
-        let open = place.open().await;
+        assert!(matches!(place.try_open().await, Err(journal::JournalError::Stale(_))));
+        let open = place.try_open_restored().await.unwrap();
         let recovered = &open.opened.recovered;
         assert!(matches!(recovered.findings[..], [journal::Finding::StaleJournal { directory: 1, ring: 2 }]), "{:?}", recovered.findings);
         assert!(recovered.discarded.is_empty(), "its commit may be in the newer copy");

@@ -22,6 +22,8 @@ pub(crate) struct Delta {
     pub(super) batches_max: Maxima,
     /// Of each segment: the latest moment told in it.
     pub(super) segments: Vec<(u32, Option<Timestamp>)>,
+    /// The journal was put back from a copy behind the checkpoint: nobody knows what became of batches that were open in it.
+    pub(super) is_restored: bool,
 }
 
 /// What happened to one job.
@@ -42,7 +44,11 @@ impl Delta {
         if let (Some(moment), Some((_, latest))) = (moment_of(&seen.decoded), self.segments.last_mut()) {
             *latest = (*latest).max(Some(moment));
         }
-        let Events { batch, job } = Events::of(stream, seen);
+        let Events { batch, job, is_restoration } = Events::of(stream, seen);
+        if is_restoration {
+            self.is_restored = true;
+            self.batches.values_mut().for_each(|events| events.push(BatchEvent::TrackLost));
+        }
         if let Some((id, event)) = batch {
             self.take_batch(id, event);
         }
@@ -104,7 +110,11 @@ impl JobDelta {
 }
 
 /// The batch as it stands after all this.
-pub(super) fn apply_batch(mut entry: BatchEntry, id: BatchId, events: Vec<BatchEvent>) -> BatchEntry {
+pub(super) fn apply_batch(mut entry: BatchEntry, id: BatchId, events: Vec<BatchEvent>, is_restored: bool) -> BatchEntry {
+    // Nothing was told of it before the restoration: it stood then as it stands here.
+    if is_restored && !events.iter().any(|event| matches!(event, BatchEvent::TrackLost)) {
+        entry.lose_track();
+    }
     for event in events {
         entry.take(id, event);
     }

@@ -82,7 +82,7 @@ async fn write<F: Future<Output = bool>>(
     delta: Delta,
     breathe: impl Fn() -> F,
 ) -> Result<Merged, MergeFault> {
-    let Delta { batches, jobs, discarded, jobs_max, batches_max, segments } = delta;
+    let Delta { batches, jobs, discarded, jobs_max, batches_max, segments, is_restored } = delta;
     let old = match &mut before {
         Some(before) => match before.next()? {
             Some(Item::Summary(summary)) => summary,
@@ -93,7 +93,7 @@ async fn write<F: Future<Output = bool>>(
     let summary = summed(old, jobs_max, batches_max, segments, target.first_segment);
     let mut out = CheckpointWriter::new(target.disk, target.folder.to_owned(), target.header, target.key.cipher)?;
     out.summary(&summary)?;
-    let mut rows = Rows { batches: batches.into_iter().peekable(), jobs: jobs.into_iter().peekable(), discarded };
+    let mut rows = Rows { batches: batches.into_iter().peekable(), jobs: jobs.into_iter().peekable(), discarded, is_restored };
     let mut breath = out.written();
     while let Some(before) = &mut before {
         let Some((kind, bytes)) = before.next_raw()? else { break };
@@ -135,14 +135,13 @@ struct Rows {
     batches: BatchRow,
     jobs: JobRow,
     discarded: BTreeSet<BatchId>,
+    is_restored: bool,
 }
 
 impl Rows {
     fn batch(&mut self, id: BatchId, entry: BatchEntry, out: &mut CheckpointWriter<'_>) -> Result<(), JournalError> {
-        let entry = match self.batches.next_if(|(of, _)| *of == id) {
-            Some((_, events)) => apply_batch(entry, id, events),
-            None => entry,
-        };
+        let events = self.batches.next_if(|(of, _)| *of == id).map_or_else(Vec::new, |(_, events)| events);
+        let entry = apply_batch(entry, id, events, self.is_restored);
         if entry.is_empty() { Ok(()) } else { out.batch(id, &entry) }
     }
 

@@ -38,7 +38,10 @@ impl Replay {
         if let Decoded::Lost(lost) = seen.decoded {
             return self.doubt(position, seen.key, lost);
         }
-        let Events { batch, job } = Events::of(stream, seen);
+        let Events { batch, job, is_restoration } = Events::of(stream, seen);
+        if is_restoration {
+            self.batches.values_mut().for_each(BatchEntry::lose_track);
+        }
         if let Some((id, event)) = batch {
             if event.names() {
                 raise(&mut self.batches_max, id.node(), id.sequence());
@@ -134,6 +137,11 @@ impl Replay {
         self.batches_max.get(&node).map_or(1, |max| max + 1)
     }
 
+    /// Whether there are batches that a restoration left undecided.
+    pub(crate) fn has_unknown_fates(&self) -> bool {
+        self.batches.values().filter_map(|entry| entry.standing.as_ref()).any(|batch| batch.fate_unknown && !batch.binds())
+    }
+
     /// Sums up. `damaged_after` is the last position behind which something of the record is missing.
     pub(crate) fn finish<S: Stream>(self, damaged_after: Option<RecordPosition>, findings: Vec<Finding>) -> Recovered<S> {
         let Self { batches, jobs, doubted, .. } = self;
@@ -143,7 +151,8 @@ impl Replay {
         }
         let mut batches: BTreeMap<BatchId, BatchStanding> =
             batches.into_iter().filter_map(|(id, entry)| Some((id, entry.standing?))).collect();
-        let is_lost = |batch: &BatchStanding| !batch.binds() && damaged_after.is_none_or(|damage| damage < batch.opened_at);
+        let is_lost =
+            |batch: &BatchStanding| !batch.binds() && !batch.fate_unknown && damaged_after.is_none_or(|damage| damage < batch.opened_at);
         let discarded: Vec<BatchId> = batches.iter().filter(|(_, batch)| is_lost(batch)).map(|(id, _)| *id).collect();
         batches.retain(|_, batch| !is_lost(batch));
         let binds = |id: &BatchId| batches.get(id).is_some_and(BatchStanding::binds);

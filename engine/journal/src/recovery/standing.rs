@@ -27,6 +27,8 @@ pub(crate) enum BatchEvent {
     Discard,
     Close,
     Ordered(BatchVerb),
+    /// The journal was put back from a copy.
+    TrackLost,
 }
 
 impl BatchEvent {
@@ -62,12 +64,14 @@ pub(crate) enum JobChange {
 pub(crate) struct Events {
     pub(crate) batch: Option<(BatchId, BatchEvent)>,
     pub(crate) job: Option<(JobId, JobEvent)>,
+    /// The journal was put back from a copy here: see [`BatchEntry::lose_track`].
+    pub(crate) is_restoration: bool,
 }
 
 impl Events {
     pub(crate) fn of(stream: StreamName, seen: Seen) -> Self {
         let Seen { position, key, decoded } = seen;
-        let about_batch = |batch, event| Self { batch: Some((batch, event)), job: None };
+        let about_batch = |batch, event| Self { batch: Some((batch, event)), ..Self::default() };
         let record = match decoded {
             Decoded::Head(_, _) if key.job.is_none() => return Self::default(),
             Decoded::Head(locator, head) => {
@@ -90,7 +94,8 @@ impl Events {
             | Record::Outcome(AttemptEnd { state, held, due, .. })
             | Record::Change(StateChange { state, held, due, .. }) => Self::about_job(key, JobChange::Moves { state, held, due }),
             // Evidence; the changes that go with a restoration are frames of their own.
-            Record::KeyDestroyed(_) | Record::Restored(_) => Self::default(),
+            Record::Restored(_) => Self { is_restoration: true, ..Self::default() },
+            Record::KeyDestroyed(_) => Self::default(),
             // It comes with its place, above.
             Record::Head(_) => Self::default(),
         }
@@ -98,7 +103,7 @@ impl Events {
 
     fn about_job(key: FrameKey, change: JobChange) -> Self {
         let event = JobEvent { attempt: key.attempt, message: key.message, change };
-        Self { batch: None, job: key.job.map(|job| (job, event)) }
+        Self { job: key.job.map(|job| (job, event)), ..Self::default() }
     }
 }
 
@@ -111,11 +116,13 @@ pub(crate) struct BatchStanding {
     pub(crate) held: bool,
     pub(crate) cancelled: bool,
     pub(crate) closed: bool,
+    /// The journal was put back from a copy while it was open: its commit may have been lost with what came after the copy.
+    pub(crate) fate_unknown: bool,
 }
 
 impl BatchStanding {
     fn begin(open: BatchOpen, opened_at: RecordPosition) -> Self {
-        Self { open, opened_at, commit: None, held: false, cancelled: false, closed: false }
+        Self { open, opened_at, commit: None, held: false, cancelled: false, closed: false, fate_unknown: false }
     }
 
     /// Whether its jobs count.
@@ -155,11 +162,21 @@ impl BatchEntry {
                 batch.held = commit.held;
                 batch.commit = Some(commit);
             }
+            (BatchEvent::TrackLost, Some(_)) => self.lose_track(),
             (BatchEvent::Close, Some(batch)) => batch.closed = true,
             (BatchEvent::Ordered(BatchVerb::Hold), Some(batch)) => batch.held = true,
             (BatchEvent::Ordered(BatchVerb::Release), Some(batch)) => batch.held = false,
             (BatchEvent::Ordered(BatchVerb::Cancel), Some(batch)) => batch.cancelled = true,
-            (BatchEvent::Named { .. } | BatchEvent::Commit(_) | BatchEvent::Close | BatchEvent::Ordered(_), _) => {}
+            (BatchEvent::Named { .. } | BatchEvent::TrackLost | BatchEvent::Commit(_) | BatchEvent::Close | BatchEvent::Ordered(_), _) => {}
+        }
+    }
+
+    /// What happened to it after the copy was made is not known; a batch that counts already counts.
+    pub(crate) fn lose_track(&mut self) {
+        if let Some(batch) = &mut self.standing
+            && !batch.binds()
+        {
+            batch.fate_unknown = true;
         }
     }
 

@@ -93,7 +93,7 @@ impl Place {
     pub fn copy(&self) -> Self {
         let temporary = tempfile::tempdir().unwrap();
         copy_dir(&self.dir, temporary.path());
-        Self {
+        let copy = Self {
             dir: temporary.path().to_owned(),
             world: self.world.clone(),
             segment_bytes: self.segment_bytes,
@@ -104,7 +104,10 @@ impl Place {
             commit_method: self.commit_method,
             evidence_kept: self.evidence_kept,
             _temporary: Some(temporary),
-        }
+        };
+        // The copy stands for the same disk: its directory is not to be taken for a clone's.
+        journal::adopt(&copy.world, &copy.journal_dir(), StreamName::Transactional, &copy.ring()).unwrap();
+        copy
     }
 
     /// Another place, which somebody else keeps.
@@ -161,6 +164,15 @@ impl Place {
         let keys = KeyRing::open(&self.world, &self.dir.join("ring"), &self.source())?;
         let tenant = keys.tenant("acme")?;
         let opened = open::<Transactional>(self.world.clone(), self.config(), keys.clone()).await?;
+        Ok(Open { opened, keys, tenant })
+    }
+
+    /// Opens it by an operator's word.
+    pub async fn try_open_restored(&self) -> Result<Open, JournalError> {
+        let keys = KeyRing::open(&self.world, &self.dir.join("ring"), &self.source())?;
+        let tenant = keys.tenant("acme")?;
+        let vouch = journal::Vouch { by: "ada".to_owned(), reason: "disk lost".to_owned() };
+        let opened = journal::open_restored::<Transactional>(self.world.clone(), self.config(), keys.clone(), vouch).await?;
         Ok(Open { opened, keys, tenant })
     }
 
