@@ -127,6 +127,8 @@ pub(crate) fn key_source(origin: &KeyOrigin) -> KeySource {
     match origin {
         KeyOrigin::File(path) => KeySource::File(path.clone()),
         KeyOrigin::Environment(name) => KeySource::Environment(name.clone()),
+        KeyOrigin::Command(words) => KeySource::Command(words.clone()),
+        KeyOrigin::Credential(name) => KeySource::Credential(name.clone()),
     }
 }
 

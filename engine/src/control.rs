@@ -8,6 +8,7 @@ use crate::door;
 use crate::engine::{AcceptError, Engine};
 use crate::files::FileRequest;
 use futures_util::future::Either;
+use journal::{RingOverview, Rotated, Rotation};
 use journal::{JournalError, Pace};
 use model::record::BatchVerb;
 use model::{BatchId, StreamName};
@@ -54,6 +55,13 @@ pub enum Request {
         /// Who.
         by: String,
     },
+    /// Put the key ring under another key-encryption key.
+    RotateKeys {
+        /// Which.
+        rotation: Rotation,
+    },
+    /// What is in the key ring.
+    ShowKeys,
     /// Copy the journals into a folder, as they are at one moment.
     Backup {
         /// Where, and what.
@@ -98,6 +106,16 @@ pub enum Answer {
     Ordered {
         /// How many.
         jobs: u64,
+    },
+    /// The key ring is under another key-encryption key.
+    Rotated {
+        /// How.
+        rotated: Rotated,
+    },
+    /// What is in the key ring.
+    Keys {
+        /// Nothing secret.
+        overview: Box<RingOverview>,
     },
     /// How far a backup is, in bytes.
     Copying {
@@ -167,6 +185,14 @@ pub(crate) async fn obey(engine: &Engine, request: Request, answers: &Sender<Ans
             Ok((batch, stream)) => report(engine, batch, stream, 0).await,
             Err(answer) => answer,
         },
+        Request::RotateKeys { rotation } => match engine.keys().rotate(&rotation) {
+            Ok(rotated) => {
+                tracing::info!(target: "sealpost", keys = rotated.keys, source = %rotated.source, "the key ring is under another key-encryption key");
+                Answer::Rotated { rotated }
+            }
+            Err(error) => failed(error),
+        },
+        Request::ShowKeys => Answer::Keys { overview: Box::new(engine.keys().overview()) },
         Request::Order { batch, order, reason, by } => match known(engine, &batch).await {
             Ok((batch, stream)) => match engine.order(stream, batch, order, by, reason).await {
                 Ok(jobs) => Answer::Ordered { jobs },

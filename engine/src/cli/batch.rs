@@ -53,7 +53,7 @@ pub(super) fn run(arguments: Arguments, json: bool) -> Outcome {
         Verb::Release(order) => order.request(BatchVerb::Release),
         Verb::Cancel(order) => order.request(BatchVerb::Cancel),
     };
-    match connect::ask(config, request, |_| {})? {
+    match connect::ask(config, &arguments.config, request, None, |_| {})? {
         Answer::Batches { batches } => report::print_batches(&batches, json),
         Answer::Report { report, environment, elapsed_ms, .. } => report::print(&report, &environment, elapsed_ms, json),
         Answer::Ordered { jobs } => report::print_ordered(jobs, json),
@@ -64,7 +64,6 @@ pub(super) fn run(arguments: Arguments, json: bool) -> Outcome {
 
 impl OrderArguments {
     fn request(self, order: BatchVerb) -> Request {
-        let by = ["SUDO_USER", "LOGNAME", "USER"].into_iter().find_map(|name| std::env::var(name).ok());
-        Request::Order { batch: self.batch, order, reason: self.reason, by: by.unwrap_or_else(|| "unknown".to_owned()) }
+        Request::Order { batch: self.batch, order, reason: self.reason, by: super::operator() }
     }
 }

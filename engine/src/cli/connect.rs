@@ -1,30 +1,35 @@
 //! How a verb reaches the engine: the running one by its control socket, else one of its own for as long as needed.
 
-use super::Trouble;
+use super::{Trouble, restored};
 use crate::config::Config;
 use crate::control::{self, Answer, Request};
 use crate::engine::Engine;
+use journal::Vouch;
+use std::path::Path;
 use world::World;
 
 /// Asks the engine that owns the journal.
-pub(super) fn ask(config: Config, request: Request, mut each: impl FnMut(&Answer)) -> Result<Answer, Trouble> {
+pub(super) fn ask(
+    config: Config,
+    config_path: &Path,
+    request: Request,
+    vouch: Option<Vouch>,
+    mut each: impl FnMut(&Answer),
+) -> Result<Answer, Trouble> {
     let world = World::real();
     world::block_on(async {
         let path = control::socket_path(config.sockets());
+        if vouch.is_some() && world.net().connect_unix(&path).await.is_ok() {
+            return Err(Trouble::usage(format!(
+                "an engine is running on {}, so nothing waits to be restored: leave out --restored",
+                path.display()
+            )));
+        }
         if let Ok(answer) = control::ask(&world, &path, &request, &mut each).await {
             return Ok(answer);
         }
         let settings = config.into_settings(&world).map_err(Trouble::usage)?;
-        let engine = Engine::start(world.clone(), settings).await.map_err(|error| {
-            if error.is_locked() {
-                Trouble::failed(format!(
-                    "another process owns the journal and does not answer on {}; wait for it, or look for a `sealpost run` that hangs",
-                    path.display()
-                ))
-            } else {
-                Trouble::failed(error)
-            }
-        })?;
+        let engine = restored::start(&world, settings, config_path, vouch, &path).await?;
         let answer = with(&engine, request, &mut each).await;
         if let Ok(answer) = &answer {
             control::close_reported(&engine, answer).await.map_err(Trouble::failed)?;
@@ -32,6 +37,11 @@ pub(super) fn ask(config: Config, request: Request, mut each: impl FnMut(&Answer
         engine.stop().await;
         answer
     })
+}
+
+/// The last answer of a running engine; `None` where none is running.
+pub(super) async fn running(world: &World, path: &Path, request: &Request) -> Option<Answer> {
+    control::ask(world, path, request, |_| {}).await.ok()
 }
 
 /// Carries a request out in this process.

@@ -1,13 +1,31 @@
-//! `sealpost keys new`: the key-encryption key and the DKIM keys of a first configuration.
+//! `sealpost keys new | rotate | show`: the key-encryption key, and what is under it.
 
-use super::output::say;
-use super::{Exit, Outcome, Trouble};
+mod new;
+mod rotate;
+mod show;
+
+use super::connect::running;
+use super::{Outcome, Trouble};
+use crate::assembly::key_source;
+use crate::config::Config;
+use crate::control::{Answer, Request};
 use clap::{Args, Subcommand};
-use std::path::{Path, PathBuf};
-use world::{OpenMode, World};
+use journal::{KeyError, KeyRing};
+use world::World;
 
-/// Make keys: the key-encryption key and the DKIM keys.
+/// Make, change and list keys.
 #[derive(Debug, Args)]
+#[command(after_help = "What each key is for:\n\
+    \x20 key-encryption key   wraps all others. The only one that is not in the key ring; `[keys] source` says where it is.\n\
+    \x20                      Lost: nothing that waits can be read or sent, no record opened, no repeat recognised. There is no other way in.\n\
+    \x20 content              one a batch: statements, addresses, amounts. Destroyed when the batch is closed and settled: then the content is gone,\n\
+    \x20                      also from every copy of the journal, except where a copy of the key ring still has the key.\n\
+    \x20 record               one a tenant and stream: what became of each job, without content. Kept for the evidence term.\n\
+    \x20 lookup               one a tenant: recognises repeats without keeping what they were.\n\
+    \x20 bundles              templates as they were when messages were made from them.\n\
+    \x20 DKIM                 sign messages; files of their own, named by the tenant.\n\n\
+    A backup of the key ring keeps alive whatever keys were in it: rotate after destroying what must be gone, and let old backups and old\n\
+    key-encryption keys go together.")]
 pub(super) struct Arguments {
     #[command(subcommand)]
     verb: Verb,
@@ -16,69 +34,34 @@ pub(super) struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Make a key-encryption key, and DKIM keys for a signing domain.
-    #[command(after_help = "Files are made with mode 0600 and never overwritten.\n\
-                            Losing the key-encryption key loses every job that is not delivered yet and every lookup of the past: back it up apart \
-                            from the journal.\n\n\
-                            Example:\n  sealpost keys new --dir keys --domain statements.plan.example")]
-    New {
-        /// Folder for the key files; made with mode 0700.
-        #[arg(long, value_name = "FOLDER")]
-        dir: PathBuf,
-        /// Signing domain: makes RSA-2048 and Ed25519 keys too, and prints their DNS records.
-        #[arg(long, value_name = "DOMAIN")]
-        domain: Option<String>,
-        /// Selector of the RSA key.
-        #[arg(long, default_value = "sealpost-rsa")]
-        selector_rsa: String,
-        /// Selector of the Ed25519 key.
-        #[arg(long, default_value = "sealpost-ed25519")]
-        selector_ed25519: String,
-    },
+    New(new::Arguments),
+    /// Put the key ring under another key-encryption key, without downtime.
+    Rotate(rotate::Arguments),
+    /// Tenants, how many keys of which purpose, how old. Nothing secret.
+    Show(show::Arguments),
 }
 
 pub(super) fn run(arguments: Arguments, json: bool) -> Outcome {
-    let Verb::New { dir, domain, selector_rsa, selector_ed25519 } = arguments.verb;
+    match arguments.verb {
+        Verb::New(verb) => new::run(verb, json),
+        Verb::Rotate(verb) => rotate::run(verb, json),
+        Verb::Show(verb) => show::run(verb, json),
+    }
+}
+
+/// Asks the engine that has the ring; without one, `alone` does it on the ring itself.
+fn with_ring(config: &Config, request: &Request, alone: impl FnOnce(&KeyRing) -> Result<Answer, KeyError>) -> Result<Answer, Trouble> {
     let world = World::real();
-    world.disk().create_dir_all(&dir).map_err(|error| Trouble::failed(format!("{}: {error}", dir.display())))?;
-    let mut files = Vec::new();
-    let key = dir.join("key-encryption.key");
-    journal::new_key_file(&world, &key).map_err(Trouble::failed)?;
-    files.push(key);
-    let mut records = Vec::new();
-    if let Some(domain) = domain {
-        let made = seal::new_keys(&domain, &selector_rsa, &selector_ed25519).map_err(Trouble::usage)?;
-        for (name, text) in [(&selector_rsa, &made.rsa_pem), (&selector_ed25519, &made.ed25519_pem)] {
-            let path = dir.join(format!("{name}.pem"));
-            write_new(&world, &path, text.as_bytes())?;
-            files.push(path);
-        }
-        records = made.records;
+    let path = crate::control::socket_path(config.sockets());
+    if let Some(answer) = world::block_on(running(&world, &path, request)) {
+        return Ok(answer);
     }
-    print(&files, &records, json);
-    Ok(Exit::Done)
-}
-
-/// Writes a file that must not exist yet, with mode 0600.
-fn write_new(world: &World, path: &Path, bytes: &[u8]) -> Result<(), Trouble> {
-    let write = || {
-        let file = world.disk().open(path, OpenMode::CreateNew)?;
-        file.write_all_at(bytes, 0)?;
-        file.sync_all()
-    };
-    write().map_err(|error| Trouble::failed(format!("{}: {error}; existing keys are never overwritten", path.display())))
-}
-
-fn print(files: &[PathBuf], records: &[seal::dkim::keys::DnsRecord], json: bool) {
-    if json {
-        let records: Vec<_> = records.iter().map(|record| serde_json::json!({ "name": record.name, "txt": record.text })).collect();
-        say!("{}", serde_json::json!({ "files": files, "dns_records": records }));
-        return;
-    }
-    say!("Made, with mode 0600:");
-    files.iter().for_each(|file| say!("  {}", file.display()));
-    if !records.is_empty() {
-        say!("\nPublish before the first message:\n");
-        records.iter().for_each(|record| say!("{record}\n"));
-    }
-    say!("Back up the key-encryption key apart from the journal: without it, what is queued cannot be read.");
+    let ring = KeyRing::open(&world, &config.paths.key_ring, &key_source(&config.keys)).map_err(|error| match error {
+        KeyError::Locked(_) => Trouble::failed(format!(
+            "{error}, and no engine answers on {}: wait for the verb that has it, or look for a `sealpost run` that hangs",
+            path.display()
+        )),
+        error => Trouble::failed(error),
+    })?;
+    alone(&ring).map_err(Trouble::failed)
 }

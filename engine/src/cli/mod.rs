@@ -22,6 +22,7 @@ mod output;
 mod preview;
 mod progress;
 mod report;
+mod restored;
 mod run;
 mod sandbox;
 mod send;
@@ -135,7 +136,7 @@ enum Verb {
     Preview(preview::Arguments),
     /// Check a configuration and print what it means.
     CheckConfig(check_config::Arguments),
-    /// Make keys: the key-encryption key and the DKIM keys.
+    /// Make, change and list keys: the key-encryption key, and what is under it.
     Keys(keys::Arguments),
     /// The sandbox world of `demo`: receiving MTAs and DNS on loopback.
     #[command(hide = true)]
@@ -177,6 +178,12 @@ fn load(path: &Path) -> Result<Config, Trouble> {
 /// A path that means the same in another process.
 fn absolute(path: &Path) -> Result<PathBuf, Trouble> {
     std::path::absolute(path).map_err(|error| Trouble::usage(format!("{}: {error}", path.display())))
+}
+
+/// The login name of whoever types.
+fn operator() -> String {
+    let by = ["SUDO_USER", "LOGNAME", "USER"].into_iter().find_map(|name| std::env::var(name).ok());
+    by.unwrap_or_else(|| "unknown".to_owned())
 }
 
 /// A span such as `60s` or `2h`.

@@ -1,5 +1,6 @@
 //! `sealpost run`: the service.
 
+use super::restored::{self, Restored};
 use super::{Exit, Outcome, Trouble};
 use crate::control;
 use crate::door;
@@ -34,6 +35,8 @@ pub(super) struct Arguments {
     /// Which log events are written: a level, or target=level pairs.
     #[arg(long, default_value = "info", value_name = "FILTER")]
     log: String,
+    #[command(flatten)]
+    restored: Restored,
 }
 
 pub(super) fn run(arguments: Arguments, json: bool) -> Outcome {
@@ -41,8 +44,10 @@ pub(super) fn run(arguments: Arguments, json: bool) -> Outcome {
     telemetry::logging::start(json, &arguments.log).map_err(Trouble::usage)?;
     let world = World::real();
     world::block_on(async {
+        let socket = control::socket_path(config.sockets());
         let settings = config.into_settings(&world).map_err(Trouble::usage)?;
-        let engine = Rc::new(Engine::start(world.clone(), settings).await.map_err(Trouble::failed)?);
+        let vouch = arguments.restored.vouch();
+        let engine = Rc::new(restored::start(&world, settings, &arguments.config, vouch, &socket).await?);
         tracing::info!(target: "sealpost", environment = engine.environment(), sockets = %engine.sockets().display(), "delivering");
         let stop = Signal::new();
         let doors = open_doors(&engine, &stop);

@@ -3,6 +3,7 @@
 //! Where `run` owns the journal the file is handed over to it by the control socket; otherwise this
 //! process is the engine until the batch is through.
 
+use super::restored::Restored;
 use super::{Exit, Outcome, Trouble, connect, progress::Bar, report};
 use crate::control::{Answer, Request};
 use crate::files::FileRequest;
@@ -41,6 +42,8 @@ pub(super) struct Arguments {
     /// The stream: transactional or marketing.
     #[arg(long, default_value = "transactional", value_parser = super::stream)]
     stream: StreamName,
+    #[command(flatten)]
+    restored: Restored,
 }
 
 pub(super) fn run(arguments: Arguments, json: bool) -> Outcome {
@@ -55,7 +58,7 @@ pub(super) fn run(arguments: Arguments, json: bool) -> Outcome {
     let deadline_ms = arguments.deadline.map(|span| u64::try_from(span.as_millis()).unwrap_or(u64::MAX));
     let mut bar = Bar::new(json);
     let mut findings = 0;
-    let last = connect::ask(config, Request::Send { file, deadline_ms }, |answer| {
+    let last = connect::ask(config, &arguments.config, Request::Send { file, deadline_ms }, arguments.restored.vouch(), |answer| {
         if let Answer::Accepted { findings: found, .. } = answer {
             findings = *found;
         }

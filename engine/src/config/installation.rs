@@ -66,6 +66,10 @@ pub enum KeyOrigin {
     File(PathBuf),
     /// The name of an environment variable with the same.
     Environment(String),
+    /// A program and its arguments, which prints the same.
+    Command(Vec<String>),
+    /// The name of a systemd credential with the same.
+    Credential(String),
 }
 
 /// When a job counts as accepted. Another machine's disk is not part of this version, so there is one word.
@@ -134,16 +138,26 @@ pub(super) fn keys(section: Section<'_>, places: &Resolver<'_>) -> KeyOrigin {
     let source = section.section("source");
     let file = source.explained("file", |typed| places.resolve(typed));
     let environment = source.text("environment");
-    if source.has("file") && source.has("environment") {
-        source.wrong("environment", "there is one key-encryption key: write `file` or `environment`, not both");
+    let command = source.list("command", "expected a program and its arguments", |word| Some(word.to_owned()));
+    let credential = source.text("credential");
+    if command.as_ref().is_some_and(Vec::is_empty) {
+        source.wrong(
+            "command",
+            "is empty; write a program and its arguments, such as [\"vault\", \"kv\", \"get\", \"-field=key\", \"secret/sealpost\"]",
+        );
+    }
+    if credential.as_ref().is_some_and(|name| name.is_empty() || name.contains('/')) {
+        source.wrong("credential", "is no name of a credential; write the name that LoadCredentialEncrypted= gives it");
+    }
+    let mut written = ["file", "environment", "command", "credential"].into_iter().filter(|key| source.has(key));
+    if let (Some(one), Some(other)) = (written.next(), written.next()) {
+        source.wrong(other, &format!("there is one key-encryption key: write `{one}` or `{other}`, not both"));
     }
     source.finish();
     section.finish();
-    match (file, environment) {
-        (_, Some(name)) => KeyOrigin::Environment(name),
-        (Some(file), None) => KeyOrigin::File(file),
-        (None, None) => KeyOrigin::File(places.folder().join(KEY_FILE_DEFAULT)),
-    }
+    let others = environment.map(KeyOrigin::Environment).or(command.map(KeyOrigin::Command)).or(credential.map(KeyOrigin::Credential));
+    let in_a_file = || KeyOrigin::File(file.unwrap_or_else(|| places.folder().join(KEY_FILE_DEFAULT)));
+    others.unwrap_or_else(in_a_file)
 }
 
 /// `[journal]`: the size of a segment, and the rest.
