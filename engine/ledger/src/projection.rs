@@ -9,6 +9,7 @@ use crate::job::{JobRow, Touched};
 use crate::words::Words;
 use crate::{LedgerError, schema};
 use model::record::{AttemptEnd, BatchCommit, BatchOpen, BatchVerb, FrameKey, Head, OperatorAction, Part, Record};
+use model::record::{KeyDestruction, StateChange};
 use model::state::{Disposition, HoldReason};
 use model::{BatchId, EnhancedCode, JobId, State, Timestamp};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
@@ -185,7 +186,9 @@ impl Pass<'_> {
             }
             Record::Operator(action) => self.operator(position, action),
             // Evidence that changes no sum.
-            Record::KeyDestroyed(_) | Record::Restored(_) => Ok(None),
+            Record::KeyDestroyed(gone) => self.destroy_content(gone),
+            // Evidence; the changes that go with it are records of their own.
+            Record::Restored(_) => Ok(None),
         }
     }
 
@@ -289,6 +292,16 @@ impl Pass<'_> {
         let mut close = self.connection.prepare_cached("UPDATE batches SET closed_at = ?2 WHERE id = ?1")?;
         let changed = close.execute(params![bits(batch), at.0.cast_signed()])?;
         Ok((changed == 0).then(|| Found::about_batch(finding::UNKNOWN_BATCH, batch)))
+    }
+
+    /// The first word counts: after a crash the same may be said twice. A key that was made for a batch which never opened belongs to none.
+    fn destroy_content(&mut self, gone: &KeyDestruction) -> Query<Option<Found>> {
+        self.connection
+            .prepare_cached(
+                "UPDATE batches SET content_destroyed_at = ?2, content_destroyed_cause = ?3 WHERE id = ?1 AND content_destroyed_at IS NULL",
+            )?
+            .execute(params![bits(gone.batch), gone.at.0.cast_signed(), gone.cause])?;
+        Ok(None)
     }
 
     fn operator(&mut self, position: u64, action: &OperatorAction) -> Query<Option<Found>> {
@@ -467,7 +480,9 @@ impl Step<'_> {
     fn leaves_doubt(&self, from: State) -> bool {
         let unanswered = matches!(self.attempt, Some((end, true)) if end.code.is_none());
         let never_ended = self.attempt.is_none() && from == State::InFlight;
-        unanswered || never_ended || self.to == State::Uncertain
+        // What waits for a person in a journal that was put back may have been released and sent after the copy was made.
+        let is_restored = self.cause == StateChange::RESTORED;
+        unanswered || never_ended || is_restored || self.to == State::Uncertain
     }
 }
 

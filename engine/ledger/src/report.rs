@@ -6,7 +6,7 @@
 use crate::job::state_in;
 use crate::{Ledger, LedgerError};
 use model::state::Disposition;
-use model::{BatchId, Cents, MoneySummary, State};
+use model::{BatchId, Cents, MoneySummary, State, Timestamp};
 use rusqlite::{OptionalExtension, Row};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
@@ -84,6 +84,11 @@ pub struct BatchReport {
     pub money_cents: MoneySplit,
     /// Whether both equations of invariant 3 hold, in rows and in each kind of money.
     pub balanced: bool,
+    /// When the key of its content was destroyed: from then on what it said cannot be read any more, from no copy of the journal. In milliseconds since
+    /// 1970; `null` while it is there.
+    pub content_destroyed_at: Option<Timestamp>,
+    /// Why: `settled`, `discarded`, `operator`.
+    pub content_destroyed_cause: Option<String>,
     /// Statements that may have been sent twice or were never answered for: those that are uncertain, and those that once were.
     pub uncertain: u64,
 }
@@ -150,6 +155,8 @@ impl Ledger {
             states: States::default(),
             money_cents: MoneySplit::default(),
             balanced: true,
+            content_destroyed_at: base.content_destroyed_at,
+            content_destroyed_cause: base.content_destroyed_cause,
             uncertain: base.uncertain,
         };
         if base.counts {
@@ -166,7 +173,8 @@ impl Ledger {
 
     fn report_base(&self, batch: BatchId) -> Result<Option<Base>, LedgerError> {
         let mut query = self.connection.prepare_cached(
-            "SELECT closed_at IS NOT NULL, committed_at IS NOT NULL, rolling AND discarded_at IS NULL, source_records, uncertain
+            "SELECT closed_at IS NOT NULL, committed_at IS NOT NULL, rolling AND discarded_at IS NULL, source_records, uncertain,
+                    content_destroyed_at, content_destroyed_cause
              FROM batches WHERE id = ?1",
         )?;
         let base = query.query_row([bits(batch)], |row| {
@@ -177,6 +185,8 @@ impl Ledger {
                 counts: committed || row.get(2)?,
                 source_records: row.get::<_, i64>(3)?.cast_unsigned(),
                 uncertain: row.get::<_, i64>(4)?.cast_unsigned(),
+                content_destroyed_at: row.get::<_, Option<i64>>(5)?.map(|at| Timestamp(at.cast_unsigned())),
+                content_destroyed_cause: row.get(6)?,
             })
         });
         Ok(base.optional()?)
@@ -230,6 +240,8 @@ struct Base {
     counts: bool,
     source_records: u64,
     uncertain: u64,
+    content_destroyed_at: Option<Timestamp>,
+    content_destroyed_cause: Option<String>,
 }
 
 /// A rolling batch has no commit: what is in it was read and accepted one by one, and what was refused was refused at the door.

@@ -3,7 +3,7 @@
 //! ```text
 //! position          one row: the last event applied, and how many findings there are
 //! words             id ↔ text: domains, causes, hold reasons, each stored once
-//! batches           one row a batch: whose, when, and what an operator did
+//! batches           one row a batch: whose, when, what an operator did, and when its content was destroyed
 //! batch_parts       rows and money by disposition, as the commit states them
 //! batch_reasons     rows by reason code
 //! batch_states      jobs, statements and money by state: kept in step with `jobs`, so that a report reads 12 rows
@@ -21,7 +21,7 @@ use crate::LedgerError;
 use rusqlite::Connection;
 
 /// Raised when a table changes. An older file is refused, deleted by the operator and rebuilt.
-pub(crate) const LAYOUT: i64 = 1;
+pub(crate) const LAYOUT: i64 = 2;
 
 const TABLES: &str = "
 CREATE TABLE position (only INTEGER PRIMARY KEY CHECK (only = 0), event INTEGER, findings INTEGER NOT NULL);
@@ -31,7 +31,7 @@ CREATE TABLE batches (
     id INTEGER PRIMARY KEY, tenant INTEGER NOT NULL, stream TEXT NOT NULL, format TEXT NOT NULL, rolling INTEGER NOT NULL,
     opened_at INTEGER NOT NULL, committed_at INTEGER, discarded_at INTEGER, closed_at INTEGER,
     held INTEGER NOT NULL DEFAULT 0, cancelled INTEGER NOT NULL DEFAULT 0, source_records INTEGER NOT NULL DEFAULT 0,
-    uncertain INTEGER NOT NULL DEFAULT 0);
+    uncertain INTEGER NOT NULL DEFAULT 0, content_destroyed_at INTEGER, content_destroyed_cause TEXT);
 CREATE TABLE batch_parts (
     batch INTEGER NOT NULL, part INTEGER NOT NULL, rows INTEGER NOT NULL,
     billed INTEGER NOT NULL, plan_paid INTEGER NOT NULL, member_owes INTEGER NOT NULL, PRIMARY KEY (batch, part)) WITHOUT ROWID;

@@ -19,8 +19,19 @@ fn every_key_is_there() {
     let report = serde_json::to_value(ledger.batch_report(batch(1)).unwrap().unwrap()).unwrap();
 
     let top: Vec<&str> = report.as_object().unwrap().keys().map(String::as_str).collect();
-    let mut expected =
-        vec!["batch_id", "closed", "source_records", "statements", "reasons", "states", "money_cents", "balanced", "uncertain"];
+    let mut expected = vec![
+        "batch_id",
+        "closed",
+        "source_records",
+        "statements",
+        "reasons",
+        "states",
+        "money_cents",
+        "balanced",
+        "content_destroyed_at",
+        "content_destroyed_cause",
+        "uncertain",
+    ];
     expected.sort_unstable();
     let mut sorted = top.clone();
     sorted.sort_unstable();

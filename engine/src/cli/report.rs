@@ -3,6 +3,7 @@
 //! Colours only on a terminal, and never alone: every mark is a word too.
 
 use super::output::say;
+use model::Timestamp;
 use serde_json::Value;
 use std::fmt::Write;
 use std::io::IsTerminal;
@@ -157,6 +158,9 @@ pub(super) fn render(report: &Value, environment: &str, elapsed_ms: u64, colours
     let closed = if report["closed"].as_bool() == Some(true) { "closed" } else { "open" };
     let id = report["batch_id"].as_str().unwrap_or("-");
     let _ = writeln!(page, "\nbatch {id}  ·  environment {environment}  ·  {closed}  ·  {verdict}");
+    if let (Some(at), Some(cause)) = (report["content_destroyed_at"].as_u64(), report["content_destroyed_cause"].as_str()) {
+        let _ = writeln!(page, "content destroyed at {} ({cause}): what it said cannot be read any more", Timestamp(at).to_jiff());
+    }
     if elapsed_ms > 0 {
         let _ = writeln!(page, "{} source records in {}.{:03} s", report["source_records"], elapsed_ms / 1000, elapsed_ms % 1000);
     }
