@@ -33,6 +33,8 @@ pub enum Ending {
     After(Duration),
     /// The power fails when a receiver has taken so many messages of this life, before the engine can know of the last one.
     Taken(u64),
+    /// The power fails with a write that says something particular.
+    Said(Saying),
     /// The disk fails in the `later`th operation of a kind, and in those after it, `times` in all. The machine stays up; whether the engine
     /// stops by itself, depends on what it needed.
     DiskFails {
@@ -54,11 +56,31 @@ pub enum Ending {
     Stop(Duration),
 }
 
+/// Where the power fails, told by what the journal writes: so that the moments are met that last a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Saying {
+    /// The kind of a frame, as `engine/journal/src/format.rs` numbers them.
+    pub kind: u8,
+    /// In so many changes of the disk, from 1, the write of the first such frame itself.
+    pub later: u64,
+}
+
+impl Saying {
+    const BATCH_COMMIT: u8 = 18;
+    const OPERATOR: u8 = 25;
+    const MOVED: u8 = 28;
+
+    fn draw(random: &mut Random) -> Self {
+        let kind = *random.pick(&[Self::BATCH_COMMIT, Self::BATCH_COMMIT, Self::OPERATOR, Self::MOVED]);
+        Self { kind, later: random.between(1, 4) }
+    }
+}
+
 impl Ending {
     /// The virtual time of those that have one.
     pub(crate) const fn after(self) -> Option<Duration> {
         match self {
-            Self::Power(_) | Self::Taken(_) | Self::DiskFails { .. } => None,
+            Self::Power(_) | Self::Taken(_) | Self::Said(_) | Self::DiskFails { .. } => None,
             Self::After(span) | Self::DiskFull { after: span, .. } | Self::Stop(span) => Some(span),
         }
     }
@@ -78,7 +100,7 @@ impl Ending {
 
     /// Whether the machine loses its memory.
     pub(crate) const fn is_crash(self) -> bool {
-        matches!(self, Self::Power(_) | Self::After(_) | Self::Taken(_))
+        matches!(self, Self::Power(_) | Self::After(_) | Self::Taken(_) | Self::Said(_))
     }
 }
 
@@ -98,6 +120,11 @@ impl CrashPlan {
             // Some of the later ones come while the crash before is recovered from.
             let is_recovering = number > 0 && random.chance(400);
             endings.push(if is_recovering { early(&mut random) } else { anywhere(&mut random, rows) });
+        }
+        // Drawn by itself, so that the draws above mean what they meant.
+        let mut more = Random::of(seed, SORT_CRASH, 1);
+        if crashes > 0 && more.chance(400) {
+            endings.insert(more.below(endings.len() as u64) as usize, Ending::Said(Saying::draw(&mut more)));
         }
         for fault in faults {
             let Some(gentle) = gentle(*fault, &mut random) else { continue };

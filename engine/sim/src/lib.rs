@@ -38,6 +38,7 @@ mod orders;
 mod parcel;
 mod record;
 mod run;
+mod said;
 mod scenario;
 mod stage;
 

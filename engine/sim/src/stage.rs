@@ -11,6 +11,7 @@ use crate::life::{self, Errand, LifeEnd, Orders, Reports};
 use crate::notes::Notes;
 use crate::parcel::{Door, Parcel};
 use crate::record::{RecordHistory, fingerprints};
+use crate::said::Said;
 use crate::scenario::{Scenario, SiteKind};
 use futures_util::future::{Either, select};
 use journal::KeyRing;
@@ -49,6 +50,7 @@ pub(crate) struct Stage<'s> {
     books: Books,
     secrets: Secrets,
     nonces: Nonces,
+    said: Said,
     notes: Notes,
     /// Reads that fail at most.
     unreadable_max: u64,
@@ -87,7 +89,9 @@ impl<'s> Stage<'s> {
         let (engine, receivers) = (simulation.world_of(ENGINE), simulation.world_of(RECEIVERS));
         let nonces = Nonces::default();
         let noting = nonces.clone();
-        simulation.watch_writes(ENGINE, Box::new(move |written| noting.note(written)));
+        let said = Said::default();
+        let hearing = said.clone();
+        simulation.watch_writes(ENGINE, Box::new(move |written| hearing.hear(&noting.note(written))));
         installation.prepare(&engine).map_err(|error| error.to_string())?;
         let books = Books::default();
         let on_delivery = {
@@ -123,6 +127,7 @@ impl<'s> Stage<'s> {
             books,
             secrets,
             nonces,
+            said,
             notes: Notes::default(),
             unreadable_max: 0,
             lives: 0,
@@ -204,6 +209,7 @@ impl<'s> Stage<'s> {
         match ending {
             Some(Ending::Power(point)) => self.simulation.crash_host_at(ENGINE, point),
             Some(Ending::Taken(messages)) => self.books.crash_after(messages),
+            Some(Ending::Said(saying)) => self.said.wait_for(Some(saying)),
             Some(Ending::DiskFails { what, later, times }) => self.simulation.fail_disk(ENGINE, what, later, times),
             _ => {}
         }
@@ -232,6 +238,7 @@ impl<'s> Stage<'s> {
         self.simulation.forget_disk_failures(ENGINE);
         self.simulation.set_disk_capacity(ENGINE, DISK_BYTES);
         self.books.crash_never();
+        self.said.wait_for(None);
         if self.simulation.crashes_of(ENGINE) > crashes_before {
             let starting = if was_accepted { Phase::Recovery } else { Phase::Intake };
             self.phases.push(if self.is_accepted { Phase::Delivery } else { starting });

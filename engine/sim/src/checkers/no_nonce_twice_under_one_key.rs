@@ -12,6 +12,7 @@ const NAME: &str = "no_nonce_twice_under_one_key";
 const MAGIC: &[u8] = b"sealpost";
 const SEGMENT_HEADER_BYTES: usize = 64;
 const FRAME_HEADER_BYTES: usize = 40;
+const KIND_AT: usize = 20;
 const FRAME_BYTES_MIN: usize = FRAME_HEADER_BYTES + 16;
 
 /// Key id, epoch, sequence.
@@ -31,9 +32,9 @@ struct Seen {
 }
 
 impl Nonces {
-    /// Looks at bytes on their way to the disk.
-    pub(crate) fn note(&self, written: &Written<'_>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).note(written);
+    /// Looks at bytes on their way to the disk; gives the kinds of the frames in them.
+    pub(crate) fn note(&self, written: &Written<'_>) -> Vec<u8> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).note(written)
     }
 
     pub(crate) fn check(&self) -> Vec<Finding> {
@@ -49,17 +50,20 @@ impl Nonces {
 }
 
 impl Seen {
-    fn note(&mut self, written: &Written<'_>) {
+    fn note(&mut self, written: &Written<'_>) -> Vec<u8> {
+        let mut kinds = Vec::new();
         let mut rest = written.bytes;
         if written.offset == 0 && rest.starts_with(MAGIC) && rest.len() >= SEGMENT_HEADER_BYTES {
             self.salts.insert(written.file, u32_at(rest, 20));
             rest = &rest[SEGMENT_HEADER_BYTES..];
         }
-        let Some(salt) = self.salts.get(&written.file).copied() else { return };
+        let Some(salt) = self.salts.get(&written.file).copied() else { return kinds };
         while let Some(frame) = whole_frame(rest, salt) {
             self.frame(frame);
+            kinds.push(frame[KIND_AT]);
             rest = &rest[frame.len().next_multiple_of(8).min(rest.len())..];
         }
+        kinds
     }
 
     fn frame(&mut self, frame: &[u8]) {

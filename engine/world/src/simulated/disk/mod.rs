@@ -36,8 +36,9 @@ pub struct Written<'w> {
     pub bytes: &'w [u8],
 }
 
-/// Sees all writes of a disk.
-pub type WriteWatch = Box<dyn FnMut(&Written<'_>) + Send>;
+/// Sees all writes of a disk, each before it is made; may say that the host crashes in the so-and-so-manieth change of the disk from here (1 is
+/// this write).
+pub type WriteWatch = Box<dyn FnMut(&Written<'_>) -> Option<u64> + Send>;
 
 pub(super) struct DiskState {
     names: Names,
@@ -352,8 +353,13 @@ impl DiskFile for SimulatedFile {
 
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> Result<()> {
         self.disk.scheduler.trace_bytes(bytes);
-        if let Some(watch) = &mut self.disk.host.disk().watch {
-            watch(&Written { file: self.file.0, offset, bytes });
+        {
+            let mut disk = self.disk.host.disk();
+            let doom = disk.watch.as_mut().and_then(|watch| watch(&Written { file: self.file.0, offset, bytes }));
+            if let Some(later) = doom {
+                let at = disk.operations() + later.max(1);
+                disk.crash_at(at);
+            }
         }
         self.change(&format!("write {} {offset}", self.file.0), |disk| disk.write(self.file, bytes, offset))
     }
