@@ -111,9 +111,11 @@ fn documented_keys(text: &str) -> BTreeSet<String> {
             keys.extend(inner_keys(&format!("{{{inner}")).map(|inner| format!("{}.{list}.{inner}", section.join("."))));
         }
     }
-    // Named in the prose of [keys]: the other way to say it.
-    assert!(text.contains("source = { environment = "));
-    keys.insert("keys.source.environment".to_owned());
+    // Named in the prose of [keys]: the other ways to say it.
+    for way in ["environment", "command", "credential"] {
+        assert!(text.contains(&format!("source = {{ {way} = ")));
+        keys.insert(format!("keys.source.{way}"));
+    }
     keys
 }
 
