@@ -326,9 +326,12 @@ impl SegmentStats {
                 let of_kind = self.frames.entry(header.kind.as_str()).or_default();
                 of_kind.frames += 1;
                 of_kind.bytes += bytes;
-                let position = header.position();
-                self.first = Some(self.first.map_or(position, |first| first.min(position)));
-                self.last = Some(self.last.map_or(position, |last| last.max(position)));
+                // Blocks are numbered in a range of their own: their place in the order is that of what is in them.
+                if header.kind != FrameKind::Block {
+                    let position = header.position();
+                    self.first = Some(self.first.map_or(position, |first| first.min(position)));
+                    self.last = Some(self.last.map_or(position, |last| last.max(position)));
+                }
                 self.starts.insert(header.epoch);
                 self.jobs += u64::from(header.kind.log() == LogKind::Work);
             }
