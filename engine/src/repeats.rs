@@ -65,7 +65,9 @@ impl Repeats {
         let folder = settings.places.index.join(S::NAME.as_str());
         let of_index = KeyIndexSettings { folder, record: journal.identity(), horizon, run_keys };
         let durable = journal.watermark();
-        let opened = KeyIndex::open(world.disk(), of_index, move || durable.position().0)?;
+        // Keys of jobs that were refused by a failing journal are given back though a part of them may be durable: from then on the index on
+        // disk claims to know no more of the record than it did, and the next start follows it from there.
+        let opened = KeyIndex::open(world.disk(), of_index, move || durable.answered().map_or(0, |position| position.0))?;
         if let Some(why) = opened.given_up {
             tracing::warn!(target: "sealpost::intake", stream = %S::NAME, %why, "the key index is made again from the record");
         }

@@ -70,6 +70,12 @@ impl Watermark {
     pub fn position(&self) -> RecordPosition {
         RecordPosition(self.shared.durable.load(Ordering::Acquire))
     }
+
+    /// The same, as long as whoever waited for what is durable was told so. `None` once the journal is poisoned: a group may have failed after a
+    /// part of it was durable, and then its jobs were refused, and are there at the next start.
+    pub fn answered(&self) -> Option<RecordPosition> {
+        self.shared.poison.get().is_none().then(|| self.position())
+    }
 }
 
 impl<S: Stream> Journal<S> {
