@@ -113,7 +113,8 @@ pub(crate) async fn start<S: Stream>(
         quota_bytes: settings.journal.quota_bytes,
         commit_method: settings.journal.commit_method,
         channel_capacity: 8192,
-        ..JournalConfig::new(settings.places.journal.join(S::NAME.as_str()))
+        checkpoint_every_segments: settings.journal.checkpoint_every_segments,
+        evidence_kept: settings.journal.evidence_kept,
     };
     let Opened { journal, reader, tail, recovered, restored, writer } = open_journal::<S>(world, settings, config, common).await?;
     let rolling = recovered.batches.iter().filter(|found| found.open.rolling).map(|found| found.open.batch).collect();

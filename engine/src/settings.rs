@@ -18,6 +18,8 @@ use std::time::Duration;
 use throttle::Shaping;
 use world::CommitMethod;
 
+/// Six years, as 45 CFR 164.316(b)(2)(i) asks, leap days included.
+pub const EVIDENCE_KEPT_DEFAULT: Duration = Duration::from_secs(2_192 * 86_400);
 /// How long a commit that nobody waits for may be put off.
 pub(crate) const COMMIT_DELAY_MAX_DEFAULT: Duration = Duration::from_millis(2);
 
@@ -73,11 +75,22 @@ pub struct JournalTuning {
     pub commit_method: Option<CommitMethod>,
     /// How long a commit that nobody waits for may be put off.
     pub commit_delay_max: Duration,
+    /// Closed record segments that make the next checkpoint due.
+    pub checkpoint_every_segments: u32,
+    /// How long the segments of the record are kept.
+    pub evidence_kept: Duration,
 }
 
 impl Default for JournalTuning {
     fn default() -> Self {
-        Self { reserve_bytes: None, quota_bytes: None, commit_method: None, commit_delay_max: COMMIT_DELAY_MAX_DEFAULT }
+        Self {
+            reserve_bytes: None,
+            quota_bytes: None,
+            commit_method: None,
+            commit_delay_max: COMMIT_DELAY_MAX_DEFAULT,
+            checkpoint_every_segments: journal::bounds::CHECKPOINT_EVERY_SEGMENTS_DEFAULT,
+            evidence_kept: EVIDENCE_KEPT_DEFAULT,
+        }
     }
 }
 

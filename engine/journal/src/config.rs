@@ -17,7 +17,7 @@ const COMMIT_DELAY_MAX: Duration = Duration::from_secs(1);
 
 /// 45 CFR 164.316(b)(2)(i): "Retain the documentation [...] for 6 years from the date of its creation or the date when it last was in
 /// effect, whichever is later." Two of six years may be leap years.
-const EVIDENCE_KEPT_DEFAULT: Duration = Duration::from_secs((6 * 365 + 2) * 24 * 60 * 60);
+const EVIDENCE_KEPT_DEFAULT: Duration = Duration::from_secs(2_192 * 86_400);
 
 /// The journal of one stream.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,6 +7,7 @@
 //! ```text
 //! <dir>/work/NNNNNNNN.seg     payloads, encrypted; a segment goes when all its jobs are settled, or the last few were moved out of it
 //! <dir>/record/NNNNNNNN.seg   the truth: batches, heads, intents, outcomes; kept
+//! <dir>/checkpoints/NNNNNNNN.ckpt   the record through segment NNNNNNNN summed up, sealed; the newest two
 //! <dir>/bundles/<hex>         what decided the bytes of messages, sealed
 //! <dir>/epoch                 number of the last start, and in which directory it was
 //! <dir>/restored-from-backup  the mark of a copy: no start without an operator's word

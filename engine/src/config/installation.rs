@@ -3,8 +3,9 @@
 use super::document::Section;
 use super::place::Resolver;
 use crate::environment::Environment;
-use crate::settings::{COMMIT_DELAY_MAX_DEFAULT, JournalTuning};
+use crate::settings::{COMMIT_DELAY_MAX_DEFAULT, EVIDENCE_KEPT_DEFAULT, JournalTuning};
 use journal::bounds::QUOTA_SEGMENTS_MIN;
+use journal::bounds::{CHECKPOINT_EVERY_SEGMENTS_DEFAULT, CHECKPOINT_EVERY_SEGMENTS_MAX};
 use model::{Destination, Mailbox};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -26,6 +27,8 @@ const HORIZON_DEFAULT: Duration = Duration::from_secs(730 * 86_400);
 const RESERVE_BYTES_MAX: u64 = 1 << 44;
 /// How long a commit that nobody waits for may be put off, whatever is typed.
 const COMMIT_DELAY_MAX: Duration = Duration::from_secs(1);
+/// A record that goes sooner proves nothing to anybody.
+const EVIDENCE_KEPT: std::ops::RangeInclusive<Duration> = Duration::from_secs(86_400)..=Duration::from_secs(3_660 * 86_400);
 /// The ways to write and sync that can be named.
 const COMMIT_METHODS: [CommitMethod; 3] = [CommitMethod::IoUring, CommitMethod::Pwritev2, CommitMethod::Pwrite];
 /// The name that `keys new` gives the key-encryption key.
@@ -170,6 +173,10 @@ pub(super) fn journal(section: Section<'_>) -> (u64, JournalTuning) {
         quota_bytes: section.bytes("quota", QUOTA_SEGMENTS_MIN * segment..=u64::MAX),
         commit_method: section.word("commit_method", &words).flatten(),
         commit_delay_max: section.span("commit_delay", Duration::from_millis(1)..=COMMIT_DELAY_MAX).unwrap_or(COMMIT_DELAY_MAX_DEFAULT),
+        checkpoint_every_segments: section
+            .number("checkpoint_every", 1..=u64::from(CHECKPOINT_EVERY_SEGMENTS_MAX))
+            .map_or(CHECKPOINT_EVERY_SEGMENTS_DEFAULT, |typed| typed as u32),
+        evidence_kept: section.span("evidence_kept", EVIDENCE_KEPT).unwrap_or(EVIDENCE_KEPT_DEFAULT),
     };
     section.finish();
     (segment, tuning)
