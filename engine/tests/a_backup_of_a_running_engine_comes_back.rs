@@ -1,5 +1,5 @@
-//! `journal backup` while `sealpost run` delivers: delivery goes on to its end, nothing is written over, the copy is whole and of its moment,
-//! and a byte that changes in it is found.
+//! `journal backup` while `sealpost run` delivers; the copy is verified, put back in another place, refuses to start before somebody says that it
+//! was put back, and then goes on: nothing it knew is lost, what was not settled in it is uncertain, and nothing is sent again unasked.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
@@ -38,12 +38,20 @@ fn installation(sandbox: &Sandbox) -> Installation {
     installation
 }
 
+fn copy_dir(from: &Path, to: &Path) {
+    for path in files_under(from) {
+        let target = to.join(path.strip_prefix(from).unwrap());
+        std::fs::create_dir_all(target.parent().unwrap()).unwrap();
+        std::fs::copy(&path, target).unwrap();
+    }
+}
+
 fn backup(installation: &Installation, to: &Path) -> Value {
     installation.run(installation.verb(&["journal", "backup"]).arg("--to").arg(to)).json_after(0)
 }
 
 #[test]
-fn a_copy_of_the_middle_is_whole() {
+fn nothing_that_it_knew_is_lost_and_nothing_is_sent_again_unasked() {
     let sandbox = receivers();
     let installation = installation(&sandbox);
     let service = installation.start_service("info");
@@ -85,6 +93,7 @@ fn a_copy_of_the_middle_is_whole() {
     assert_eq!(number(of_statements, "shredded"), 0, "keys that were needed are in the copy: {checked:#}");
 
     one_changed_byte_is_found(&installation, &folder);
+    comes_back(&sandbox, &installation, &folder, waiting as u64);
 }
 
 fn one_changed_byte_is_found(installation: &Installation, folder: &Path) {
@@ -99,4 +108,44 @@ fn one_changed_byte_is_found(installation: &Installation, folder: &Path) {
     assert_eq!(checked["whole"], false);
     assert!(checked["flaws"].as_array().unwrap().iter().any(|flaw| flaw["place"].as_str().unwrap().contains("work/")), "{checked:#}");
     std::fs::write(&segment, whole).unwrap();
+}
+
+/// On another machine: the same configuration and key-encryption key, and what was in the backup.
+fn comes_back(sandbox: &Sandbox, original: &Installation, folder: &Path, waiting: u64) {
+    let other = installation(sandbox);
+    copy_dir(&original.path("keys"), &other.path("keys"));
+    for key in files_under(&other.path("keys")) {
+        std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    }
+    copy_dir(&folder.join("journal"), &other.path("state/journal"));
+    copy_dir(&folder.join("keys"), &other.path("state/key_ring"));
+
+    let refused = other.run(&mut other.verb(&["run"]));
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(format!("{}{}", refused.stdout, refused.stderr).contains("--restored"), "it says what to do: {refused:?}");
+
+    let sent_before = sandbox.report();
+    let mut command = other.verb(&["run", "--restored", "--reason", "the story put the backup back"]);
+    let service = other.start(&mut command);
+    let door = other.path("state/run/control.sock");
+    assert!(wait_until(Duration::from_secs(60), || std::os::unix::net::UnixStream::connect(&door).is_ok()), "{}", service.log());
+    let listed = other.run(&mut other.verb(&["batch", "list"])).json_after(0);
+    let id = listed[0]["batch_id"].as_str().unwrap().to_owned();
+    let shown = other.run(&mut other.verb(&["batch", "show", &id])).json_after(0);
+    assert_eq!(shown["balanced"], true, "{shown}");
+    assert_eq!(number(&shown, "statements/accepted"), ROWS as i64, "every row is known: {shown}");
+    assert_eq!(number(&shown, "states/uncertain"), waiting as i64, "what was not settled is uncertain: {shown}");
+    assert_eq!(number(&shown, "states/delivered"), (ROWS - waiting) as i64, "what was settled stays settled: {shown}");
+    wait_until(Duration::from_secs(1), || false);
+    assert_eq!(sandbox.report().distinct, sent_before.distinct);
+    assert_eq!(sandbox.report().surplus, sent_before.surplus, "nothing was sent again unasked");
+
+    // It is an installation like any other: it takes and delivers what comes.
+    let more = Batch::new(Options { seed: 9, rows: 20, lines: 1..=2, destinations: sandbox.destination_names(), ..Options::default() });
+    let report = other.send(&other.write_835("more", &more)).json_after(0);
+    assert_eq!(number(&report, "states/delivered"), 20, "{report}");
+    service.terminate();
+    assert_eq!(service.wait(Duration::from_secs(60)).code, Some(0));
+    let checked = other.run(&mut other.verb(&["journal", "verify"])).json_after(0);
+    assert_eq!(checked["whole"], true, "{checked:#}");
 }
