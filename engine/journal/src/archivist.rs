@@ -178,14 +178,13 @@ impl Archivist {
         let record = self.record();
         let behind = |number: &u32| covered.is_none_or(|covered| *number > covered.through) && *number <= self.closed;
         let numbers: Vec<u32> = segment::numbers(record.disk, &record.path)?.into_iter().filter(behind).collect();
-        let mut expected = covered.map(|covered| covered.through + 1).or(numbers.first().copied()).unwrap_or_default();
+        let first = covered.map(|covered| covered.through + 1).or(numbers.first().copied()).unwrap_or_default();
         let mut segments = Vec::new();
         let mut have = 0;
-        for number in numbers {
+        for (expected, number) in (first..).zip(numbers) {
             if number != expected {
                 return Err(Pause::Damaged);
             }
-            expected += 1;
             let used = self.used(&record, number)?.ok_or(Pause::Damaged)?;
             let path = segment::path_of(&record.path, number);
             have += used.file.len().map_err(DiskError::new("measure", &path))?;

@@ -100,7 +100,7 @@ impl JournalDir {
         let mut census = Census { last: reader.covered().position, ..Census::default() };
         while let Some(item) = reader.next()? {
             match item {
-                Item::Batch(id, entry) => drop(census.batches.insert(id, entry)),
+                Item::Batch(id, entry) => drop(census.batches.insert(id, *entry)),
                 Item::Job(id, job) => census.keep(id, job),
                 Item::Summary(_) | Item::End(_) => {}
             }

@@ -215,7 +215,7 @@ fn load_one(
     while let Some(item) = reader.next()? {
         match item {
             Item::Summary(summary) => replay.put_maxima(summary.jobs_max, summary.batches_max),
-            Item::Batch(id, entry) => replay.put_batch(id, entry),
+            Item::Batch(id, entry) => replay.put_batch(id, *entry),
             Item::Job(id, job) => replay.put_job(id, job),
             Item::End(_) => {}
         }

@@ -1,4 +1,5 @@
 //! Below the reserve senders are told "not now"; what was accepted is settled; with space back jobs are taken again, without a restart.
+#![allow(clippy::unwrap_used, reason = "helpers of a test")]
 mod support;
 
 use journal::JournalError;

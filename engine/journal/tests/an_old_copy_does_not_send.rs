@@ -137,7 +137,8 @@ fn copy_tree(from: &Path, to: &Path) {
 #[test]
 fn every_other_sign_refuses_by_itself() {
     type Spoil = fn(&Place);
-    let cases: [(Spoil, fn(&StaleSign) -> bool); 5] = [
+    type IsSign = fn(&StaleSign) -> bool;
+    let cases: [(Spoil, IsSign); 5] = [
         (|place| std::fs::write(place.journal_dir().join(RESTORED_MARK), "any").unwrap(), |sign| *sign == StaleSign::Marked),
         (|place| std::fs::remove_file(place.journal_dir().join("epoch")).unwrap(), |sign| *sign == StaleSign::NoEpoch),
         (|place| std::fs::write(place.journal_dir().join("epoch"), "damaged").unwrap(), |sign| *sign == StaleSign::NoEpoch),

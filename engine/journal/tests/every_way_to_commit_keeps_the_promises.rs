@@ -1,4 +1,5 @@
 //! The same story by pwrite, by pwritev2, by io_uring, and by whichever a start finds to be the fastest: on a real disk.
+#![allow(clippy::unwrap_used, reason = "helpers of a test")]
 mod support;
 
 use model::State;

@@ -1,4 +1,5 @@
 //! Frames that nobody waits for save syncs by waiting for company, where company comes; nobody who waits is delayed.
+#![allow(clippy::unwrap_used, reason = "helpers of a test")]
 mod support;
 
 use journal::Ticket;

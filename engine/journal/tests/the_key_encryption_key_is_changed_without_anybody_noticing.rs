@@ -1,5 +1,6 @@
 //! `keys rotate`: every key is wrapped anew, in both copies, while jobs come in; the old key opens nothing any more; and wherever a crash
 //! comes, the ring opens with what is there.
+#![allow(clippy::unwrap_used, reason = "helpers of a test")]
 
 mod support;
 

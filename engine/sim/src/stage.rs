@@ -37,6 +37,9 @@ const DISK_BYTES: u64 = 1 << 40;
 /// How long connections are reset in a life, where they are: a batch must come to its end.
 const RESETS_FOR: Duration = Duration::from_secs(120);
 
+/// What the records say, by stream, and how many jobs each idempotency key made.
+type RecordsRead = (BTreeMap<StreamName, RecordHistory>, BTreeMap<Fingerprint, usize>);
+
 /// Everything a run stands on.
 pub(crate) struct Stage<'s> {
     installation: &'s Installation,
@@ -312,7 +315,7 @@ impl<'s> Stage<'s> {
         })
     }
 
-    fn read_records(&self) -> Result<(BTreeMap<StreamName, RecordHistory>, BTreeMap<Fingerprint, usize>), String> {
+    fn read_records(&self) -> Result<RecordsRead, String> {
         let keys = KeyRing::open(&self.engine, &places().key_ring, &key_source()).map_err(|error| error.to_string())?;
         let streamed = self.scenario.parcels.iter().filter(|parcel| parcel.door == Door::Socket);
         let stated = fingerprints(&keys, streamed.flat_map(|parcel| &parcel.lines).map(|line| line.key.as_str()))?;

@@ -101,7 +101,7 @@ async fn write<F: Future<Output = bool>>(
             stored::BATCH => {
                 let Item::Batch(id, entry) = stored::item(kind, bytes).map_err(CheckpointFault::from)? else { unreachable!("by its kind") };
                 rows.batches_below(id, &mut out)?;
-                rows.batch(id, entry, &mut out)?;
+                rows.batch(id, *entry, &mut out)?;
             }
             stored::JOB => {
                 rows.all_batches(&mut out)?;

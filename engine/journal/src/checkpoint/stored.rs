@@ -40,7 +40,7 @@ pub(crate) struct End {
 #[derive(Debug)]
 pub(crate) enum Item {
     Summary(Summary),
-    Batch(BatchId, BatchEntry),
+    Batch(BatchId, Box<BatchEntry>),
     Job(JobId, JobStanding),
     End(End),
 }
@@ -89,7 +89,7 @@ pub(super) fn job(bytes: &[u8]) -> Result<(JobId, JobStanding), ItemFault> {
 pub(super) fn item(kind: u8, bytes: &[u8]) -> Result<Item, ItemFault> {
     match kind {
         SUMMARY => whole(bytes).map(Item::Summary),
-        BATCH => whole(bytes).map(|(id, entry)| Item::Batch(id, entry)),
+        BATCH => whole(bytes).map(|(id, entry)| Item::Batch(id, Box::new(entry))),
         JOB => job(bytes).map(|(id, job)| Item::Job(id, job)),
         END => whole(bytes).map(Item::End),
         _ => Err(ItemFault),

@@ -23,7 +23,7 @@ pub(crate) enum BatchEvent {
         stream: StreamName,
         position: RecordPosition,
     },
-    Commit(BatchCommit),
+    Commit(Box<BatchCommit>),
     Discard,
     Close,
     Ordered(BatchVerb),
@@ -85,7 +85,7 @@ impl Events {
         };
         match record {
             Record::BatchOpen(open) => about_batch(open.batch, BatchEvent::Open(open, position)),
-            Record::BatchCommit(commit) => about_batch(commit.batch, BatchEvent::Commit(commit)),
+            Record::BatchCommit(commit) => about_batch(commit.batch, BatchEvent::Commit(Box::new(commit))),
             Record::BatchDiscard { batch, .. } => about_batch(batch, BatchEvent::Discard),
             Record::BatchClose { batch, .. } => about_batch(batch, BatchEvent::Close),
             Record::Operator(action) => about_batch(action.batch, BatchEvent::Ordered(action.verb)),
@@ -160,7 +160,7 @@ impl BatchEntry {
             }
             (BatchEvent::Commit(commit), Some(batch)) => {
                 batch.held = commit.held;
-                batch.commit = Some(commit);
+                batch.commit = Some(*commit);
             }
             (BatchEvent::TrackLost, Some(_)) => self.lose_track(),
             (BatchEvent::Close, Some(batch)) => batch.closed = true,

@@ -152,7 +152,6 @@ impl Place {
             channel_capacity: 64,
             checkpoint_every_segments: self.checkpoint_every_segments,
             evidence_kept: self.evidence_kept,
-            ..JournalConfig::new(self.journal_dir())
         }
     }
 
