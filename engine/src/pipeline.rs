@@ -252,12 +252,16 @@ async fn readmit<S: Stream>(
     let at = pipeline.world.wall();
     let frozen = frozen.as_deref().map(Frozen::from);
     let batch = job.head.batch;
-    let waiting = Waiting::of(&job).inspect_err(|error| tracing::error!(target: "sealpost::queue", %error, "a recovered job cannot wait"));
-    let queued = waiting.ok().map(|job| Arrival { attempts, due: due.max(at), message, frozen, job });
+    // Held jobs have no place in the queue, and perhaps no destination.
+    let queued = move || {
+        let waiting =
+            Waiting::of(&job).inspect_err(|error| tracing::error!(target: "sealpost::queue", %error, "a recovered job cannot wait"));
+        waiting.ok().map(|job| Arrival { attempts, due: due.max(at), message, frozen, job })
+    };
     match state {
-        State::Queued => Ok(queued),
-        State::Held if pipeline.world.is_planted(Plant::HeldForgotten) => Ok(queued),
-        State::InFlight | State::Uncertain if pipeline.world.is_planted(Plant::ResendUnannounced) => Ok(queued),
+        State::Queued => Ok(queued()),
+        State::Held if pipeline.world.is_planted(Plant::HeldForgotten) => Ok(queued()),
+        State::InFlight | State::Uncertain if pipeline.world.is_planted(Plant::ResendUnannounced) => Ok(queued()),
         State::InFlight | State::Uncertain => {
             // A restoration has said so of each job already, with its own cause.
             if !restored {
@@ -265,8 +269,13 @@ async fn readmit<S: Stream>(
             }
             match pipeline.settings.uncertain {
                 UncertainRule::Resend => {
+                    // One without a destination stays in doubt: nothing can be sent.
+                    let Some(arrival) = queued() else {
+                        accounts.batch(batch).enter(State::Uncertain);
+                        return Ok(None);
+                    };
                     pipeline.note(key, State::Queued, None, "resend").await?;
-                    Ok(queued)
+                    Ok(Some(arrival))
                 }
                 UncertainRule::Hold => {
                     accounts.batch(batch).enter(State::Uncertain);

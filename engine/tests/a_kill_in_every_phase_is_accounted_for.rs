@@ -29,7 +29,7 @@ const KILLS_DEFAULT: u32 = 40;
 const SENDS_MAX: u32 = 8;
 const STRACE: &str = "/usr/bin/strace";
 /// System calls that change the disk or make a change durable; and, last, what else happens while a file is read.
-const CALLS: [&str; 8] = ["pwrite64", "fdatasync", "fsync", "rename", "unlink", "io_uring_enter", "openat", "read"];
+const CALLS: [&str; 9] = ["pwrite64", "pwritev2", "fdatasync", "fsync", "rename", "unlink", "io_uring_enter", "openat", "read"];
 const READING: [&str; 2] = ["openat", "read"];
 
 /// Accepts everything, one line per acceptance; kills a process at an ordered point of the conversation.

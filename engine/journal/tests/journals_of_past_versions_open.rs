@@ -235,6 +235,8 @@ impl Place {
     async fn open(&self) -> (Opened<Transactional>, KeyRing, TenantId) {
         let keys = KeyRing::open(&self.world, &self.dir.join("ring"), &KeySource::File(self.dir.join("kek"))).unwrap();
         let tenant = keys.tenant("fixture plan").unwrap();
+        // A fixture comes out of the repository as a copy; this story is not about copies.
+        journal::adopt(&self.world, &self.dir.join("journal"), StreamName::Transactional, &keys).unwrap();
         let config =
             JournalConfig { segment_bytes: 8 * 1024, commit_delay_max: Duration::ZERO, ..JournalConfig::new(self.dir.join("journal")) };
         (open::<Transactional>(self.world.clone(), config, keys.clone()).await.unwrap(), keys, tenant)
@@ -342,7 +344,10 @@ fn check(opened: &mut Opened<Transactional>, keys: &KeyRing, tenant: TenantId, i
     assert!(given.is_sorted_by(|a, b| a.0 < b.0));
     // That a key is gone the journal says by itself, when it is so: since version 2, and of a version 1 after its upgrade.
     let given: Vec<_> = given.into_iter().filter(|(_, _, record)| !matches!(record, Record::KeyDestroyed(_))).collect();
-    let expected = told(keys, tenant);
+    // The heads of the batch that was given up go when their segment is compacted, which may be now or later.
+    let given_up = |record: &Record| matches!(record, Record::Head(head) if head.batch == batch(3));
+    let given: Vec<_> = given.into_iter().filter(|(_, _, record)| !given_up(record)).collect();
+    let expected: Vec<_> = told(keys, tenant).into_iter().filter(|(_, record)| !given_up(record)).collect();
     for ((_, key, record), expected) in given.iter().zip(&expected) {
         assert_eq!((key, record), (&expected.0, &expected.1));
     }

@@ -257,7 +257,7 @@ fn arrived(seed: u64, trouble: NetworkTrouble) -> Result<(usize, bool), ErrorKin
 fn connections_end_at_any_byte_fall_silent_are_refused_and_never_answered() {
     let of = |trouble: NetworkTrouble| (0..60).map(|seed| arrived(seed, trouble.clone())).collect::<BTreeSet<_>>();
     let reset = of(NetworkTrouble { reset_per_mille: 1000, ..NetworkTrouble::default() });
-    assert!(reset.iter().any(|end| matches!(end, Ok((1..60_000, true)))) && reset.len() > 10, "{reset:?}");
+    assert!(reset.iter().any(|end| matches!(end, Ok((1..60_000, true)))) && reset.len() > 5, "{reset:?}");
     let silent = of(NetworkTrouble { silent_per_mille: 1000, ..NetworkTrouble::default() });
     assert!(silent.iter().any(|end| matches!(end, Ok((1..60_000, false)))), "nothing says that no more comes: {silent:?}");
     let refused = of(NetworkTrouble { refused_per_mille: 1000, ..NetworkTrouble::default() });
