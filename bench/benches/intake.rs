@@ -47,7 +47,7 @@ fn files() -> [File; 2] {
 }
 
 fn open(file: &File) -> Rows<'_> {
-    intake::open(Some(file.format), "batch", Box::new(file.bytes.as_slice())).unwrap()
+    intake::open(&file.format.into(), "batch", Box::new(file.bytes.as_slice())).unwrap()
 }
 
 fn settings(bundle: BundleId) -> AdmissionSettings {

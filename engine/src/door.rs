@@ -151,7 +151,7 @@ async fn admit(engine: &Engine, row: u64, line: &[u8]) -> Result<Pending<Transac
     let fingerprints = TenantFingerprints::new(engine.keys().clone(), tenant.id)?;
     let now = engine.world().wall();
     let settings = admission_settings(tenant, &pipeline.settings, batch, now, SOURCE.to_owned(), Binding::ByItself);
-    let mut rows = intake::open(Some(Format::Ndjson), SOURCE, Box::new(Cursor::new(line)))?;
+    let mut rows = intake::open(&Format::Ndjson.into(), SOURCE, Box::new(Cursor::new(line)))?;
     let Some(read) = rows.next() else { return Ok(Pending::Answered(nothing(row))) };
     let admitted = Admission::<Transactional>::new(settings, contacts).admit(read?, &mut pipeline.repeats.lock(), &fingerprints)?;
     match admitted {

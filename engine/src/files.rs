@@ -14,7 +14,7 @@ use crate::repeats::Repeats;
 use crate::settings::DeliverySettings;
 use crate::shard::{Arrival, ToShard};
 use aws_lc_rs::digest::{Context, SHA256};
-use intake::{Admission, AdmissionSettings, Admitted, Binding, Contacts, Fingerprints, Format};
+use intake::{Admission, AdmissionSettings, Admitted, Binding, Contacts, Fingerprints, Format, InputProfile};
 use journal::{CommittedJobs, Journal, JournalError, KeyError, KeyRing};
 use model::record::{BatchCommit, BatchOpen};
 use model::reject::Refusal;
@@ -101,7 +101,8 @@ pub(crate) async fn accept<S: Stream>(context: FileContext<S>, request: FileRequ
         request.format.as_deref().map(str::parse::<Format>).transpose().map_err(|error| AcceptError::Unknown(error.to_string()))?;
     let contacts = contacts(&request, &context.tenant)?;
     let (reader, hashing) = hashing_reader(&request.path)?;
-    let mut rows = intake::open(format, &file_name(&request.path), reader)?;
+    let profile = InputProfile { format, ..InputProfile::default() };
+    let mut rows = intake::open(&profile, &file_name(&request.path), reader)?;
     let batch = context.journal.new_batch_id();
     let now = context.world.wall();
     context

@@ -1,6 +1,6 @@
 //! One invented batch, written as 835 and as NDJSON: what is read back from both is what was invented, amount by amount.
 
-use intake::{Row, open};
+use intake::{InputProfile, Row, open};
 use model::Cents;
 use model::statement::{Amounts, Statement};
 use testkit::{Batch, Options};
@@ -10,7 +10,7 @@ fn batch() -> Batch {
 }
 
 fn read(name: &str, file: &[u8]) -> Vec<Statement> {
-    let rows = open(None, name, Box::new(file)).unwrap_or_else(|refusal| panic!("{refusal}"));
+    let rows = open(&InputProfile::default(), name, Box::new(file)).unwrap_or_else(|refusal| panic!("{refusal}"));
     rows.map(|row| match row.unwrap_or_else(|refusal| panic!("{refusal}")) {
         Row::Statement(read) => read.statement,
         _ => panic!("{name}: every row of this batch is a statement"),

@@ -23,9 +23,9 @@
 //! closed) is not a row. It is a finding, see [`Rows::findings`]; a batch with findings deserves a person's look before it is committed.
 //!
 //! ```
-//! use intake::{Row, open};
+//! use intake::{InputProfile, Row, open};
 //! let file = b"ST*835*1~BPR*I*0~N1*PR*Example Plan~CLP*A*4*10*0*10*12*C1~NM1*QC*1*EXAMPLE*ADA****MI*M1~CAS*PR*96*10~SE*7*1~";
-//! let mut rows = open(None, "a.835", Box::new(&file[..]))?;
+//! let mut rows = open(&InputProfile::default(), "a.835", Box::new(&file[..]))?;
 //! let Some(Ok(Row::Statement(read))) = rows.next() else { panic!("one claim") };
 //! assert_eq!(read.statement.totals.member_owes, Some(model::Cents(1_000)));
 //! assert_eq!((rows.next(), rows.source_records(), rows.findings().len()), (None, 1, 0));
@@ -33,18 +33,21 @@
 //! ```
 
 pub mod admission;
+pub mod amount;
 pub mod check;
 mod content;
 pub mod duplicates;
 pub mod error;
 pub mod formats;
 pub mod members;
+mod profile;
 pub mod reason;
 mod row;
 mod validate;
 mod window;
 
 pub use admission::{Admission, AdmissionSettings, Admitted, Fingerprints};
+pub use amount::{Rounded, Rounding};
 pub use check::StatementView;
 pub use duplicates::{
     Binding, Day, KeyEntry, KeyIndex, KeyIndexError, KeyIndexKeeper, KeyIndexSettings, Known, OpenedKeyIndex, RUN_KEYS_DEFAULT, Repeat,
@@ -53,4 +56,5 @@ pub use duplicates::{
 pub use error::Undetected;
 pub use formats::{Format, Rows, detect, open};
 pub use members::{Contacts, Join};
+pub use profile::InputProfile;
 pub use row::{InlineRecipient, ReadStatement, ReadTemplated, Row};

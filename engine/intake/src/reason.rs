@@ -68,6 +68,8 @@ reasons! {
     AMOUNT_MISSING = "amount_missing", "ask the sender to state this amount";
     /// An amount is no exact decimal.
     AMOUNT_MALFORMED = "amount_malformed", "ask the sender for a decimal amount with at most two decimals";
+    /// An amount has a fraction of a cent, and the input's profile does not allow to round it.
+    AMOUNT_SUB_CENT = "amount_sub_cent", "ask the sender for whole cents, or allow rounding = \"half_even\" for this input";
     /// A date that does not exist.
     DATE_MALFORMED = "date_malformed", "ask the sender to correct this date";
     // Rejected: arithmetic

@@ -3,12 +3,12 @@
 
 mod corpus;
 
-use intake::{ReadStatement, Row, open};
+use intake::{InputProfile, ReadStatement, Row, open};
 use model::reject::Reject;
 
 /// `None` where the file is refused.
 fn read(bytes: &[u8]) -> Option<(Vec<Row>, u64, Vec<Reject>)> {
-    let mut rows = open(None, "cut.txt", Box::new(bytes)).ok()?;
+    let mut rows = open(&InputProfile::default(), "cut.txt", Box::new(bytes)).ok()?;
     let read: Vec<Row> = rows.by_ref().map(|row| row.expect("memory does not fail to be read")).collect();
     Some((read, rows.source_records(), rows.findings().to_vec()))
 }

@@ -124,8 +124,8 @@ fn whatever_is_not_an_835_is_refused_with_advice() {
     for folder in ["x12-imsweb/277_5010", "x12-imsweb/837_5010", "x12-imsweb/x270_271", "x12-linuxforhealth/837_005010X222A2"] {
         for entry in std::fs::read_dir(root.join(folder)).unwrap() {
             let bytes = std::fs::read(entry.unwrap().path()).unwrap();
-            for format in [None, Some(intake::Format::X12_835)] {
-                let refusal = intake::open(format, "other.txt", Box::new(bytes.as_slice())).unwrap_err();
+            for profile in [intake::InputProfile::default(), intake::Format::X12_835.into()] {
+                let refusal = intake::open(&profile, "other.txt", Box::new(bytes.as_slice())).unwrap_err();
                 assert!(["not_an_835", "format_unknown"].contains(&refusal.reason), "{refusal}");
                 assert!(!refusal.action.is_empty());
             }

@@ -1,7 +1,7 @@
 //! Claims by hand: each rule of the mapping and each tolerance, one small file each.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use intake::{ReadStatement, Row, open};
+use intake::{InputProfile, ReadStatement, Row, open};
 use model::reject::Reject;
 use model::statement::{ClaimStatus, LiabilityRule};
 use model::{Cents, Date};
@@ -17,7 +17,7 @@ fn file(claims: &str) -> String {
 }
 
 fn read(text: &str) -> (Vec<Row>, Vec<Reject>) {
-    let mut rows = open(None, "a.835", Box::new(text.as_bytes())).unwrap();
+    let mut rows = open(&InputProfile::default(), "a.835", Box::new(text.as_bytes())).unwrap();
     let read = rows.by_ref().map(Result::unwrap).collect::<Vec<_>>();
     assert_eq!(rows.source_records(), read.len() as u64);
     (read, rows.findings().to_vec())
@@ -196,7 +196,7 @@ fn what_cannot_be_read_is_named_by_field_and_segment_without_its_value() {
     let at = latin.windows(3).position(|word| word == b"ADA").unwrap();
     let mut latin = latin;
     latin[at] = 0xc4;
-    let mut rows = open(None, "a.835", Box::new(latin.as_slice())).unwrap();
+    let mut rows = open(&InputProfile::default(), "a.835", Box::new(latin.as_slice())).unwrap();
     let Some(Ok(Row::Rejected { reject, .. })) = rows.next() else { panic!() };
     assert_eq!(reject.reason, "text_not_utf8");
 }
@@ -299,7 +299,7 @@ fn a_reader_that_fails_is_a_refusal_and_not_an_end() {
     }
     let text = file(&format!("CLP*A*1*0*0*0*12*I~{QC}CLP*A*1*0*0*0*12*I~{QC}")) + &" ".repeat(5_000);
     let reader = std::io::BufReader::new(std::io::Read::chain(std::io::Cursor::new(text), Fails));
-    let mut rows = open(None, "a.835", Box::new(reader)).unwrap();
+    let mut rows = open(&InputProfile::default(), "a.835", Box::new(reader)).unwrap();
     let mut last = None;
     for row in rows.by_ref() {
         last = Some(row);

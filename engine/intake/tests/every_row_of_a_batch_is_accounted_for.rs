@@ -1,7 +1,7 @@
 //! Invented batches through the whole of intake: where each row ends is what the batch's maker expects, in rows and in money.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use intake::{Admission, AdmissionSettings, Admitted, Binding, Contacts, Fingerprints, KeyIndex, Row, open};
+use intake::{Admission, AdmissionSettings, Admitted, Binding, Contacts, Fingerprints, InputProfile, KeyIndex, Row, open};
 use model::record::Intake;
 use model::reject::Place;
 use model::state::{Disposition, HoldReason};
@@ -42,7 +42,7 @@ fn settings(batch: u64) -> AdmissionSettings {
 fn admit<S: Stream>(file: &[u8], contacts: Option<&[u8]>, batch: u64, keys: &mut KeyIndex) -> (Vec<Admitted<S>>, Intake) {
     let contacts = contacts.map(|bytes| Arc::new(Contacts::read(bytes, "contacts.csv").unwrap()));
     let mut admission = Admission::<S>::new(settings(batch), contacts);
-    let mut rows = open(None, "batch.835", Box::new(file)).unwrap();
+    let mut rows = open(&InputProfile::default(), "batch.835", Box::new(file)).unwrap();
     let admitted = rows.by_ref().map(|row| admission.admit(row.unwrap(), keys, &Plain).unwrap()).collect();
     let intake = admission.finish(rows.source_records());
     assert!(intake.is_balanced(), "{intake:?}");
@@ -232,7 +232,7 @@ fn heads_carry_what_the_batch_and_the_row_say() {
 
 #[test]
 fn nothing_of_a_row_prints() {
-    let mut rows = open(None, "a.ndjson", Box::new(LINE.as_bytes())).unwrap();
+    let mut rows = open(&InputProfile::default(), "a.ndjson", Box::new(LINE.as_bytes())).unwrap();
     let row = rows.next().unwrap().unwrap();
     let shown = format!("{row:?} {rows:?}");
     for secret in ["Ada", "ada", "C1", "M1", "K1"] {

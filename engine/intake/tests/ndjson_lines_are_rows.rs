@@ -8,7 +8,7 @@ use model::{Cents, Date};
 const LINE: &str = r#"{"kind":"eob","claim_number":"C1","member":{"id":"M1","name":"Ada Example","birth_date":"1980-02-29"},"status":"processed_primary","service_from":"2026-01-02","totals":{"billed":"10.00","deductible":1.5,"coinsurance":0,"copay":"-.50","not_covered":"0"},"lines":[{"code":"HC:1","modifiers":["25"],"notes":[2,0],"amounts":{"billed":10.0}}],"notes":[{"code":"CO-45"},{"code":"MA18"},{"code":"OWN","text":"A sentence."}]}"#;
 
 fn read(bytes: &[u8]) -> Vec<Row> {
-    let mut rows = open(Some(Format::Ndjson), "a.ndjson", Box::new(bytes)).unwrap();
+    let mut rows = open(&Format::Ndjson.into(), "a.ndjson", Box::new(bytes)).unwrap();
     let read: Vec<Row> = rows.by_ref().map(Result::unwrap).collect();
     assert_eq!(rows.source_records(), read.len() as u64);
     read

@@ -3,11 +3,11 @@
 
 mod corpus;
 
-use intake::{Contacts, Format, Row, open};
+use intake::{Contacts, Format, InputProfile, Row, open};
 use proptest::prelude::*;
 
 fn count(format: Option<Format>, bytes: &[u8]) {
-    let Ok(mut rows) = open(format, "any.txt", Box::new(bytes)) else { return };
+    let Ok(mut rows) = open(&InputProfile { format, ..InputProfile::default() }, "any.txt", Box::new(bytes)) else { return };
     let mut given = 0u64;
     for row in rows.by_ref() {
         let row = row.expect("memory does not fail to be read");

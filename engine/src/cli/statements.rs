@@ -2,7 +2,7 @@
 
 use super::{Exit, Outcome, Trouble};
 use clap::Args;
-use intake::{Format, Row, Rows, StatementView};
+use intake::{Format, InputProfile, Row, Rows, StatementView};
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -55,7 +55,8 @@ pub(super) fn open(path: &Path, format: Option<Format>) -> Result<Rows<'static>,
         return Err(Trouble::usage(format!("{}: a folder; name the batch file in it", path.display())));
     }
     let reader = Box::new(BufReader::with_capacity(256 * 1024, file));
-    intake::open(format, &crate::files::file_name(path), reader).map_err(refused)
+    let profile = InputProfile { format, ..InputProfile::default() };
+    intake::open(&profile, &crate::files::file_name(path), reader).map_err(refused)
 }
 
 /// A file that is refused as a whole.

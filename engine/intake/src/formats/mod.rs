@@ -4,7 +4,7 @@ pub(crate) mod ndjson;
 pub(crate) mod x12_835;
 
 use crate::error::{Undetected, refuse, unreadable};
-use crate::{Row, reason};
+use crate::{InputProfile, Rounded, Row, reason};
 use model::reject::{Refusal, Reject};
 use std::fmt;
 use std::io::{BufRead, Cursor, Read};
@@ -91,15 +91,15 @@ pub fn detect(start: &[u8]) -> Result<Format, Undetected> {
     }
 }
 
-/// Opens a batch: finds its format where none is named, and checks that the file is what it claims to be.
+/// Opens a batch as `profile` says: finds its format where none is named, and checks that the file is what it claims to be.
 /// `file_name` stands in rejects and refusals; hand in the name without its folder.
 ///
 /// # Errors
 /// [`Refusal`] where the file as a whole is not for us: empty, garbage, an X12 transaction set other than 835.
-pub fn open<'r>(format: Option<Format>, file_name: &str, mut reader: Box<dyn BufRead + 'r>) -> Result<Rows<'r>, Refusal> {
+pub fn open<'r>(profile: &InputProfile, file_name: &str, mut reader: Box<dyn BufRead + 'r>) -> Result<Rows<'r>, Refusal> {
     let mut start = Vec::new();
     reader.by_ref().take(START_BYTES).read_to_end(&mut start).map_err(|error| unreadable(file_name, &error))?;
-    let format = match format {
+    let format = match profile.format {
         Some(_) if without_blanks(&start).is_empty() && start.len() < START_BYTES as usize => {
             return Err(Undetected::Empty.refusal(file_name));
         }
@@ -108,8 +108,8 @@ pub fn open<'r>(format: Option<Format>, file_name: &str, mut reader: Box<dyn Buf
     };
     let whole: Box<dyn Read + 'r> = Box::new(Cursor::new(start).chain(reader));
     let source = match format {
-        Format::X12_835 => Source::X12(Box::new(x12_835::Claims::open(file_name, whole)?)),
-        Format::Ndjson => Source::Ndjson(Box::new(ndjson::Lines::new(file_name, whole))),
+        Format::X12_835 => Source::X12(Box::new(x12_835::Claims::open(file_name, whole, profile.rounding)?)),
+        Format::Ndjson => Source::Ndjson(Box::new(ndjson::Lines::new(file_name, whole, profile.rounding))),
     };
     Ok(Rows { source, format, failed: false })
 }
@@ -147,6 +147,14 @@ impl Rows<'_> {
         match &self.source {
             Source::X12(claims) => claims.findings(),
             Source::Ndjson(_) => &[],
+        }
+    }
+
+    /// What rounding did to the statements so far. Nothing, unless the profile allows it.
+    pub fn rounding(&self) -> Rounded {
+        match &self.source {
+            Source::X12(claims) => claims.rounded(),
+            Source::Ndjson(lines) => lines.rounded(),
         }
     }
 
@@ -238,7 +246,7 @@ mod tests {
     #[test]
     fn a_named_format_does_not_excuse_an_empty_file() {
         for format in [Format::X12_835, Format::Ndjson] {
-            let refusal = open(Some(format), "a.txt", Box::new(Cursor::new(b" \n".to_vec()))).unwrap_err();
+            let refusal = open(&format.into(), "a.txt", Box::new(Cursor::new(b" \n".to_vec()))).unwrap_err();
             assert_eq!(refusal.reason, reason::EMPTY_FILE);
             assert_eq!(format.to_string().parse::<Format>(), Ok(format));
         }

@@ -6,7 +6,7 @@
     reason = "test support: each test file uses what it needs, and may panic and print"
 )]
 
-use intake::Row;
+use intake::{InputProfile, Row};
 use model::reject::Reject;
 use std::path::PathBuf;
 
@@ -32,7 +32,7 @@ pub(crate) fn files_835() -> Vec<(String, Vec<u8>)> {
 
 /// Rows, source records and findings of a file that must not be refused.
 pub(crate) fn read(bytes: &[u8]) -> (Vec<Row>, u64, Vec<Reject>) {
-    let mut rows = intake::open(None, "corpus.txt", Box::new(bytes)).unwrap();
+    let mut rows = intake::open(&InputProfile::default(), "corpus.txt", Box::new(bytes)).unwrap();
     let read: Vec<Row> = rows.by_ref().map(Result::unwrap).collect();
     (read, rows.source_records(), rows.findings().to_vec())
 }

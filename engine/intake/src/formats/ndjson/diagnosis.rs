@@ -4,8 +4,8 @@
 //! first thing that does not fit is named by its path, with what was expected and, for an unknown field, the name that may have
 //! been meant. Never a value. A test holds this shape to `configs/schema/statement.schema.json`.
 
-use super::fields::amount;
-use crate::{reason, validate};
+use super::fields::Reading;
+use crate::{Rounded, Rounding, reason, validate};
 use model::{Cents, MoneySummary};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -133,11 +133,11 @@ pub(super) const TEMPLATED: &[Field] = &[
 ];
 
 /// Says what is wrong with a line that could not be read.
-pub(super) fn of(text: &str) -> Wrong {
-    find(text).unwrap_or_else(|| Wrong::new(reason::WRONG_TYPE, "", "an object as configs/schema/statement.schema.json has it"))
+pub(super) fn of(text: &str, rounding: Rounding) -> Wrong {
+    find(text, rounding).unwrap_or_else(|| Wrong::new(reason::WRONG_TYPE, "", "an object as configs/schema/statement.schema.json has it"))
 }
 
-fn find(text: &str) -> Option<Wrong> {
+fn find(text: &str, rounding: Rounding) -> Option<Wrong> {
     if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(text) {
         return Some(Wrong::new(reason::JSON_INVALID, "", format!("valid JSON; it is not at byte {} of the line", error.column())));
     }
@@ -151,14 +151,14 @@ fn find(text: &str) -> Option<Wrong> {
         _ => return Some(Wrong::new(reason::FIELD_REPEATED, "kind", "each field once")),
     };
     match kind.as_deref() {
-        Some("eob") => object(&entries, EOB, ""),
-        Some("templated") => object(&entries, TEMPLATED, ""),
+        Some("eob") => object(&entries, EOB, "", rounding),
+        Some("templated") => object(&entries, TEMPLATED, "", rounding),
         Some(_) => Some(Wrong::new(reason::VALUE_UNKNOWN, "kind", "\"eob\" or \"templated\"")),
         None => Some(Wrong::new(reason::WRONG_TYPE, "kind", "\"eob\" or \"templated\"")),
     }
 }
 
-fn object(entries: &[(String, &RawValue)], fields: &[Field], path: &str) -> Option<Wrong> {
+fn object(entries: &[(String, &RawValue)], fields: &[Field], path: &str, rounding: Rounding) -> Option<Wrong> {
     for (at, (name, value)) in entries.iter().enumerate() {
         let Some(field) = fields.iter().find(|field| field.name == name) else {
             return Some(unknown_field(name, fields, path));
@@ -171,7 +171,7 @@ fn object(entries: &[(String, &RawValue)], fields: &[Field], path: &str) -> Opti
         if is_null && field.required {
             return Some(Wrong::new(reason::FIELD_MISSING, path, format!("{}, not null", described(&field.shape))));
         }
-        if !is_null && let Some(wrong) = check(value.get(), &field.shape, &path) {
+        if !is_null && let Some(wrong) = check(value.get(), &field.shape, &path, rounding) {
             return Some(wrong);
         }
     }
@@ -179,7 +179,7 @@ fn object(entries: &[(String, &RawValue)], fields: &[Field], path: &str) -> Opti
     Some(Wrong::new(reason::FIELD_MISSING, join(path, missing.name), described(&missing.shape)))
 }
 
-fn check(raw: &str, shape: &Shape, path: &str) -> Option<Wrong> {
+fn check(raw: &str, shape: &Shape, path: &str, rounding: Rounding) -> Option<Wrong> {
     let wrong = |reason| Some(Wrong::new(reason, path, described(shape)));
     match shape {
         Shape::Text => match read::<String>(raw) {
@@ -188,7 +188,10 @@ fn check(raw: &str, shape: &Shape, path: &str) -> Option<Wrong> {
         },
         Shape::LongText => read::<String>(raw).is_none().then(|| wrong(reason::WRONG_TYPE)).flatten(),
         Shape::Amount if !raw.starts_with(['"', '-']) && !raw.starts_with(|c: char| c.is_ascii_digit()) => wrong(reason::WRONG_TYPE),
-        Shape::Amount => amount(raw).is_none().then(|| wrong(reason::AMOUNT_MALFORMED)).flatten(),
+        Shape::Amount => {
+            let error = Reading { rounding, rounded: Rounded::default() }.amount(raw).err()?;
+            Some(Wrong::new(error.reason(), path, error.to_string()))
+        }
         Shape::Date => match read::<String>(raw) {
             None => wrong(reason::WRONG_TYPE),
             Some(text) if validate::iso_date(text.as_bytes()).is_none() => wrong(reason::DATE_MALFORMED),
@@ -202,11 +205,11 @@ fn check(raw: &str, shape: &Shape, path: &str) -> Option<Wrong> {
         Shape::Position => read::<u16>(raw).is_none().then(|| wrong(reason::WRONG_TYPE)).flatten(),
         Shape::Object(fields) => match read::<Entries<'_>>(raw) {
             None => wrong(reason::WRONG_TYPE),
-            Some(Entries(entries)) => object(&entries, fields, path),
+            Some(Entries(entries)) => object(&entries, fields, path, rounding),
         },
         Shape::Note(fields) => match read::<Entries<'_>>(raw) {
             None => wrong(reason::WRONG_TYPE),
-            Some(Entries(entries)) => object(&entries, fields, path).or_else(|| {
+            Some(Entries(entries)) => object(&entries, fields, path, rounding).or_else(|| {
                 let says = |value: &RawValue| !matches!(value.get(), "null" | "\"\"");
                 let is_empty = !entries.iter().any(|(_, value)| says(value));
                 is_empty.then(|| Wrong::new(reason::FIELD_MISSING, path, described(shape)))
@@ -214,12 +217,12 @@ fn check(raw: &str, shape: &Shape, path: &str) -> Option<Wrong> {
         },
         Shape::List(item) => match read::<Vec<&RawValue>>(raw) {
             None => wrong(reason::WRONG_TYPE),
-            Some(items) => items.iter().enumerate().find_map(|(at, value)| check(value.get(), item, &format!("{path}[{at}]"))),
+            Some(items) => items.iter().enumerate().find_map(|(at, value)| check(value.get(), item, &format!("{path}[{at}]"), rounding)),
         },
         Shape::Texts => match read::<Entries<'_>>(raw) {
             None => wrong(reason::WRONG_TYPE),
             // The names of variables are the sender's own: the place says `variables`, not which.
-            Some(Entries(entries)) => entries.iter().find_map(|(_, value)| check(value.get(), &Shape::LongText, path)),
+            Some(Entries(entries)) => entries.iter().find_map(|(_, value)| check(value.get(), &Shape::LongText, path, rounding)),
         },
     }
 }
@@ -274,9 +277,10 @@ fn distance(left: &str, right: &str) -> usize {
 }
 
 /// What the totals of a rejected line say, as far as they can be read; else nothing.
-pub(super) fn money_of(text: &str) -> MoneySummary {
+pub(super) fn money_of(text: &str, rounding: Rounding) -> MoneySummary {
     let totals = entry(text, "totals").map(RawValue::get).unwrap_or_default();
-    let cents = |name| -> Cents { entry(totals, name).and_then(|raw| amount(raw.get())).unwrap_or_default() };
+    let mut amounts = Reading { rounding, rounded: Rounded::default() };
+    let mut cents = |name| -> Cents { entry(totals, name).and_then(|raw| amounts.amount(raw.get()).ok()).unwrap_or_default() };
     MoneySummary { billed: cents("billed"), plan_paid: cents("plan_paid"), member_owes: cents("member_owes") }
 }
 
@@ -315,7 +319,12 @@ impl<'de> Deserialize<'de> for Entries<'de> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Row;
     use serde_json::Value;
+
+    fn read_line(line: &[u8]) -> Result<Row, (Wrong, MoneySummary)> {
+        super::super::read(line, model::reject::Place::default(), Rounding::Refuse, &mut Rounded::default())
+    }
 
     fn schema() -> Value {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../configs/schema/statement.schema.json");
@@ -380,7 +389,7 @@ mod tests {
     fn the_examples_of_the_schema_are_read() {
         for example in schema()["examples"].as_array().unwrap() {
             let line = example.to_string();
-            let row = super::super::read(line.as_bytes(), model::reject::Place::default());
+            let row = read_line(line.as_bytes());
             assert!(row.is_ok(), "{row:?}");
         }
     }
@@ -390,7 +399,7 @@ mod tests {
     fn wrong(from: &str, to: &str) -> (&'static str, String, String) {
         let line = GOOD.replacen(from, to, 1);
         assert_ne!(line, GOOD, "{from}");
-        let (wrong, _) = super::super::read(line.as_bytes(), model::reject::Place::default()).unwrap_err();
+        let (wrong, _) = read_line(line.as_bytes()).unwrap_err();
         for secret in ["Ada", "M1", "C1", "SECRET"] {
             assert!(!wrong.expected.contains(secret) && !wrong.field.contains(secret), "{wrong:?}");
         }
@@ -399,14 +408,14 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_named_by_its_place() {
-        assert!(super::super::read(GOOD.as_bytes(), model::reject::Place::default()).is_ok());
+        assert!(read_line(GOOD.as_bytes()).is_ok());
         for (from, to, reason, field) in [
             ("\"claim_number\"", "\"claim_numer\"", reason::FIELD_UNKNOWN, "claim_numer"),
             ("\"plan_paid\"", "\"paid\"", reason::FIELD_UNKNOWN, "totals.paid"),
             ("\"plan_paid\"", "\"123 SECRET\"", reason::FIELD_UNKNOWN, "totals.(unknown)"),
             ("\"code\":\"HC:1\"", "\"cod\":1", reason::FIELD_UNKNOWN, "lines[0].cod"),
-            ("\"10.00\"", "\"10.005\"", reason::AMOUNT_MALFORMED, "totals.billed"),
-            ("\"10.00\"", "10.005", reason::AMOUNT_MALFORMED, "totals.billed"),
+            ("\"10.00\"", "\"10.005\"", reason::AMOUNT_SUB_CENT, "totals.billed"),
+            ("\"10.00\"", "10.005", reason::AMOUNT_SUB_CENT, "totals.billed"),
             ("\"10.00\"", "1e1", reason::AMOUNT_MALFORMED, "totals.billed"),
             ("\"10.00\"", "\"SECRET\"", reason::AMOUNT_MALFORMED, "totals.billed"),
             ("\"10.00\"", "\"\"", reason::AMOUNT_MALFORMED, "totals.billed"),
@@ -442,7 +451,7 @@ mod tests {
     #[test]
     fn a_rejected_line_still_brings_its_money() {
         let line = GOOD.replacen("\"denied\"", "\"x\"", 1);
-        let (_, money) = super::super::read(line.as_bytes(), model::reject::Place::default()).unwrap_err();
+        let (_, money) = read_line(line.as_bytes()).unwrap_err();
         assert_eq!((money.billed, money.member_owes), (Cents(1_000), Cents(0)));
     }
 
@@ -459,9 +468,9 @@ mod tests {
                 line[at] = byte;
             }
             let text = std::str::from_utf8(&line).unwrap();
-            if let Err((wrong, _)) = super::super::read(&line, model::reject::Place::default()) {
+            if let Err((wrong, _)) = read_line(&line) {
                 let judged = [reason::CLAIM_UNBALANCED, reason::NOTE_UNKNOWN, reason::MEMBER_MISSING, reason::CLAIM_NUMBER_MISSING];
-                proptest::prop_assert!(judged.contains(&wrong.reason) || find(text).is_some(), "{wrong:?} {text}");
+                proptest::prop_assert!(judged.contains(&wrong.reason) || find(text, Rounding::Refuse).is_some(), "{wrong:?} {text}");
             }
         }
     }

@@ -4,7 +4,8 @@
 
 use super::diagnosis::Wrong;
 use super::totals;
-use crate::{InlineRecipient, ReadStatement, ReadTemplated, Row, reason, validate};
+use crate::amount::{self, AmountError};
+use crate::{InlineRecipient, ReadStatement, ReadTemplated, Rounded, Rounding, Row, reason, validate};
 use jiff::civil::Date;
 use model::limits::{NOTES_MAX, SERVICE_LINES_MAX};
 use model::reject::Place;
@@ -137,22 +138,30 @@ impl<'de> Deserialize<'de> for Day {
     }
 }
 
-/// The amount that a raw JSON value states: a number, or a string of one. Never through a float.
-pub(super) fn amount(raw: &str) -> Option<Cents> {
-    let text = raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(raw);
-    Cents::parse(text).ok()
+/// How the amounts of a line are read, and what that did to them.
+pub(super) struct Reading {
+    pub(super) rounding: Rounding,
+    pub(super) rounded: Rounded,
+}
+
+impl Reading {
+    /// The amount that a raw JSON value states: a number, or a string of one. Never through a float.
+    pub(super) fn amount(&mut self, raw: &str) -> Result<Cents, AmountError> {
+        let text = raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(raw);
+        amount::cents(text, self.rounding, &mut self.rounded)
+    }
 }
 
 impl Line<'_> {
     /// The row; `None` where `diagnosis` has to say what is wrong, `Err` where the contradiction is known already.
-    pub(super) fn into_row(self, place: Place) -> Option<Result<Row, Wrong>> {
+    pub(super) fn into_row(self, place: Place, amounts: &mut Reading) -> Option<Result<Row, Wrong>> {
         match self.kind {
-            Kind::Eob => self.into_statement(place),
+            Kind::Eob => self.into_statement(place, amounts),
             Kind::Templated => self.into_templated(place),
         }
     }
 
-    fn into_statement(self, place: Place) -> Option<Result<Row, Wrong>> {
+    fn into_statement(self, place: Place, amounts: &mut Reading) -> Option<Result<Row, Wrong>> {
         if self.template.is_some() || self.variables.is_some() || self.authorization.is_some() {
             return None;
         }
@@ -164,9 +173,10 @@ impl Line<'_> {
         if let Some(wrong) = missing(&claim_number, &member) {
             return Some(Err(wrong));
         }
-        let totals = self.totals?.into_amounts()?;
+        let totals = self.totals?.into_amounts(amounts)?;
         let notes: Vec<Note> = self.notes.unwrap_or_default().into_iter().map(LineNote::into_note).collect::<Option<_>>()?;
-        let lines: Vec<ServiceLine> = self.lines.unwrap_or_default().into_iter().map(LineService::into_line).collect::<Option<_>>()?;
+        let lines = self.lines.unwrap_or_default().into_iter().map(|line| line.into_line(amounts));
+        let lines: Vec<ServiceLine> = lines.collect::<Option<_>>()?;
         if let Some(wrong) = refers_beyond(&lines, notes.len()) {
             return Some(Err(wrong));
         }
@@ -277,10 +287,10 @@ impl LineRecipient {
 
 impl LineAmounts<'_> {
     /// `None` where one of them is no amount.
-    fn into_amounts(self) -> Option<Amounts> {
-        let read = |raw: Option<&RawValue>| match raw {
+    fn into_amounts(self, amounts: &mut Reading) -> Option<Amounts> {
+        let mut read = |raw: Option<&RawValue>| match raw {
             None => Some(None),
-            Some(raw) => amount(raw.get()).map(Some),
+            Some(raw) => amounts.amount(raw.get()).ok().map(Some),
         };
         Some(Amounts {
             billed: read(self.billed)?,
@@ -298,7 +308,7 @@ impl LineAmounts<'_> {
 }
 
 impl LineService<'_> {
-    fn into_line(self) -> Option<ServiceLine> {
+    fn into_line(self, amounts: &mut Reading) -> Option<ServiceLine> {
         let from = self.service_from.map(|day| day.0);
         Some(ServiceLine {
             service_from: from,
@@ -307,7 +317,7 @@ impl LineService<'_> {
             modifiers: self.modifiers.unwrap_or_default().into_iter().map(|modifier| modifier.0).collect(),
             description: text(self.description),
             amounts: match self.amounts {
-                Some(amounts) => amounts.into_amounts()?,
+                Some(stated) => stated.into_amounts(amounts)?,
                 None => Amounts::default(),
             },
             notes: self.notes.unwrap_or_default(),

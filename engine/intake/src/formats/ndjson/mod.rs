@@ -17,9 +17,9 @@ mod totals;
 use crate::error::unreadable;
 use crate::formats::without_blanks;
 use crate::window::Window;
-use crate::{Row, reason};
+use crate::{Rounded, Rounding, Row, reason};
 use diagnosis::{Wrong, money_of};
-use fields::Line;
+use fields::{Line, Reading};
 use memchr::memchr;
 use model::MoneySummary;
 use model::limits::NDJSON_LINE_BYTES_MAX;
@@ -34,6 +34,8 @@ pub(crate) struct Lines<'r> {
     records: u64,
     /// Bytes of the window that the line given out last takes.
     taken: usize,
+    rounding: Rounding,
+    rounded: Rounded,
 }
 
 enum Found {
@@ -44,12 +46,17 @@ enum Found {
 }
 
 impl<'r> Lines<'r> {
-    pub(crate) fn new(file: &str, source: Box<dyn Read + 'r>) -> Self {
-        Self { window: Window::new(source, NDJSON_LINE_BYTES_MAX + 2), file: file.to_owned(), line: 0, records: 0, taken: 0 }
+    pub(crate) fn new(file: &str, source: Box<dyn Read + 'r>, rounding: Rounding) -> Self {
+        let window = Window::new(source, NDJSON_LINE_BYTES_MAX + 2);
+        Self { window, file: file.to_owned(), line: 0, records: 0, taken: 0, rounding, rounded: Rounded::default() }
     }
 
     pub(crate) fn source_records(&self) -> u64 {
         self.records
+    }
+
+    pub(crate) fn rounded(&self) -> Rounded {
+        self.rounded
     }
 
     /// The next row.
@@ -70,7 +77,7 @@ impl<'r> Lines<'r> {
                     }
                     self.records += 1;
                     let place = Place { row: self.records, line: Some(self.line), segment: None, field: None };
-                    let row = match read(bytes, place) {
+                    let row = match read(bytes, place, self.rounding, &mut self.rounded) {
                         Ok(row) => row,
                         Err((wrong, money)) => self.rejected(wrong, money),
                     };
@@ -133,16 +140,20 @@ impl<'r> Lines<'r> {
     }
 }
 
-fn read(bytes: &[u8], place: Place) -> Result<Row, (Wrong, MoneySummary)> {
+fn read(bytes: &[u8], place: Place, rounding: Rounding, rounded: &mut Rounded) -> Result<Row, (Wrong, MoneySummary)> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let expected = format!("UTF-8; byte {} of the line is not", error.valid_up_to() + 1);
         (Wrong::new(reason::TEXT_NOT_UTF8, "", expected), MoneySummary::default())
     })?;
-    let fast = serde_json::from_str::<Line<'_>>(text).ok().and_then(|line| line.into_row(place));
+    let mut amounts = Reading { rounding, rounded: Rounded::default() };
+    let fast = serde_json::from_str::<Line<'_>>(text).ok().and_then(|line| line.into_row(place, &mut amounts));
     match fast {
-        Some(Ok(row)) => Ok(row),
-        Some(Err(wrong)) => Err((wrong, money_of(text))),
+        Some(Ok(row)) => {
+            *rounded += amounts.rounded;
+            Ok(row)
+        }
+        Some(Err(wrong)) => Err((wrong, money_of(text, rounding))),
         // The slow way says what is wrong. That it finds something wherever the fast way fails is tested.
-        None => Err((diagnosis::of(text), money_of(text))),
+        None => Err((diagnosis::of(text, rounding), money_of(text, rounding))),
     }
 }

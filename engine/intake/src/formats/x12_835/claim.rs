@@ -5,7 +5,8 @@
 
 use super::adjustment::{Group, Part};
 use super::segments::Segment;
-use crate::{reason, validate};
+use crate::amount::{self, AmountError};
+use crate::{Rounded, Rounding, reason, validate};
 use jiff::civil::Date;
 use model::limits::{NOTES_MAX, SERVICE_LINES_MAX, X12_CLAIM_SEGMENTS_MAX};
 use model::statement::{Note, NoteKind};
@@ -42,6 +43,8 @@ pub(crate) struct Claim {
     pub(crate) service_from: Option<Date>,
     pub(crate) service_to: Option<Date>,
     pub(crate) trouble: Option<Trouble>,
+    pub(crate) rounded: Rounded,
+    rounding: Rounding,
     segments: usize,
 }
 
@@ -104,7 +107,7 @@ impl Person {
 
 impl Claim {
     /// Begins with a CLP segment.
-    pub(crate) fn begin(row: u64, clp: &Segment<'_>) -> Self {
+    pub(crate) fn begin(row: u64, clp: &Segment<'_>, rounding: Rounding) -> Self {
         // CLP01 patient's account, 02 status, 03 billed, 04 paid, 05 member's share, 06 kind of plan, 07 payer's number.
         let [account, status, billed, paid, owes, _, payer_number] = clp.elements();
         let mut claim = Self {
@@ -127,6 +130,8 @@ impl Claim {
             service_from: None,
             service_to: None,
             trouble: None,
+            rounded: Rounded::default(),
+            rounding,
             segments: 1,
         };
         let (number, field) = if payer_number.is_empty() { (account, "CLP01") } else { (payer_number, "CLP07") };
@@ -185,8 +190,11 @@ impl Claim {
             if code.is_empty() && amount.is_empty() {
                 continue;
             }
-            let read = std::str::from_utf8(amount).ok().and_then(|text| Cents::parse(text).ok());
-            let (Some(amount), true) = (read, !code.is_empty()) else {
+            let read = self.cents(amount);
+            if read == Err(AmountError::SubCent) {
+                self.trouble(reason::AMOUNT_SUB_CENT, "CAS", cas.ordinal, "amounts of whole cents");
+            }
+            let (Ok(amount), true) = (read, !code.is_empty()) else {
                 self.adjustment_unreadable.get_or_insert(cas.ordinal);
                 continue;
             };
@@ -304,7 +312,8 @@ impl Claim {
         let [qualifier, amount] = amt.elements();
         // AMT is information only (X12 RFI 680): one that cannot be read counts as not stated.
         if let (b"B6", Some(line)) = (qualifier, self.lines.last_mut()) {
-            line.allowed = std::str::from_utf8(amount).ok().and_then(|text| Cents::parse(text).ok());
+            let (rounding, rounded) = (self.rounding, &mut self.rounded);
+            line.allowed = std::str::from_utf8(amount).ok().and_then(|text| amount::cents(text, rounding, rounded).ok());
         }
     }
 
@@ -385,10 +394,16 @@ impl Claim {
             }
             return None;
         }
-        let amount = std::str::from_utf8(bytes).ok().and_then(|text| Cents::parse(text).ok());
-        if amount.is_none() {
-            self.trouble(reason::AMOUNT_MALFORMED, field, segment, "an exact decimal such as 1234.56");
+        let amount = self.cents(bytes);
+        if let Err(error) = amount {
+            let expected = if error == AmountError::SubCent { "an amount of whole cents" } else { "an exact decimal such as 1234.56" };
+            self.trouble(error.reason(), field, segment, expected);
         }
-        amount
+        amount.ok()
+    }
+
+    fn cents(&mut self, bytes: &[u8]) -> Result<Cents, AmountError> {
+        let text = std::str::from_utf8(bytes).map_err(|_| AmountError::NotDecimal)?;
+        amount::cents(text, self.rounding, &mut self.rounded)
     }
 }

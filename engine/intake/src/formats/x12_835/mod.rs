@@ -28,7 +28,7 @@ mod statement;
 
 use crate::error::{refuse, unreadable};
 use crate::formats::not_an_835;
-use crate::{Row, reason};
+use crate::{Rounded, Rounding, Row, reason};
 use claim::Claim;
 use model::reject::{Place, Refusal, Reject};
 use segments::{EndedBy, Segment, Segments, Step};
@@ -64,8 +64,8 @@ pub(crate) struct Claims<'r> {
 
 impl<'r> Claims<'r> {
     /// Reads up to the first transaction set and checks that it is an 835.
-    pub(crate) fn open(file: &str, source: Box<dyn Read + 'r>) -> Result<Self, Refusal> {
-        let mut claims = Self { segments: Segments::new(source), walk: Walk::new(file) };
+    pub(crate) fn open(file: &str, source: Box<dyn Read + 'r>, rounding: Rounding) -> Result<Self, Refusal> {
+        let mut claims = Self { segments: Segments::new(source), walk: Walk::new(file, rounding) };
         loop {
             match claims.segments.advance().map_err(|error| unreadable(file, &error))? {
                 Step::Segment => {
@@ -113,6 +113,10 @@ impl<'r> Claims<'r> {
         self.walk.claims
     }
 
+    pub(crate) fn rounded(&self) -> Rounded {
+        self.walk.rounded
+    }
+
     pub(crate) fn findings(&self) -> &[Reject] {
         &self.walk.findings
     }
@@ -154,10 +158,13 @@ struct Walk {
     transaction: Option<Transaction>,
     findings: Vec<Reject>,
     findings_count: u64,
+    rounding: Rounding,
+    /// What rounding did to the claims that became statements.
+    rounded: Rounded,
 }
 
 impl Walk {
-    fn new(file: &str) -> Self {
+    fn new(file: &str, rounding: Rounding) -> Self {
         Self {
             file: file.to_owned(),
             claims: 0,
@@ -167,6 +174,8 @@ impl Walk {
             transaction: None,
             findings: Vec::new(),
             findings_count: 0,
+            rounding,
+            rounded: Rounded::default(),
         }
     }
 
@@ -220,7 +229,7 @@ impl Walk {
         }
         let ended = self.whole_claim();
         self.claims += 1;
-        self.claim = Some(Claim::begin(self.claims, segment));
+        self.claim = Some(Claim::begin(self.claims, segment, self.rounding));
         ended
     }
 
@@ -246,10 +255,13 @@ impl Walk {
 
     fn whole_claim(&mut self) -> Option<Row> {
         let claim = self.claim.take()?;
-        Some(match &self.transaction {
-            Some(transaction) => judge(claim, &transaction.header, &self.file),
-            None => judge_outside(&claim, &self.file),
-        })
+        let Some(transaction) = &self.transaction else { return Some(judge_outside(&claim, &self.file)) };
+        let rounded = claim.rounded;
+        let row = judge(claim, &transaction.header, &self.file);
+        if matches!(row, Row::Statement(_)) {
+            self.rounded += rounded;
+        }
+        Some(row)
     }
 
     fn cut_claim(&mut self, ordinal: u64) -> Option<Row> {

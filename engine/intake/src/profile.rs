@@ -1,0 +1,19 @@
+//! The input profile: what is agreed with the sender about a file, beyond what the file itself says.
+
+use crate::amount::Rounding;
+use crate::formats::Format;
+
+/// How a file is to be read. The default asks the file for its format and takes amounts to the cent only.
+#[derive(Debug, Clone, Default)]
+pub struct InputProfile {
+    /// The format; `None` asks the file.
+    pub format: Option<Format>,
+    /// What becomes of a fraction of a cent.
+    pub rounding: Rounding,
+}
+
+impl From<Format> for InputProfile {
+    fn from(format: Format) -> Self {
+        Self { format: Some(format), ..Self::default() }
+    }
+}
