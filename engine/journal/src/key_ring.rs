@@ -4,7 +4,7 @@
 //! two copies, before the first frame under it; a deleted key is in neither copy when the deletion returns, and its number never comes
 //! back; nothing here prints a secret. It leaves to the journal when a key may go.
 //!
-//! Keys per tenant: one for the record of each stream, one for lookup hashes, one for the content of each batch. Tenant 0 is the
+//! Keys per tenant: one for the record of each stream, one for lookup hashes, one for the content of each batch, one for sealed files. Tenant 0 is the
 //! installation itself: frames about a job that settled long ago, and bundles, are under its keys.
 //!
 //! All of them are wrapped under the key-encryption key, which [`KeyRing::rotate`] changes without anybody noticing: nothing
@@ -15,6 +15,7 @@
 //! know of yet ([`destroyed`]), so that a crash between the two loses no destruction.
 
 mod destroyed;
+mod files;
 mod home;
 mod overview;
 mod rotate;
@@ -22,6 +23,7 @@ mod source;
 mod store;
 mod wrap;
 
+pub(crate) use files::FileKey;
 pub(crate) use home::FirstNumbers;
 pub use overview::{KeysOverview, RingOverview, TenantOverview};
 pub use rotate::{Rotated, Rotation};
@@ -310,6 +312,10 @@ impl KeyRing {
         let key = hmac::Key::new(hmac::HMAC_SHA256, &state.kek.unwrap(tenant.0, &entry.wrapped)?[..]);
         state.index.insert(tenant.0, key.clone());
         Ok(key)
+    }
+
+    pub(crate) fn world(&self) -> &World {
+        &self.shared.world
     }
 
     fn read<T>(&self, look: impl FnOnce(&State) -> T) -> T {

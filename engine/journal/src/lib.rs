@@ -12,6 +12,7 @@
 //! <dir>/epoch                 number of the last start, and in which directory it was
 //! <dir>/restored-from-backup  the mark of a copy: no start without an operator's word
 //! <dir>/lock                  held by the process that writes
+//! <anywhere>                  files sealed under a tenant's key ([`sealed`]): what came in, contacts
 //! <key ring>/ring.a, ring.b   wrapped keys and tenants, outside the journal, shared by the streams
 //! ```
 //!
@@ -64,6 +65,7 @@ mod reader;
 mod record;
 mod recovery;
 mod restore;
+pub mod sealed;
 mod segment;
 mod space;
 mod stale;

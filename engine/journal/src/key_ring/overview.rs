@@ -42,7 +42,7 @@ pub struct TenantOverview {
 /// The keys of one purpose.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeysOverview {
-    /// `record`, `lookup`, `content` (of one batch each), `bundles`.
+    /// `record`, `lookup`, `content` (of one batch each), `bundles`, `checkpoints`, `files` (sealed ones).
     pub purpose: String,
     /// The stream, where the purpose has one.
     pub stream: Option<StreamName>,
@@ -102,5 +102,6 @@ fn name_of(purpose: Purpose) -> (&'static str, Option<StreamName>) {
         Purpose::Batch(stream, _) => ("content", Some(stream)),
         Purpose::Bundles(stream) => ("bundles", Some(stream)),
         Purpose::Checkpoint(stream) => ("checkpoints", Some(stream)),
+        Purpose::Files => ("files", None),
     }
 }

@@ -50,6 +50,8 @@ pub(super) enum Purpose {
     Bundles(StreamName),
     /// Checkpoints of a stream's record. They belong to the installation.
     Checkpoint(StreamName),
+    /// A tenant's sealed files: what came in, contacts, what gates remember.
+    Files,
 }
 
 /// 32 bytes wrapped by AES-KW (RFC 3394): 40 bytes, in two parts because serde knows arrays up to 32.
