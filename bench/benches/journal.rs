@@ -109,6 +109,8 @@ impl Place {
             statements: 1,
             money: MoneySummary::default(),
             held: None,
+            presentation: model::Presentation::default(),
+            supersedes: None,
         };
         Job::new(head, data)
     }

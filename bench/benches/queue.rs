@@ -34,6 +34,8 @@ fn head(number: u64, destinations: u64) -> Arc<Head> {
         statements: 1,
         money: MoneySummary::default(),
         held: None,
+        presentation: model::Presentation::default(),
+        supersedes: None,
     })
 }
 

@@ -57,10 +57,17 @@ pub fn job_data(number: u64, bundle: &Bundle) -> JobData {
     let row = batch().row(number);
     let mailbox = Mailbox::parse(row.person.email.reveal()).expect("invented addresses are addresses");
     JobData {
-        recipient: Some(Recipient { mailbox, name: row.statement.member.name.clone(), address_version: 0 }),
+        recipient: Some(Recipient {
+            mailbox,
+            name: row.statement.member.name.clone(),
+            address_version: 0,
+            language: None,
+            on_behalf_of: false,
+        }),
         payload: Payload::Statements(vec![row.statement]),
         bundle: bundle.id(),
         protection: Protection::TlsVerified,
+        presentation: model::Presentation::default(),
     }
 }
 

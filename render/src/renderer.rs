@@ -109,7 +109,7 @@ impl Renderer {
     /// # Errors
     /// [`RenderError`], as [`Renderer::render`].
     pub fn preview(&self, data: &JobData, date: Timestamp) -> Result<Preview, RenderError> {
-        let nobody = Recipient { mailbox: self.reply_to.clone(), name: "".into(), address_version: 0 };
+        let nobody = Recipient { mailbox: self.reply_to.clone(), name: "".into(), address_version: 0, language: None, on_behalf_of: false };
         let recipient = data.recipient.as_ref().unwrap_or(&nobody);
         let stream = match data.payload {
             Payload::Statements(_) => StreamName::Transactional,
@@ -224,5 +224,6 @@ fn trial_statement(status: ClaimStatus, amount: Option<Cents>, lines: usize) -> 
         liability_rule: if amount.is_some() { LiabilityRule::Stated } else { LiabilityRule::Unknown },
         lines: vec![line; lines],
         notes: vec![note(NoteKind::Adjustment, "CO-45"), note(NoteKind::Message, "")],
+        particulars: model::statement::Particulars::default(),
     }
 }

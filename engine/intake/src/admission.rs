@@ -20,7 +20,8 @@ use model::reject::{Place, Reject};
 use model::stage::{Job, JobData, Payload};
 use model::state::{Disposition, HoldReason};
 use model::{
-    BatchId, BundleId, Fingerprint, Mailbox, MoneySummary, Private, Protection, Recipient, Stream, StreamName, TenantId, Timestamp,
+    BatchId, BundleId, Fingerprint, Mailbox, MoneySummary, Presentation, Private, Protection, Recipient, Stream, StreamName, TenantId,
+    Timestamp,
 };
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -250,8 +251,13 @@ impl<S: Stream> Admission<S> {
             statements,
             money,
             held,
+            presentation: Presentation::default(),
+            supersedes: None,
         };
-        Job::new(head, JobData { recipient, payload, bundle: settings.bundle, protection: settings.protection })
+        Job::new(
+            head,
+            JobData { recipient, payload, bundle: settings.bundle, protection: settings.protection, presentation: Presentation::default() },
+        )
     }
 }
 
@@ -294,7 +300,13 @@ fn inline_recipient(inline: InlineRecipient, member_name: &Private) -> Result<Re
     let mailbox = Mailbox::parse(inline.email.reveal()).map_err(|error| {
         Refused::new(Disposition::NoAddress, reason::ADDRESS_MALFORMED, format!("an address, but recipient.email {error}"))
     })?;
-    Ok(Recipient { mailbox, name: inline.name.unwrap_or_else(|| member_name.clone()), address_version: 0 })
+    Ok(Recipient {
+        mailbox,
+        name: inline.name.unwrap_or_else(|| member_name.clone()),
+        address_version: 0,
+        language: None,
+        on_behalf_of: false,
+    })
 }
 
 fn joined(

@@ -8,7 +8,7 @@
 //! So a field that joins the statement later does not change the fingerprint of statements without it. Tags are never used again
 //! for something else. The address is not part of it: a corrected address does not make new content.
 
-use model::statement::{Amounts, ClaimStatus, Member, Note, NoteKind, ServiceLine, StatementKind};
+use model::statement::{Amounts, ClaimStatus, Member, Note, NoteKind, Particulars, ServiceLine, StatementKind};
 use model::{Cents, Date, Private, Statement};
 use std::collections::BTreeMap;
 
@@ -29,6 +29,28 @@ pub(crate) fn of_statement(statement: &Statement, into: &mut Vec<u8>) {
     }
     for each in &statement.notes {
         writer.group(11, |writer| note(writer, each));
+    }
+    particulars(&mut writer, &statement.particulars);
+}
+
+/// Only what is stated. Accumulators are left out: they move with every other claim, and a claim handed in again a week later is no
+/// correction for that; what admission itself says (`correction`) is left out as well.
+fn particulars(writer: &mut Writer<'_>, particulars: &Particulars) {
+    let Particulars { claim_type, network, program, paid_to, accumulators: _, bill, correction: _ } = particulars;
+    let mut number = |tag, number: Option<u8>| number.into_iter().for_each(|number| writer.bytes(tag, &[number]));
+    number(12, claim_type.map(|each| each as u8 + 1));
+    number(13, network.map(|each| each as u8 + 1));
+    number(14, program.map(|each| each as u8 + 1));
+    number(15, paid_to.map(|each| each as u8 + 1));
+    if let Some(bill) = bill {
+        writer.group(16, |writer| {
+            writer.optional_text(1, bill.account.as_ref());
+            writer.date(2, bill.due_on);
+            writer.amount(3, bill.previous_balance);
+            writer.amount(4, bill.payments);
+            writer.amount(5, bill.new_charges);
+            writer.amount(6, bill.balance);
+        });
     }
 }
 
@@ -89,6 +111,7 @@ fn note(writer: &mut Writer<'_>, note: &Note) {
 const fn kind_number(kind: StatementKind) -> u8 {
     match kind {
         StatementKind::Eob => 1,
+        StatementKind::Bill => 2,
     }
 }
 

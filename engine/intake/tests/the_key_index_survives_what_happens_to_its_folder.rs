@@ -89,6 +89,8 @@ fn head(entry: &KeyEntry) -> Record {
         statements: 1,
         money: MoneySummary::default(),
         held: None,
+        presentation: model::Presentation::default(),
+        supersedes: None,
     })
 }
 

@@ -59,6 +59,7 @@ mod log;
 mod moving;
 mod notices;
 mod open;
+mod past;
 mod patience;
 mod payload;
 mod reader;

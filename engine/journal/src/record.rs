@@ -5,6 +5,7 @@
 
 use crate::encoder;
 use crate::format::FrameKind;
+use crate::past;
 use model::Destination;
 use model::record::{Head, Record};
 use model::stage::Locator;
@@ -85,7 +86,7 @@ pub(crate) fn decode(kind: FrameKind, encoding: u8, bytes: &[u8]) -> Result<Deco
     }
     match kind {
         FrameKind::Head => {
-            let (segment, offset, head) = whole::<(u32, u32, Head)>(bytes)?;
+            let ((segment, offset), head) = past::before_a_head::<(u32, u32)>(bytes).ok_or(RecordFault)?;
             Ok(Decoded::Head(Locator { segment, offset }, Box::new(head)))
         }
         FrameKind::Moved => {

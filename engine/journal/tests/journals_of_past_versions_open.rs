@@ -164,6 +164,8 @@ fn head(keys: &KeyRing, tenant: TenantId, row: u64) -> Head {
         statements: 1,
         money: MoneySummary::default(),
         held: None,
+        presentation: model::Presentation::default(),
+        supersedes: None,
     }
 }
 
@@ -181,8 +183,14 @@ fn content(row: u64) -> JobData {
         Payload::Statements(vec![statement(row)])
     };
     let mailbox = Mailbox::parse(&format!("wilhelmina+{row}@mail.example")).unwrap();
-    let recipient = Some(Recipient { mailbox, name: Private::from("Wilhelmina Featherstone"), address_version: 1 });
-    JobData { recipient, payload, bundle: BUNDLE, protection: Protection::TlsVerified }
+    let recipient = Some(Recipient {
+        mailbox,
+        name: Private::from("Wilhelmina Featherstone"),
+        address_version: 1,
+        language: None,
+        on_behalf_of: false,
+    });
+    JobData { recipient, payload, bundle: BUNDLE, protection: Protection::TlsVerified, presentation: model::Presentation::default() }
 }
 
 fn statement(row: u64) -> Statement {
@@ -207,6 +215,7 @@ fn statement(row: u64) -> Statement {
         liability_rule: LiabilityRule::Stated,
         lines: (0..3).map(line).collect(),
         notes: Vec::new(),
+        particulars: model::statement::Particulars::default(),
     }
 }
 

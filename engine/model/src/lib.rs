@@ -9,8 +9,10 @@
 //! are in [`record`]; every limit on what comes from outside is in [`limits`].
 
 pub mod ids;
+pub mod language;
 pub mod limits;
 pub mod money;
+pub mod presentation;
 pub mod protection;
 pub mod recipient;
 pub mod record;
@@ -24,7 +26,9 @@ pub mod stream;
 pub mod time;
 
 pub use ids::{BatchId, BundleId, Fingerprint, JobId, MessageVersion, TenantId};
+pub use language::{LanguageTag, LanguageTagError};
 pub use money::{Cents, MoneySummary};
+pub use presentation::{Detail, DetailReason, PaperReason, Presentation};
 pub use protection::Protection;
 pub use recipient::{Destination, Mailbox, Recipient};
 pub use redact::Private;

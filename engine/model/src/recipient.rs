@@ -2,7 +2,7 @@
 //!
 //! `Debug` shows `***@example.com`; the local part and the name are [`Private`].
 
-use crate::Private;
+use crate::{LanguageTag, Private};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
@@ -131,6 +131,10 @@ pub struct Recipient {
     pub name: Private,
     /// Which version of the contact data this address came from; part of what the first intent freezes.
     pub address_version: u32,
+    /// The language the person asked for; `None` where nobody asked.
+    pub language: Option<LanguageTag>,
+    /// The person acts for the member: a parent, a guardian, an executor.
+    pub on_behalf_of: bool,
 }
 
 #[cfg(test)]

@@ -7,8 +7,8 @@
 use crate::protection::ProtectionProof;
 use crate::state::{HoldReason, State};
 use crate::{
-    BatchId, BundleId, Destination, EnhancedCode, Fingerprint, JobId, MessageVersion, MoneySummary, Protection, StreamName, TenantId,
-    Timestamp,
+    BatchId, BundleId, Destination, EnhancedCode, Fingerprint, JobId, MessageVersion, MoneySummary, Presentation, Protection, StreamName,
+    TenantId, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -118,6 +118,10 @@ pub struct Head {
     pub money: MoneySummary,
     /// Held from the start, with the reason.
     pub held: Option<HoldReason>,
+    /// How much the message says, and why.
+    pub presentation: Presentation,
+    /// The job whose statement this one corrects, where that one had not been sent: with the commit of this job's batch it is `superseded`.
+    pub supersedes: Option<JobId>,
 }
 
 /// Rows and money of one part of a batch.

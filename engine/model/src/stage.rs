@@ -12,7 +12,7 @@
 use crate::record::{AttemptEnd, Head};
 use crate::statement::Statement;
 use crate::stream::Stream;
-use crate::{BatchId, BundleId, JobId, Mailbox, MessageVersion, Private, Protection, Recipient, TenantId, Timestamp};
+use crate::{BatchId, BundleId, JobId, Mailbox, MessageVersion, Presentation, Private, Protection, Recipient, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
@@ -46,6 +46,8 @@ pub struct JobData {
     pub bundle: BundleId,
     /// What it requires on its way. Equals the head's.
     pub protection: Protection,
+    /// How much it says. Equals the head's.
+    pub presentation: Presentation,
 }
 
 /// What intake makes of a row. Not durable yet.

@@ -14,6 +14,165 @@ use serde::{Deserialize, Serialize};
 pub enum StatementKind {
     /// Explanation of Benefits: not a bill.
     Eob,
+    /// Billing statement: this is a bill.
+    Bill,
+}
+
+/// What kind of service a claim is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClaimType {
+    /// Professional, inpatient, outpatient.
+    Medical,
+    /// Medicines.
+    Pharmacy,
+    /// Teeth.
+    Dental,
+    /// Eyes.
+    Vision,
+}
+
+/// Whether the provider has a contract with the plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Network {
+    /// It has.
+    InNetwork,
+    /// It has none.
+    OutOfNetwork,
+}
+
+/// Whose programme pays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Program {
+    /// A plan of an employer or of the individual market.
+    Commercial,
+    /// Medicare Part C: 42 CFR 422.111(k).
+    MedicareAdvantage,
+    /// Medicare Part D: 42 CFR 423.128(e).
+    MedicarePartD,
+    /// Medicare Parts A and B.
+    OriginalMedicare,
+    /// Medicaid.
+    Medicaid,
+    /// The Children's Health Insurance Program.
+    Chip,
+}
+
+/// Who got the plan's money.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PaidTo {
+    /// The provider.
+    Provider,
+    /// The member.
+    Member,
+}
+
+/// What an accumulator counts towards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccumulatorKind {
+    /// The deductible.
+    Deductible,
+    /// The most a member pays in a plan year.
+    OutOfPocketMaximum,
+}
+
+/// Whose costs an accumulator counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccumulatorScope {
+    /// One person's.
+    Individual,
+    /// The whole family's.
+    Family,
+}
+
+/// How far a member is towards a limit of the plan year.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accumulator {
+    /// Towards what.
+    pub kind: AccumulatorKind,
+    /// Whose costs count.
+    pub scope: AccumulatorScope,
+    /// For which providers; `None` where the source makes no difference.
+    pub network: Option<Network>,
+    /// The limit.
+    pub limit: Option<Cents>,
+    /// What counts towards it so far.
+    pub used: Option<Cents>,
+    /// First day of the plan year.
+    pub from: Option<Date>,
+    /// Last day of the plan year.
+    pub to: Option<Date>,
+}
+
+/// What a billing statement has and an EOB has not.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Bill {
+    /// The account that is billed.
+    pub account: Option<Private>,
+    /// The day by which to pay.
+    pub due_on: Option<Date>,
+    /// What was open before.
+    pub previous_balance: Option<Cents>,
+    /// What was paid since.
+    pub payments: Option<Cents>,
+    /// What joined since.
+    pub new_charges: Option<Cents>,
+    /// What is to be paid now.
+    pub balance: Option<Cents>,
+}
+
+/// One of the three sums that are kept of every statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChangedAmount {
+    /// What the provider charged.
+    Billed,
+    /// What the plan paid.
+    PlanPaid,
+    /// What the member owes.
+    MemberOwes,
+}
+
+/// An amount that an earlier statement of the same claim told otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AmountChange {
+    /// Which.
+    pub which: ChangedAmount,
+    /// What the earlier statement said.
+    pub before: Cents,
+    /// What this one says.
+    pub after: Cents,
+}
+
+/// That an earlier statement of the same claim was sent.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Correction {
+    /// What is different; empty where none of the sums is.
+    pub changes: Vec<AmountChange>,
+}
+
+/// What only some sources state. Nothing here is ever invented: what is not stated is absent.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Particulars {
+    /// What kind of service the claim is for.
+    pub claim_type: Option<ClaimType>,
+    /// Whether the provider is in the plan's network.
+    pub network: Option<Network>,
+    /// Whose programme pays.
+    pub program: Option<Program>,
+    /// Who got the plan's money.
+    pub paid_to: Option<PaidTo>,
+    /// How far the member is towards the limits of the plan year.
+    pub accumulators: Vec<Accumulator>,
+    /// What makes it a bill; [`StatementKind::Bill`] has it.
+    pub bill: Option<Bill>,
+    /// The statement corrects one that was sent. Admission says so, never a source.
+    pub correction: Option<Correction>,
 }
 
 /// How the claim was processed. X12 CLP02 (external code list 1.0.17 of 005010X221A1) and its kin.
@@ -136,7 +295,7 @@ pub struct Note {
     pub text: Option<Private>,
 }
 
-/// One Explanation of Benefits.
+/// One Explanation of Benefits, or one bill.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Statement {
     /// What it is.
@@ -163,6 +322,8 @@ pub struct Statement {
     pub lines: Vec<ServiceLine>,
     /// The notes that lines and claim refer to.
     pub notes: Vec<Note>,
+    /// What only some sources state.
+    pub particulars: Particulars,
 }
 
 impl Statement {

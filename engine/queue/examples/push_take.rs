@@ -71,6 +71,8 @@ fn job(number: u64, destinations: u64) -> JournaledJob<Transactional> {
         statements: 1,
         money: MoneySummary::default(),
         held: None,
+        presentation: model::Presentation::default(),
+        supersedes: None,
     };
     JournaledJob::new(JobId::new(0, number), Locator { segment: 0, offset: 0 }, Arc::new(head), Durable::attest())
 }

@@ -102,6 +102,7 @@ pub(super) fn write_messages(world: &World, request: &Request<'_>, rows: Rows<'_
             payload: Payload::Statements(vec![read.statement]),
             bundle: renderer.bundle(),
             protection: model::Protection::TlsVerified,
+            presentation: model::Presentation::default(),
         };
         let preview = renderer.preview(&data, world.wall()).map_err(|error| Trouble::failed(format!("row {row_number}: {error}")))?;
         let stem = request.out.join(format!("{row_number:04}"));
@@ -126,7 +127,7 @@ fn tenant<'c>(config: &'c Config, name: Option<&str>) -> Result<&'c Tenant, Trou
 
 fn inline_recipient(email: &str, name: &Private) -> Option<Recipient> {
     let mailbox = Mailbox::parse(email).ok()?;
-    Some(Recipient { mailbox, name: name.clone(), address_version: 0 })
+    Some(Recipient { mailbox, name: name.clone(), address_version: 0, language: None, on_behalf_of: false })
 }
 
 /// Asks on the terminal; without one the answer is no.

@@ -79,6 +79,8 @@ mod tests {
             mailbox: Mailbox::parse("ada.lovelace@example.com").unwrap(),
             name: Private::from("Ada Lovelace"),
             address_version: 1,
+            language: None,
+            on_behalf_of: false,
         };
         for json in [false, true] {
             let log = logged(json, "info", || tracing::info!(?recipient, mailbox = ?recipient.mailbox, "to {:?}", recipient.name));

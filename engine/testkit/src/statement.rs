@@ -90,6 +90,7 @@ pub(crate) fn invent(random: &mut Random, claim: Claim, claim_number: String, pe
         liability_rule: if claim == Claim::Reversal { LiabilityRule::Unknown } else { LiabilityRule::Stated },
         lines,
         notes: notes.0,
+        particulars: model::statement::Particulars::default(),
     }
 }
 

@@ -39,7 +39,13 @@ pub fn renderer() -> Renderer {
 }
 
 pub fn recipient(name: &str) -> Recipient {
-    Recipient { mailbox: Mailbox::parse("ada@inbox.example").unwrap(), name: name.into(), address_version: 3 }
+    Recipient {
+        mailbox: Mailbox::parse("ada@inbox.example").unwrap(),
+        name: name.into(),
+        address_version: 3,
+        language: None,
+        on_behalf_of: false,
+    }
 }
 
 pub fn job(statements: Vec<Statement>) -> JobData {
@@ -47,7 +53,13 @@ pub fn job(statements: Vec<Statement>) -> JobData {
 }
 
 fn job_data(payload: Payload) -> JobData {
-    JobData { recipient: Some(recipient("Ada Q. Example")), payload, bundle: bundle().id(), protection: Protection::TlsVerified }
+    JobData {
+        recipient: Some(recipient("Ada Q. Example")),
+        payload,
+        bundle: bundle().id(),
+        protection: Protection::TlsVerified,
+        presentation: model::Presentation::default(),
+    }
 }
 
 pub fn announcement(headline: &str) -> JobData {
@@ -118,6 +130,7 @@ pub fn statement(lines: usize) -> Statement {
             note(NoteKind::Adjustment, "PR-2"),
             note(NoteKind::Remark, "N130"),
         ],
+        particulars: model::statement::Particulars::default(),
     }
 }
 

@@ -214,7 +214,9 @@ impl<'t> Matches<'t> {
             }
         }
         match chosen {
-            Some((mailbox, entry)) => Join::Found(Recipient { mailbox, name: shown_name(&entry), address_version: version }),
+            Some((mailbox, entry)) => {
+                Join::Found(Recipient { mailbox, name: shown_name(&entry), address_version: version, language: None, on_behalf_of: false })
+            }
             None if malformed => Join::NoAddress(reason::ADDRESS_MALFORMED),
             None => Join::NoAddress(reason::ADDRESS_MISSING),
         }

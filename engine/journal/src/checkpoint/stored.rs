@@ -1,9 +1,10 @@
 //! The items of a checkpoint as bytes: length u32, kind u8, postcard.
 
+use crate::past;
 use crate::record::Decoded;
 use crate::recovery::Maxima;
 use crate::recovery::standing::{BatchEntry, JobStanding};
-use model::record::{Head, Intent, Record};
+use model::record::{Intent, Record};
 use model::stage::Locator;
 use model::state::HoldReason;
 use model::{BatchId, JobId, MessageVersion, State, Timestamp};
@@ -76,7 +77,7 @@ pub(super) fn job_front(bytes: &[u8]) -> Result<JobFront, ItemFault> {
 }
 
 pub(super) fn job(bytes: &[u8]) -> Result<(JobId, JobStanding), ItemFault> {
-    let ((id, batch), rest, head): (JobFront, JobRest, Head) = whole(bytes)?;
+    let (((id, batch), rest), head) = past::before_a_head::<(JobFront, JobRest)>(bytes).ok_or(ItemFault)?;
     if batch != head.batch {
         return Err(ItemFault);
     }

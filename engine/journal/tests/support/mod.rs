@@ -348,6 +348,8 @@ pub fn job(keys: &KeyRing, tenant: TenantId, batch: BatchId, row: u64) -> Job<Tr
         statements: 1,
         money: MoneySummary::default(),
         held: None,
+        presentation: model::Presentation::default(),
+        supersedes: None,
     };
     Job::new(head, data)
 }
@@ -375,13 +377,15 @@ pub fn data(row: u64) -> JobData {
         liability_rule: LiabilityRule::Stated,
         lines: (0..4).map(line).collect(),
         notes: Vec::new(),
+        particulars: model::statement::Particulars::default(),
     };
     let mailbox = Mailbox::parse(&format!("{LOCAL_PART}+{row}@{DESTINATION}")).unwrap();
     JobData {
-        recipient: Some(Recipient { mailbox, name: Private::from(NAME), address_version: 1 }),
+        recipient: Some(Recipient { mailbox, name: Private::from(NAME), address_version: 1, language: None, on_behalf_of: false }),
         payload: Payload::Statements(vec![statement]),
         bundle: BundleId([1; 32]),
         protection: Protection::TlsVerified,
+        presentation: model::Presentation::default(),
     }
 }
 

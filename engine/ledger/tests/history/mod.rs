@@ -64,6 +64,8 @@ impl History {
             statements: 1,
             money: money_of(number),
             held,
+            presentation: model::Presentation::default(),
+            supersedes: None,
         };
         self.push(key(job(number), 0), Record::Head(head));
     }

@@ -48,6 +48,8 @@ pub(crate) fn journaled(said: &Said) -> JournaledJob<Transactional> {
         statements: 1,
         money: MoneySummary::default(),
         held: None,
+        presentation: model::Presentation::default(),
+        supersedes: None,
     };
     let locator = Locator { segment: 1, offset: u32::try_from(said.number).unwrap() };
     JournaledJob::new(JobId::new(0, said.number), locator, Arc::new(head), Durable::attest())

@@ -198,6 +198,7 @@ impl Line<'_> {
             liability_rule: judged.rule,
             lines,
             notes,
+            particulars: model::statement::Particulars::default(),
         };
         let not_mailable =
             validate::not_mailable(status, judged.rule).or_else(|| (!judged.lines_balance).then_some(reason::LINE_UNBALANCED));

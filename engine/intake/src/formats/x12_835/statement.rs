@@ -94,6 +94,7 @@ fn accepted(mut claim: Claim, header: &Header, member: Member, also_known_as: Ve
         liability_rule: balance.rule,
         lines,
         notes: claim.notes,
+        particulars: model::statement::Particulars::default(),
     };
     Row::Statement(Box::new(ReadStatement { statement, place, not_mailable, also_known_as, recipient: None, key: None }))
 }
