@@ -1,6 +1,7 @@
 //! Why a file is not taken: always something for the sender to do.
 
 use crate::reason;
+use crate::wrapping::WrappingError;
 use model::reject::Refusal;
 
 /// Why no format fits what a file begins with.
@@ -48,5 +49,8 @@ pub(crate) fn refuse(file: &str, reason: &'static str, expected: impl Into<Strin
 
 /// A refusal for a reader that fails.
 pub(crate) fn unreadable(file: &str, error: &std::io::Error) -> Refusal {
+    if let Some(wrapping) = WrappingError::of(error) {
+        return refuse(file, wrapping.reason(), format!("expected {wrapping}"));
+    }
     refuse(file, reason::UNREADABLE, format!("expected to read to the end, but the system says: {}", error.kind()))
 }

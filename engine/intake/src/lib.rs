@@ -45,6 +45,7 @@ pub mod reason;
 mod row;
 mod validate;
 mod window;
+pub mod wrapping;
 
 pub use admission::{Admission, AdmissionSettings, Admitted, Fingerprints};
 pub use amount::{Rounded, Rounding};
@@ -58,3 +59,4 @@ pub use formats::{Format, Rows, detect, open};
 pub use members::{Contacts, Join};
 pub use profile::InputProfile;
 pub use row::{InlineRecipient, ReadStatement, ReadTemplated, Row};
+pub use wrapping::{Wrapping, WrappingError, WrappingLimits};

@@ -2,6 +2,7 @@
 
 use crate::amount::Rounding;
 use crate::formats::Format;
+use crate::wrapping::WrappingLimits;
 
 /// How a file is to be read. The default asks the file for its format and takes amounts to the cent only.
 #[derive(Debug, Clone, Default)]
@@ -10,6 +11,8 @@ pub struct InputProfile {
     pub format: Option<Format>,
     /// What becomes of a fraction of a cent.
     pub rounding: Rounding,
+    /// What may come out of a gzip or zip file.
+    pub wrapping: WrappingLimits,
 }
 
 impl From<Format> for InputProfile {

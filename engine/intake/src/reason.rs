@@ -146,6 +146,16 @@ reasons! {
     FORMAT_UNKNOWN = "format_unknown", "hand in an X12 835 (005010X221A1) or NDJSON of our schema";
     /// The file cannot be read to its end.
     UNREADABLE = "unreadable", "check the disk or the share the file lies on, then hand it in again";
+    /// A compressed file ends before its end.
+    WRAPPING_TRUNCATED = "wrapping_truncated", "hand the file in again when it has arrived whole";
+    /// A compressed file is damaged.
+    WRAPPING_DAMAGED = "wrapping_damaged", "ask the sender for the file again";
+    /// A zip file that does not hold exactly one file.
+    WRAPPING_MEMBERS = "wrapping_members", "put exactly one batch file into a zip";
+    /// A zip file that cannot be opened.
+    WRAPPING_UNREADABLE = "wrapping_unreadable", "ask the sender for a plain, gzip or zip file without a password";
+    /// A compressed file that unwraps to more than is allowed.
+    WRAPPING_TOO_LARGE = "wrapping_too_large", "ask the sender whether this is the file that was meant; hand it in unwrapped if it is";
     /// A contact file without the columns it needs.
     COLUMNS_MISSING = "columns_missing", "give the contact file a header with member_id, email, and name or birth_date";
     /// More rows than the limit.

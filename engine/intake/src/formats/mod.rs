@@ -4,6 +4,7 @@ pub(crate) mod ndjson;
 pub(crate) mod x12_835;
 
 use crate::error::{Undetected, refuse, unreadable};
+use crate::wrapping::{self, Wrapping};
 use crate::{InputProfile, Rounded, Row, reason};
 use model::reject::{Refusal, Reject};
 use std::fmt;
@@ -96,7 +97,8 @@ pub fn detect(start: &[u8]) -> Result<Format, Undetected> {
 ///
 /// # Errors
 /// [`Refusal`] where the file as a whole is not for us: empty, garbage, an X12 transaction set other than 835.
-pub fn open<'r>(profile: &InputProfile, file_name: &str, mut reader: Box<dyn BufRead + 'r>) -> Result<Rows<'r>, Refusal> {
+pub fn open<'r>(profile: &InputProfile, file_name: &str, reader: Box<dyn BufRead + 'r>) -> Result<Rows<'r>, Refusal> {
+    let (wrapping, mut reader) = wrapping::unwrap(reader, profile.wrapping).map_err(|error| unreadable(file_name, &error))?;
     let mut start = Vec::new();
     reader.by_ref().take(START_BYTES).read_to_end(&mut start).map_err(|error| unreadable(file_name, &error))?;
     let format = match profile.format {
@@ -111,13 +113,14 @@ pub fn open<'r>(profile: &InputProfile, file_name: &str, mut reader: Box<dyn Buf
         Format::X12_835 => Source::X12(Box::new(x12_835::Claims::open(file_name, whole, profile.rounding)?)),
         Format::Ndjson => Source::Ndjson(Box::new(ndjson::Lines::new(file_name, whole, profile.rounding))),
     };
-    Ok(Rows { source, format, failed: false })
+    Ok(Rows { source, format, wrapping, failed: false })
 }
 
 /// The rows of a batch, in the order of the file. Ends after an error: a file that cannot be read to its end is no batch.
 pub struct Rows<'r> {
     source: Source<'r>,
     format: Format,
+    wrapping: Wrapping,
     failed: bool,
 }
 
@@ -139,6 +142,11 @@ impl Rows<'_> {
     /// The format.
     pub fn format(&self) -> Format {
         self.format
+    }
+
+    /// How the file came.
+    pub fn wrapping(&self) -> Wrapping {
+        self.wrapping
     }
 
     /// Damage that belongs to no single row, such as a trailer's count that does not fit. Complete after the last row.
