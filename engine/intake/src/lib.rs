@@ -39,6 +39,8 @@ mod content;
 pub mod duplicates;
 pub mod error;
 pub mod formats;
+pub mod gates;
+pub mod manifest;
 pub mod members;
 mod profile;
 pub mod reason;
@@ -56,6 +58,7 @@ pub use duplicates::{
 };
 pub use error::Undetected;
 pub use formats::{Format, Rows, detect, open};
+pub use manifest::{MANIFEST_BYTES_MAX, Manifest, Totals};
 pub use members::{Contacts, Join};
 pub use profile::InputProfile;
 pub use row::{InlineRecipient, ReadStatement, ReadTemplated, Row};

@@ -137,6 +137,19 @@ reasons! {
     OTHER_TRANSACTION = "other_transaction", "hand it in where it belongs; it was not read";
     /// Another version of the 835 than 005010X221A1; it was read all the same.
     VERSION_OTHER = "version_other", "compare some statements with their source before the batch is released";
+    // What a manifest states
+    /// The manifest cannot be read.
+    MANIFEST_MALFORMED = "manifest_malformed", "correct the manifest and hand in both files again";
+    /// A moment in the manifest has no offset from UTC.
+    MANIFEST_OFFSET = "manifest_offset_missing", "write the moment with its offset from UTC and hand in both files again";
+    /// The file is another one than the manifest states.
+    MANIFEST_SHA256 = "manifest_sha256_differs", "hand in the file that the manifest was made for, or its own manifest";
+    /// The manifest's expiry is over.
+    MANIFEST_EXPIRED = "manifest_expired", "ask whether these statements are still wanted; if so, hand them in with a later expiry";
+    /// Rows or totals are not what the manifest states.
+    MANIFEST_TOTALS = "manifest_totals_differ", "find out which side is wrong: rows may be missing, doubled or unreadable; nothing of the file was accepted";
+    /// A statement is of another kind than the manifest states.
+    MANIFEST_KIND = "manifest_kind_differs", "hand in bills and statements apart, each with its own manifest; nothing of the file was accepted";
     // Refusals of a file
     /// Nothing in it.
     EMPTY_FILE = "empty_file", "ask the sender for the file again";
