@@ -15,6 +15,8 @@ const AT_MAX_MS: u64 = 60_000;
 /// A hold is long enough that what was under way before it is through and its effect can be seen.
 const HOLD_MIN_S: u64 = 200;
 const HOLD_MAX_S: u64 = 400;
+/// An order that is refused is given again after this.
+const PATIENCE: Duration = Duration::from_secs(20);
 const OPERATOR: &str = "operator";
 
 /// One order of one life.
@@ -85,16 +87,20 @@ async fn obey(engine: &Engine, parcel: usize, stream: StreamName, batch: BatchId
     }
 }
 
+/// Gives the order until it is taken: the batch may not be through the door yet, and a disk that is full refuses it for a while.
 async fn release(engine: &Engine, parcel: usize, stream: StreamName, notes: &Notes) {
-    let now = engine.world().monotonic();
-    let Some(batch) = notes.with(|notes| {
-        let holds = notes.obeyed.iter_mut().filter(|(of, obeyed)| *of == parcel && !obeyed.is_cancel);
-        holds.for_each(|(_, obeyed)| obeyed.until = obeyed.until.or(Some(now)));
-        notes.batches.get(&parcel).copied()
-    }) else {
-        return;
-    };
-    if engine.order(stream, batch, BatchVerb::Release, OPERATOR.to_owned(), "simulated".to_owned()).await.is_ok() {
-        notes.with(|notes| notes.held.retain(|held| *held != parcel));
+    loop {
+        if let Some(batch) = notes.with(|notes| notes.batches.get(&parcel).copied()) {
+            let now = engine.world().monotonic();
+            notes.with(|notes| {
+                let holds = notes.obeyed.iter_mut().filter(|(of, obeyed)| *of == parcel && !obeyed.is_cancel);
+                holds.for_each(|(_, obeyed)| obeyed.until = obeyed.until.or(Some(now)));
+            });
+            if engine.order(stream, batch, BatchVerb::Release, OPERATOR.to_owned(), "simulated".to_owned()).await.is_ok() {
+                notes.with(|notes| notes.held.retain(|held| *held != parcel));
+                return;
+            }
+        }
+        engine.world().sleep(PATIENCE).await;
     }
 }

@@ -32,6 +32,8 @@ pub struct JobHistory {
     pub due: Option<Timestamp>,
     /// Attempts that ended before the moment for which they were put back.
     pub too_early: u64,
+    /// An intent was followed by another one, or by a change: what told of its end was torn off by a crash.
+    pub has_unended_intent: bool,
 }
 
 impl JobHistory {
@@ -42,7 +44,7 @@ impl JobHistory {
 
     /// Whether the record says anywhere that it may have been sent.
     pub fn was_uncertain(&self) -> bool {
-        self.states.contains(&State::Uncertain)
+        self.has_unended_intent || self.states.contains(&State::Uncertain)
     }
 }
 
@@ -126,12 +128,16 @@ impl RecordHistory {
                     frozen: BTreeSet::new(),
                     due: None,
                     too_early: 0,
+                    has_unended_intent: false,
                 };
                 if let Some(job) = job {
                     self.jobs.insert(job, history);
                 }
             }
-            Record::Intent(intent) => self.step(job, State::InFlight, Some(intent.sha256)),
+            Record::Intent(intent) => {
+                self.notice_unended(job);
+                self.step(job, State::InFlight, Some(intent.sha256));
+            }
             Record::NotSent(end) | Record::Outcome(end) => {
                 if let Some(history) = job.and_then(|job| self.jobs.get_mut(&job)) {
                     history.too_early += u64::from(history.due.is_some_and(|due| end.at < due));
@@ -140,11 +146,18 @@ impl RecordHistory {
                 self.step(job, end.state, None);
             }
             Record::Change(change) => {
+                self.notice_unended(job);
                 if let Some(history) = job.and_then(|job| self.jobs.get_mut(&job)) {
                     history.due = change.due;
                 }
                 self.step(job, change.state, None);
             }
+        }
+    }
+
+    fn notice_unended(&mut self, job: Option<JobId>) {
+        if let Some(history) = job.and_then(|job| self.jobs.get_mut(&job)) {
+            history.has_unended_intent |= history.state() == State::InFlight;
         }
     }
 
