@@ -22,6 +22,8 @@ use world::World;
 use world::channel::{Receiver, Sender, Signal};
 
 /// A request may name two paths and a reason; nothing sensible is longer.
+/// After a failed accept.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const REQUEST_BYTES_MAX: usize = 64 * 1024;
 /// Progress is told this often.
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
@@ -311,7 +313,16 @@ pub(crate) async fn serve(engine: std::rc::Rc<Engine>, path: PathBuf, stop: Sign
     let accepting = {
         let (world, stop) = (world.clone(), stop.clone());
         async move {
-            while let Ok(stream) = door.accept().await {
+            loop {
+                let stream = match door.accept().await {
+                    Ok(stream) => stream,
+                    Err(error) => {
+                        // No file descriptor is free, perhaps: time for a connection to end. The door stays open.
+                        tracing::warn!(target: "sealpost::control", %error, "a connection to the control socket could not be accepted");
+                        world.sleep(ACCEPT_PAUSE).await;
+                        continue;
+                    }
+                };
                 let engine = std::rc::Rc::clone(&engine);
                 let stopped = stop.clone();
                 world.spawn_local(async move {

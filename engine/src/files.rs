@@ -27,9 +27,13 @@ use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 use world::channel::Sender;
 use world::{Plant, World};
 
+/// After a read of the journal that failed; doubled from time to time.
+const READ_PAUSE_MIN: Duration = Duration::from_millis(100);
+const READ_PAUSE_MAX: Duration = Duration::from_secs(5);
 /// Bytes read from a file at once.
 const READ_BYTES: usize = 256 * 1024;
 /// What jobs get that do not say otherwise; 0 is the most urgent.
@@ -135,9 +139,7 @@ pub(crate) async fn accept<S: Stream>(context: FileContext<S>, request: FileRequ
         let file = file_name(&request.path);
         Receipt { file: &file, sha256: hash, environment: context.environment, commit: &commit }.write(&context.world, results);
     }
-    if let Err(error) = hand_over(&context, batch, jobs).await {
-        tracing::error!(target: "sealpost::journal", %batch, %error, "accepted, but its jobs cannot be read back now; the next start queues them");
-    }
+    hand_over_all(&context, batch, jobs).await;
     Ok(Accepted { batch, resumed: false, findings: rows.findings_count() })
 }
 
@@ -231,8 +233,23 @@ async fn give_up<S: Stream>(context: &FileContext<S>, batch: BatchId, error: Acc
     error
 }
 
-/// Sends committed jobs to the shard, a portion at a time; held ones are only counted.
-async fn hand_over<S: Stream>(context: &FileContext<S>, batch: BatchId, mut jobs: CommittedJobs<S>) -> Result<(), JournalError> {
+/// Sends committed jobs to the shard. A disk that cannot be read for a while is waited for: without it these jobs would lie still until the
+/// next start.
+async fn hand_over_all<S: Stream>(context: &FileContext<S>, batch: BatchId, mut jobs: CommittedJobs<S>) {
+    let mut pause = READ_PAUSE_MIN;
+    while let Err(error) = hand_over(context, batch, &mut jobs).await {
+        if context.shard.is_closed() {
+            tracing::warn!(target: "sealpost::journal", %batch, %error, "accepted, but not all of its jobs could be read back; the next start queues them");
+            return;
+        }
+        tracing::error!(target: "sealpost::journal", %batch, %error, "accepted, but its jobs cannot be read back now; tried again until they can");
+        context.world.sleep(pause).await;
+        pause = (pause * 2).min(READ_PAUSE_MAX);
+    }
+}
+
+/// Sends what is left of them, a portion at a time; held ones are only counted.
+async fn hand_over<S: Stream>(context: &FileContext<S>, batch: BatchId, jobs: &mut CommittedJobs<S>) -> Result<(), JournalError> {
     let progress = context.accounts.batch(batch);
     loop {
         let portion = jobs.next(ARRIVALS_CHUNK)?;

@@ -2,7 +2,7 @@
 //!
 //! A batch of millions is never in memory as a whole. The segments are opened at once, so that nothing that happens to their names
 //! meanwhile (compaction) matters. The first heads of a large file may be compacted before its commit already: then their places say nothing,
-//! and the jobs do.
+//! and the jobs do. Where the disk cannot be read for a while, the next call opens them anew and goes on where the last one ended.
 
 use crate::block::{Unpacked, Unpacker};
 use crate::bounds::SEGMENT_HEADER_BYTES;
@@ -27,7 +27,8 @@ pub struct CommittedJobs<S: Stream> {
     inner: Arc<JournalInner>,
     heads: Vec<HeadPlace>,
     given: usize,
-    segments: VecDeque<OpenHeads>,
+    /// Of the heads that were not given yet; `None` after a failed read.
+    segments: Option<VecDeque<OpenHeads>>,
     destinations: Destinations,
     stream: PhantomData<S>,
 }
@@ -46,10 +47,10 @@ impl<S: Stream> std::fmt::Debug for CommittedJobs<S> {
 }
 
 impl<S: Stream> CommittedJobs<S> {
-    pub(crate) fn open(inner: Arc<JournalInner>, heads: Vec<HeadPlace>) -> Result<Self, JournalError> {
-        let of_segments = heads.chunk_by(|a, b| a.segment == b.segment);
-        let segments = of_segments.map(|heads| inner.open_heads::<S>(&heads[0])).collect::<Result<_, _>>()?;
-        Ok(Self { inner, heads, given: 0, segments, destinations: Destinations::default(), stream: PhantomData })
+    /// The batch is committed, whether or not the disk can be read just now: that is for [`Self::next`] to tell.
+    pub(crate) fn open(inner: Arc<JournalInner>, heads: Vec<HeadPlace>) -> Self {
+        let segments = inner.open_all_heads::<S>(&heads).ok();
+        Self { inner, heads, given: 0, segments, destinations: Destinations::default(), stream: PhantomData }
     }
 
     /// How many there are, those that were given included.
@@ -65,23 +66,35 @@ impl<S: Stream> CommittedJobs<S> {
     /// The next jobs, at most `max`; none at the end. Blocks the thread while it reads.
     ///
     /// # Errors
-    /// [`JournalError`]: the record cannot be read back. The batch is committed all the same, and a restart brings its jobs.
+    /// [`JournalError`]: the record cannot be read back. The batch is committed all the same: a later call tries again, and a restart brings
+    /// its jobs.
     pub fn next(&mut self, max: usize) -> Result<Vec<JournaledJob<S>>, JournalError> {
-        let count = max.min(self.heads.len() - self.given);
+        let left = &self.heads[self.given..];
+        let mut segments = match self.segments.take() {
+            Some(segments) => segments,
+            None => self.inner.open_all_heads::<S>(left)?,
+        };
+        let count = max.min(left.len());
         let mut jobs = Vec::with_capacity(count);
-        for place in &self.heads[self.given..self.given + count] {
-            while self.segments.front().is_some_and(|open| open.number != place.segment) {
-                self.segments.pop_front();
+        for place in &left[..count] {
+            while segments.front().is_some_and(|open| open.number != place.segment) {
+                segments.pop_front();
             }
-            let open = self.segments.front_mut().ok_or(JournalError::Internal("a head lies in a segment that was not opened"))?;
+            let open = segments.front_mut().ok_or(JournalError::Internal("a head lies in a segment that was not opened"))?;
             jobs.push(self.inner.read_head(open, place, &mut self.destinations)?);
         }
         self.given += count;
+        self.segments = Some(segments);
         Ok(jobs)
     }
 }
 
 impl JournalInner {
+    /// The segments in which heads lie that are in the order of the record.
+    fn open_all_heads<S: Stream>(&self, heads: &[HeadPlace]) -> Result<VecDeque<OpenHeads>, JournalError> {
+        heads.chunk_by(|a, b| a.segment == b.segment).map(|heads| self.open_heads::<S>(&heads[0])).collect()
+    }
+
     fn open_heads<S: Stream>(&self, first: &HeadPlace) -> Result<OpenHeads, JournalError> {
         let path = segment::path_of(&self.dir.join(LogKind::Record.as_str()), first.segment);
         let file = self.world.disk().open(&path, OpenMode::Read).map_err(DiskError::new("open", &path))?;

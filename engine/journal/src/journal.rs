@@ -128,13 +128,13 @@ impl<S: Stream> Journal<S> {
     /// disk, in portions, on the thread that asks for them. A rolling batch gives no jobs here; it gave them one by one.
     ///
     /// # Errors
-    /// [`JournalError`]: not open, the first error of one of its jobs, not now (no room), the disk, poisoned, closed. Then the batch is not committed, except after
-    /// [`JournalError::Disk`] on the way back, which a restart resolves.
+    /// [`JournalError`]: not open, the first error of one of its jobs, not now (no room), the disk, poisoned, closed. Then the batch is not
+    /// committed, or (poisoned) the next start tells whether it is.
     pub async fn commit(&self, commit: BatchCommit) -> Result<CommittedJobs<S>, JournalError> {
         self.admit()?;
         let (answer, ticket) = Ticket::new();
         self.send(Operation::Commit { commit: Box::new(commit), answer }).await?;
-        CommittedJobs::open(self.inner.clone(), ticket.await?)
+        Ok(CommittedJobs::open(self.inner.clone(), ticket.await?))
     }
 
     /// As [`Self::commit`], with all jobs at once: for batches that are small.
