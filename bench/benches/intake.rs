@@ -61,6 +61,7 @@ fn settings(bundle: BundleId) -> AdmissionSettings {
         priority: 1,
         file: "batch".to_owned(),
         binding: Binding::WithBatch,
+        members: Arc::default(),
     }
 }
 

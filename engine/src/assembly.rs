@@ -37,6 +37,9 @@ impl Config {
         let tenants = self.tenants.iter().map(tenant).collect::<Result<Vec<_>, _>>()?;
         let routes = Routes::from_config(&self.egress.routes).map_err(because)?;
         let resolver = SiteResolver::from_config(world.clone(), &self.egress, routes).map_err(because)?;
+        for tenant in self.undecided_consents() {
+            tracing::warn!(target: "sealpost::intake", tenant, "tenants.{tenant}.consent {}", crate::config::CONSENT_UNDECIDED);
+        }
         let tls = TlsContext::new(world, self.egress.ca_file.as_deref()).map_err(because)?;
         Ok(EngineSettings {
             node: self.node.id,
@@ -139,7 +142,13 @@ fn tenant(tenant: &Tenant) -> Result<TenantSettings, AssemblyError> {
     Renderer::new(&bundle).map_err(|error| at(&error))?;
     let keys = tenant.dkim.load(|path| std::fs::read_to_string(path).map(Zeroizing::new)).map_err(|error| at(&error))?;
     let signer = Signer::new(vec![keys]).map_err(|error| at(&error))?;
-    Ok(TenantSettings { name: tenant.name.clone(), bundle: Arc::new(bundle), signer: Arc::new(signer), members: tenant.members.clone() })
+    Ok(TenantSettings {
+        name: tenant.name.clone(),
+        bundle: Arc::new(bundle),
+        signer: Arc::new(signer),
+        members: tenant.members.clone(),
+        member_settings: Arc::new(tenant.member_settings.clone()),
+    })
 }
 
 /// The templates of a tenant: its folder, or what is shipped.

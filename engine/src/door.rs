@@ -15,7 +15,8 @@ use model::limits::NDJSON_LINE_BYTES_MAX;
 use model::record::BatchOpen;
 use model::reject::Reject;
 use model::stage::JournaledJob;
-use model::{BatchId, Fingerprint, State, Stream, TenantId, Timestamp, Transactional};
+use model::state::HoldReason;
+use model::{BatchId, Fingerprint, PaperReason, State, Stream, TenantId, Timestamp, Transactional};
 use serde::Serialize;
 use std::io::{self, Cursor};
 use std::path::{Path, PathBuf};
@@ -47,7 +48,7 @@ struct Answer {
     job_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     batch_id: Option<String>,
-    /// `held` where the job waits for a person.
+    /// `held` where the job waits for a person, `to_paper` where it must not go by e-mail.
     #[serde(skip_serializing_if = "Option::is_none")]
     state: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -244,13 +245,13 @@ async fn committed(
         }
     };
     engine.transactional().repeats.lock().bind(tenant, &key);
-    let state = if job.head.held.is_some() { State::Held } else { State::Queued };
+    let state = job.head.first_state();
     let answer = Answer {
         accepted: true,
         job_id: Some(job.id.to_string()),
         batch_id: Some(batch.to_string()),
         state: Some(state.as_str()),
-        reason: job.head.held.map(|held| held.as_str().to_owned()),
+        reason: job.head.held.map(HoldReason::as_str).or(job.head.presentation.paper.map(PaperReason::as_str)).map(str::to_owned),
         ..blank(row)
     };
     engine.accounts().batch(batch).enter(state);

@@ -217,6 +217,7 @@ pub(crate) fn admission_settings(
         priority: PRIORITY,
         file,
         binding,
+        members: Arc::clone(&tenant.settings.member_settings),
     }
 }
 
@@ -248,7 +249,7 @@ async fn hand_over_all<S: Stream>(context: &FileContext<S>, batch: BatchId, mut 
     }
 }
 
-/// Sends what is left of them, a portion at a time; held ones are only counted.
+/// Sends what is left of them, a portion at a time; those that are held or go on paper are only counted.
 async fn hand_over<S: Stream>(context: &FileContext<S>, batch: BatchId, jobs: &mut CommittedJobs<S>) -> Result<(), JournalError> {
     let progress = context.accounts.batch(batch);
     loop {
@@ -258,13 +259,14 @@ async fn hand_over<S: Stream>(context: &FileContext<S>, batch: BatchId, jobs: &m
         }
         let mut chunk = Vec::with_capacity(portion.len());
         for job in &portion {
-            match Arrival::fresh(job) {
-                Ok(arrival) if job.head.held.is_none() => {
+            match (job.head.first_state(), Arrival::fresh(job)) {
+                (State::Queued, Ok(arrival)) => {
                     // Counted before the shard sees it: whoever follows the batch must never see it without jobs.
                     progress.enter(State::Queued);
                     chunk.push(arrival);
                 }
-                _ => progress.enter(State::Held),
+                (State::Queued, Err(_)) => progress.enter(State::Held),
+                (other, _) => progress.enter(other),
             }
         }
         // A shard that is gone is stopping; the jobs are durable and come back at the next start.

@@ -4,6 +4,7 @@
 
 use crate::environment::Environment;
 use egress::{EhloName, SiteResolver, Timeouts, TlsContext};
+use intake::MemberSettings;
 use ipreputation::Pools;
 use journal::KeySource;
 use model::{Protection, StreamName};
@@ -122,6 +123,8 @@ pub struct TenantSettings {
     pub signer: Arc<Signer>,
     /// Its contact file, for jobs that bring no recipient.
     pub members: Option<PathBuf>,
+    /// How its statements find their readers.
+    pub member_settings: Arc<MemberSettings>,
 }
 
 /// One of our addresses.

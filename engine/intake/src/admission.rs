@@ -6,22 +6,25 @@
 //! 3. never mailed: reversals, estimates, statements whose lines do not add up ([`crate::ReadStatement::not_mailable`]);
 //! 4. the key was accepted before: duplicate, or rejected as a conflict;
 //! 5. no address;
-//! 6. accepted; held where the contact data has the id under another name.
+//! 6. accepted; held where the contact data has the id under another name, on paper where it must not go by e-mail
+//!    ([`crate::addressing`]).
 //!
 //! Only accepted rows take their key: a row without an address can be handed in again with a better contact file.
 
+use crate::addressing::{self, Addressed, Addressing, MemberSettings, NoAddressRule};
 use crate::duplicates::{Binding, Day, KeyEntry, KeyIndex, KeyIndexError, Repeat};
-use crate::members::{Contacts, Join};
+use crate::members::Contacts;
 use crate::row::{InlineRecipient, ReadStatement, ReadTemplated};
-use crate::{Row, content, reason};
+use crate::{Row, content, presentation, reason};
 use model::limits::PAYLOAD_BYTES_MAX;
 use model::record::{Head, Intake};
 use model::reject::{Place, Reject};
 use model::stage::{Job, JobData, Payload};
 use model::state::{Disposition, HoldReason};
+use model::statement::Member;
 use model::{
-    BatchId, BundleId, Fingerprint, Mailbox, MoneySummary, Presentation, Private, Protection, Recipient, Stream, StreamName, TenantId,
-    Timestamp,
+    BatchId, BundleId, Fingerprint, Mailbox, MoneySummary, PaperReason, Presentation, Private, Protection, Recipient, Statement, Stream,
+    StreamName, TenantId, Timestamp,
 };
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -54,6 +57,8 @@ pub struct AdmissionSettings {
     pub file: String,
     /// How the keys of accepted rows come to bind.
     pub binding: Binding,
+    /// Who may read, how much is said, and what becomes of statements without an address.
+    pub members: Arc<MemberSettings>,
 }
 
 /// Admits the rows of one batch, and counts them.
@@ -69,7 +74,8 @@ pub struct Admission<S: Stream> {
 /// What became of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Admitted<S: Stream> {
-    /// A job, to be appended to the batch. Held from the start where `head.held` says so.
+    /// A job, to be appended to the batch. Held from the start where `head.held` says so, on paper from the start where
+    /// `head.presentation.paper` does.
     Job(Box<Job<S>>),
     /// No job.
     Not {
@@ -108,8 +114,13 @@ impl Refused {
     }
 }
 
-/// A row's recipient, or the reason to hold it.
-type Found = (Option<Recipient>, Option<HoldReason>);
+/// Where a row's message goes.
+struct Route {
+    recipient: Option<Recipient>,
+    held: Option<HoldReason>,
+    presentation: Presentation,
+    protection: Protection,
+}
 
 impl<S: Stream> Admission<S> {
     /// Admission to one batch. `contacts` is the contact file; rows that name their recipient need none.
@@ -135,7 +146,8 @@ impl<S: Stream> Admission<S> {
         };
         match admitted {
             Ok(job) => {
-                let reason = job.head.held.map(HoldReason::as_str);
+                let paper = job.head.presentation.paper.map(PaperReason::as_str);
+                let reason = job.head.held.map(HoldReason::as_str).or(paper);
                 self.intake.count(Disposition::Accepted, money, reason);
                 Ok(Admitted::Job(Box::new(job)))
             }
@@ -179,13 +191,43 @@ impl<S: Stream> Admission<S> {
         };
         let identity = self.entry(key, content);
         check_repeat(&identity, keys)?;
-        let (recipient, held) = match recipient {
-            Some(inline) => (Some(inline_recipient(inline, &statement.member.name)?), None),
-            None => joined(self.contacts.as_deref(), &statement.member, &also_known_as)?,
-        };
+        let route = self.route(&statement, &also_known_as, recipient)?;
         let money = statement.money();
         let payload = Payload::Statements(vec![statement]);
-        Ok(self.job(identity, place, money, payload, (recipient, held), keys, fingerprints))
+        Ok(self.job(identity, place, money, payload, route, keys, fingerprints))
+    }
+
+    fn route(&self, statement: &Statement, also_known_as: &[Member], inline: Option<InlineRecipient>) -> Result<Route, Refused> {
+        let settings = &self.settings;
+        let named = match inline {
+            None => None,
+            Some(inline) => match inline_recipient(inline, &statement.member.name) {
+                Ok(recipient) => Some(recipient),
+                Err(refused) if settings.members.no_address == NoAddressRule::HandBack => return Err(refused),
+                Err(_) => return Ok(self.on_paper(presentation::on_paper(PaperReason::AddressMissing))),
+            },
+        };
+        let addressing = Addressing { statement, also_known_as, named: named.as_ref(), at: settings.now };
+        match addressing::address(&addressing, self.contacts.as_deref(), &settings.members) {
+            Addressed::Send { recipient, presentation, protection } => {
+                // Never downgraded (invariant 7): a member can ask for more than the stream requires, not for less.
+                let protection = protection.map_or(settings.protection, |asked| asked.max(settings.protection));
+                Ok(Route { recipient: Some(recipient), held: None, presentation, protection })
+            }
+            Addressed::Paper(presentation) => Ok(self.on_paper(presentation)),
+            Addressed::Mismatch => Ok(Route { held: Some(HoldReason::MemberMismatch), ..self.on_paper(Presentation::default()) }),
+            Addressed::NoAddress(reason @ reason::CONTACT_MISSING) => {
+                Err(Refused::new(Disposition::NoAddress, reason, "a contact file, or a recipient in the row"))
+            }
+            Addressed::NoAddress(reason) => {
+                Err(Refused::new(Disposition::NoAddress, reason, "an address for the member in the contact file"))
+            }
+        }
+    }
+
+    /// Without a recipient nothing can leave by e-mail, whatever happens to the job.
+    fn on_paper(&self, presentation: Presentation) -> Route {
+        Route { recipient: None, held: None, presentation, protection: self.settings.protection }
     }
 
     fn admit_templated(&mut self, read: ReadTemplated, keys: &mut KeyIndex, fingerprints: &dyn Fingerprints) -> Result<Job<S>, Stopped> {
@@ -210,7 +252,9 @@ impl<S: Stream> Admission<S> {
         check_repeat(&identity, keys)?;
         let recipient = inline_recipient(recipient, &Private::default())?;
         let payload = Payload::Templated { template, variables, authorization };
-        Ok(self.job(identity, place, MoneySummary::default(), payload, (Some(recipient), None), keys, fingerprints))
+        let protection = self.settings.protection;
+        let route = Route { recipient: Some(recipient), held: None, presentation: Presentation::default(), protection };
+        Ok(self.job(identity, place, MoneySummary::default(), payload, route, keys, fingerprints))
     }
 
     fn entry(&self, key: Fingerprint, content: Fingerprint) -> KeyEntry {
@@ -225,11 +269,12 @@ impl<S: Stream> Admission<S> {
         place: Place,
         money: MoneySummary,
         payload: Payload,
-        (recipient, held): Found,
+        route: Route,
         keys: &mut KeyIndex,
         fingerprints: &dyn Fingerprints,
     ) -> Job<S> {
         let settings = &self.settings;
+        let Route { recipient, held, presentation, protection } = route;
         keys.reserve(&identity, settings.binding);
         let statements = match &payload {
             Payload::Statements(statements) => u16::try_from(statements.len()).unwrap_or(u16::MAX),
@@ -244,20 +289,17 @@ impl<S: Stream> Admission<S> {
             recipient: recipient.as_ref().map(|found| address_fingerprint(&found.mailbox, fingerprints)),
             destination: recipient.as_ref().map(|found| found.mailbox.destination().clone()),
             bundle: settings.bundle,
-            protection: settings.protection,
+            protection,
             priority: settings.priority,
             due: settings.now,
             deadline: settings.now + settings.lifetime,
             statements,
             money,
             held,
-            presentation: Presentation::default(),
+            presentation,
             supersedes: None,
         };
-        Job::new(
-            head,
-            JobData { recipient, payload, bundle: settings.bundle, protection: settings.protection, presentation: Presentation::default() },
-        )
+        Job::new(head, JobData { recipient, payload, bundle: settings.bundle, protection, presentation })
     }
 }
 
@@ -307,19 +349,4 @@ fn inline_recipient(inline: InlineRecipient, member_name: &Private) -> Result<Re
         language: None,
         on_behalf_of: false,
     })
-}
-
-fn joined(
-    contacts: Option<&Contacts>,
-    member: &model::statement::Member,
-    also_known_as: &[model::statement::Member],
-) -> Result<Found, Refused> {
-    let Some(contacts) = contacts else {
-        return Err(Refused::new(Disposition::NoAddress, reason::CONTACT_MISSING, "a contact file, or a recipient in the row"));
-    };
-    match contacts.join(member, also_known_as) {
-        Join::Found(recipient) => Ok((Some(recipient), None)),
-        Join::Mismatch(_) => Ok((None, Some(HoldReason::MemberMismatch))),
-        Join::NoAddress(reason) => Err(Refused::new(Disposition::NoAddress, reason, "an address for the member in the contact file")),
-    }
 }

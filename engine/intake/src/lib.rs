@@ -32,8 +32,10 @@
 //! # Ok::<(), model::reject::Refusal>(())
 //! ```
 
+pub mod addressing;
 pub mod admission;
 pub mod amount;
+pub mod authority;
 pub mod check;
 mod content;
 pub mod duplicates;
@@ -42,6 +44,7 @@ pub mod formats;
 pub mod gates;
 pub mod manifest;
 pub mod members;
+pub mod presentation;
 mod profile;
 pub mod reason;
 mod row;
@@ -49,8 +52,10 @@ mod validate;
 mod window;
 pub mod wrapping;
 
+pub use addressing::{Addressed, Addressing, MemberSettings, NoAddressRule};
 pub use admission::{Admission, AdmissionSettings, Admitted, Fingerprints};
 pub use amount::{Rounded, Rounding};
+pub use authority::{AuthoritySettings, ConsentRule};
 pub use check::StatementView;
 pub use duplicates::{
     Binding, Day, KeyEntry, KeyIndex, KeyIndexError, KeyIndexKeeper, KeyIndexSettings, Known, OpenedKeyIndex, RUN_KEYS_DEFAULT, Repeat,
@@ -60,6 +65,7 @@ pub use error::Undetected;
 pub use formats::{Format, Rows, detect, open};
 pub use manifest::{MANIFEST_BYTES_MAX, Manifest, Totals};
 pub use members::{Contacts, Join};
+pub use presentation::DetailSettings;
 pub use profile::InputProfile;
 pub use row::{InlineRecipient, ReadStatement, ReadTemplated, Row};
 pub use wrapping::{Wrapping, WrappingError, WrappingLimits};

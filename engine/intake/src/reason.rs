@@ -111,6 +111,10 @@ reasons! {
     ADDRESS_MISSING = "address_missing", "ask the member for an e-mail address, or send on paper";
     /// The address is not one that mail can go to.
     ADDRESS_MALFORMED = "address_malformed", "correct the address in the contact data";
+    /// The member's rows in the contact data hold on other days than today.
+    CONTACT_NOT_EFFECTIVE = "contact_not_effective", "ask for the member's present row; effective_from and effective_until leave today out";
+    /// A row about the member could not be understood: what it would have said is not known, so nothing is sent.
+    CONTACT_ROW_REJECTED = "contact_row_rejected", "correct the member's row in the contact file; `sealpost members check` names line and column";
     /// No written authorization (45 CFR 164.508).
     AUTHORIZATION_MISSING = "authorization_missing", "do not send it without the person's written authorization";
     // Held
@@ -178,6 +182,8 @@ reasons! {
     ROW_TOO_LONG = "row_too_long", "check the quotes of this row";
     /// A contact row with more fields than the header.
     COLUMN_COUNT_DIFFERS = "column_count_differs", "put quotes around fields that contain the delimiter";
+    /// A span of days that ends before it begins.
+    DATES_OUT_OF_ORDER = "dates_out_of_order", "correct the first or the last day of this span";
     /// A contact row without a member id.
     MEMBER_ID_MISSING = "member_id_missing", "state the member id";
     /// A contact row with neither a name nor a birth date: it could only be joined by id.

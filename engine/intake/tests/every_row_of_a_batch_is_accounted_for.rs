@@ -32,10 +32,11 @@ fn settings(batch: u64) -> AdmissionSettings {
         bundle: BundleId([7; 32]),
         protection: Protection::TlsVerified,
         lifetime: Duration::from_secs(72 * 3600),
-        now: Timestamp(1_000),
+        now: Timestamp(1_795_348_800_000),
         priority: 3,
         file: "batch.835".to_owned(),
         binding: Binding::WithBatch,
+        members: Arc::default(),
     }
 }
 
@@ -223,7 +224,8 @@ fn heads_carry_what_the_batch_and_the_row_say() {
     let Admitted::Job(job) = &admitted[0] else { panic!() };
     let head = &job.head;
     assert_eq!((head.batch, head.tenant, head.row, head.statements, head.priority), (BatchId::new(1, 9), TenantId(1), 1, 1, 3));
-    assert_eq!((head.due, head.deadline), (Timestamp(1_000), Timestamp(1_000 + 72 * 3_600_000)));
+    let now = Timestamp(1_795_348_800_000);
+    assert_eq!((head.due, head.deadline), (now, now + Duration::from_secs(72 * 3_600)));
     assert_eq!(head.destination.as_ref().unwrap().as_str(), "mail.example");
     assert_eq!((head.bundle, head.protection), (job.data.bundle, job.data.protection));
     assert_eq!(job.data.recipient.as_ref().unwrap().name, Private::from("Ada Example"));

@@ -211,6 +211,9 @@ impl Pass<'_> {
             return Ok(Some(Found::about_job(finding::REPEATED_HEAD, Some(id))));
         }
         let held = self.hold_word(head.held)?;
+        let paper =
+            head.presentation.paper.filter(|_| head.held.is_none()).map(|reason| self.words.number(self.connection, reason.as_str()));
+        let paper = paper.transpose()?;
         let destination = match &head.destination {
             Some(destination) => Some(self.words.number(self.connection, destination.as_str())?),
             None => None,
@@ -219,14 +222,14 @@ impl Pass<'_> {
             batch: head.batch,
             tenant: head.tenant.0,
             row: head.row,
-            state: if head.held.is_some() { State::Held } else { State::Queued },
+            state: head.first_state(),
             held,
             uncertain: false,
             statements: head.statements,
             money: head.money,
             destination,
             attempts: 0,
-            cause: held,
+            cause: held.or(paper),
             code: None,
             updated_at: standing.opened_at,
             is_new: true,

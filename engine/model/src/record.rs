@@ -124,6 +124,17 @@ pub struct Head {
     pub supersedes: Option<JobId>,
 }
 
+impl Head {
+    /// The state the job begins in: held where a person must look, on paper where it must not go by e-mail, else queued.
+    pub const fn first_state(&self) -> State {
+        match (self.held, self.presentation.paper) {
+            (Some(_), _) => State::Held,
+            (None, Some(_)) => State::ToPaper,
+            (None, None) => State::Queued,
+        }
+    }
+}
+
 /// Rows and money of one part of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Part {

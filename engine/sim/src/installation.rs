@@ -82,8 +82,13 @@ impl Installation {
         setup: Setup,
         sandbox: &Sandbox,
     ) -> Result<EngineSettings, InstallationError> {
-        let tenant =
-            TenantSettings { name: TENANT.to_owned(), bundle: Arc::clone(&self.bundle), signer: Arc::clone(&self.signer), members: None };
+        let tenant = TenantSettings {
+            name: TENANT.to_owned(),
+            bundle: Arc::clone(&self.bundle),
+            signer: Arc::clone(&self.signer),
+            members: None,
+            member_settings: Arc::default(),
+        };
         Ok(EngineSettings {
             node: 1,
             environment: Environment::Test { destinations: BTreeSet::new(), mailboxes: BTreeSet::new() },

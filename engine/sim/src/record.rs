@@ -119,7 +119,7 @@ impl RecordHistory {
             Record::BatchClose { batch, .. } => drop(self.closed.insert(batch)),
             Record::BatchOpen(_) | Record::BatchDiscard { .. } | Record::Operator(_) | Record::KeyDestroyed(_) | Record::Restored(_) => {}
             Record::Head(head) => {
-                let first = if head.held.is_some() { State::Held } else { State::Queued };
+                let first = head.first_state();
                 let history = JobHistory {
                     batch: head.batch,
                     row: head.row,

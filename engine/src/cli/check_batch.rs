@@ -88,6 +88,7 @@ fn settings(arguments: &Arguments, now: Timestamp) -> AdmissionSettings {
         priority: 1,
         file: crate::files::file_name(&arguments.file),
         binding: Binding::WithBatch,
+        members: Arc::default(),
     }
 }
 

@@ -49,7 +49,8 @@ fn findings(config: &crate::config::Config) -> Result<Vec<String>, Trouble> {
     let rules = config.rules().map_err(Trouble::usage)?;
     let of_shaping = shaping.validate().into_iter().map(|finding| format!("{}: {}", finding.place, finding.message));
     let of_rules = rules.validate().into_iter().map(|finding| format!("{}: {}", finding.place, finding.message));
-    Ok(of_shaping.chain(of_rules).collect())
+    let undecided = config.undecided_consents().map(|tenant| format!("tenants.{tenant}.consent: {}", crate::config::CONSENT_UNDECIDED));
+    Ok(of_shaping.chain(of_rules).chain(undecided).collect())
 }
 
 fn summary(config: &crate::config::Config, findings: &[String]) -> Value {

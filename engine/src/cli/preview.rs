@@ -6,9 +6,9 @@ use super::output::say;
 use super::{Exit, Outcome, Trouble, statements};
 use crate::config::{Config, Tenant};
 use clap::Args;
-use intake::{Contacts, Format, Join, Row, Rows};
+use intake::{Addressed, Addressing, Contacts, Format, Row, Rows, addressing};
 use model::stage::{JobData, Payload};
-use model::{Mailbox, Private, Recipient};
+use model::{Mailbox, Presentation, Private, Recipient};
 use render::Renderer;
 use std::fs::OpenOptions;
 use std::io::{IsTerminal, Write};
@@ -90,11 +90,12 @@ pub(super) fn write_messages(world: &World, request: &Request<'_>, rows: Rows<'_
         if read.not_mailable.is_some() {
             continue;
         }
-        let joined = request.contacts.map(|contacts| contacts.join(&read.statement.member, &read.also_known_as));
-        let recipient = match (&read.recipient, joined) {
-            (Some(inline), _) => inline_recipient(inline.email.reveal(), &read.statement.member.name),
-            (None, Some(Join::Found(recipient))) => Some(recipient),
-            (None, _) => None,
+        let named = read.recipient.as_ref().and_then(|inline| inline_recipient(inline.email.reveal(), &read.statement.member.name));
+        let addressing =
+            Addressing { statement: &read.statement, also_known_as: &read.also_known_as, named: named.as_ref(), at: world.wall() };
+        let (recipient, presentation) = match addressing::address(&addressing, request.contacts, &request.tenant.member_settings) {
+            Addressed::Send { recipient, presentation, .. } => (Some(recipient), presentation),
+            Addressed::Paper(_) | Addressed::NoAddress(_) | Addressed::Mismatch => (None, Presentation::default()),
         };
         let row_number = read.place.row;
         let data = JobData {
@@ -102,7 +103,7 @@ pub(super) fn write_messages(world: &World, request: &Request<'_>, rows: Rows<'_
             payload: Payload::Statements(vec![read.statement]),
             bundle: renderer.bundle(),
             protection: model::Protection::TlsVerified,
-            presentation: model::Presentation::default(),
+            presentation,
         };
         let preview = renderer.preview(&data, world.wall()).map_err(|error| Trouble::failed(format!("row {row_number}: {error}")))?;
         let stem = request.out.join(format!("{row_number:04}"));

@@ -12,6 +12,7 @@
 mod document;
 mod error;
 mod installation;
+mod members;
 mod place;
 mod pool;
 mod receivers;
@@ -109,6 +110,13 @@ impl Config {
         Self::read(ONE_OF_EACH, Path::new("-"), &|_| None).1
     }
 
+    /// Tenants in `live` for whom nobody decided whether a consent must be on file.
+    pub(crate) fn undecided_consents(&self) -> impl Iterator<Item = &str> {
+        let is_live = self.environment == Environment::Live;
+        let undecided = move |tenant: &&Tenant| is_live && tenant.member_settings.authority.consent == intake::ConsentRule::WhereStated;
+        self.tenants.iter().filter(undecided).map(|tenant| tenant.name.as_str())
+    }
+
     /// The folder of the sockets of `run`.
     pub fn sockets(&self) -> &Path {
         &self.paths.sockets
@@ -126,6 +134,9 @@ impl Config {
         (errors.map_or(Ok(config), Err), known)
     }
 }
+
+/// What to do about [`Config::undecided_consents`].
+pub(crate) const CONSENT_UNDECIDED: &str = "is \"where_stated\": contact data without a column of consents counts as consented; write \"required\" or \"not_required\" (29 CFR 2520.104b-1(c))";
 
 /// A text in which each kind of table with a chosen name stands once, so that all its keys are asked for.
 const ONE_OF_EACH: &str = "[tenants.x]\ndkim = [{}]\n[routes.x]\n[pools.x]\naddresses = [{}]\n";

@@ -2,6 +2,7 @@
 
 use super::document::Section;
 use super::place::Resolver;
+use intake::MemberSettings;
 use model::{Destination, Mailbox};
 use render::Identity;
 use seal::config::{DkimConfig, KeyFile};
@@ -25,6 +26,8 @@ pub struct Tenant {
     pub templates: Option<PathBuf>,
     /// Its contact file, for jobs that bring no recipient.
     pub members: Option<PathBuf>,
+    /// How its statements find their readers.
+    pub member_settings: MemberSettings,
     /// Its signing keys.
     pub dkim: DkimConfig,
 }
@@ -47,9 +50,10 @@ fn tenant(name: String, section: Section<'_>, places: &Resolver<'_>) -> Option<T
     let identity = identity(&name, &section);
     let templates = section.explained("templates", |typed| places.resolve(typed));
     let members = section.explained("members", |typed| places.resolve(typed));
+    let member_settings = super::members::members(&section);
     let dkim = dkim(&section, places, identity.as_ref().map(|identity| identity.from.destination()));
     section.finish();
-    Some(Tenant { name, identity: identity?, templates, members, dkim: dkim? })
+    Some(Tenant { name, identity: identity?, templates, members, member_settings, dkim: dkim? })
 }
 
 fn identity(name: &str, section: &Section<'_>) -> Option<Identity> {

@@ -1,54 +1,68 @@
-//! Contacts: whose address is it?
+//! Contacts: what is known about a person, and whose row it is.
 //!
 //! A contact file is CSV (comma, semicolon, tab or bar; quotes; byte order mark) or NDJSON with the same names:
-//! `member_id, name, given_name, family_name, birth_date, email`. Required are member_id, email, and name (whole or in parts) or birth date.
-//! Columns we do not know are passed over: eligibility exports have many.
+//! `member_id, name, given_name, family_name, birth_date, email`, and what decides who may be written to, about what and where
+//! ([`columns`]). Required are member_id, email, and name (whole or in parts) or birth date; the rest is there where it is stated.
+//! Columns we do not know are passed over, and named to the operator: eligibility exports have many.
 //!
 //! **The join** (invariant 13). A row is the member's when its id is equal *and*
-//! * both sides have a birth date: the dates agree, whatever the names;
+//! * both sides have a birth date: the dates agree, and no given names that differ stand against it (twins share id and birth date);
 //! * else: the names match (see [`names`]).
 //!
-//! Among several rows that are the member's, those that also agree in name go first (twins share id and birth date). If they still have
-//! different addresses, nobody guesses: `Mismatch("ambiguous")`. An id that is there under another name is a mismatch too, and
-//! a person has to look; an id that is not there is no address.
+//! No setting joins by the id alone. Among several rows that are the member's, those that also agree in name go first. What they say is for
+//! [`crate::authority`] to weigh. An id that is there under another name is a mismatch, and a person has to look; an id that is not
+//! there is no address.
 //!
 //! Rows lie packed in chunks of 1 MiB with eight bytes of index each: ten million rows take about 1 GB. They are wiped on drop.
 
+mod columns;
+mod contact;
 mod names;
+mod sharing;
 mod source;
 mod table;
 
+pub use columns::ColumnsSeen;
+pub use contact::{Authority, Consent, Contact, Kinds, Representative, Route, Span, Wish};
+
 use crate::error::{refuse, unreadable};
 use crate::reason;
-use jiff::civil::Date;
+use columns::ContactRow;
+use model::Mailbox;
 use model::limits::CONTACTS_MAX;
 use model::reject::{Place, Refusal, Reject};
 use model::statement::Member;
-use model::{Mailbox, Private, Recipient};
 use names::Name;
-use source::{ContactRow, Source};
+use sharing::Sharing;
+use source::Source;
 use std::io::{BufRead, Read};
-use table::{Entry, Table};
+use table::Table;
 
 /// Rejected rows kept with their place; further ones are counted only.
 const REJECTS_MAX: usize = 10_000;
+/// The bit of a version that says: these contacts came with one batch and are not what the tenant goes by.
+const ONE_OFF: u32 = 1 << 31;
 
-/// The contact data of a batch.
+/// The contact data of a batch, or of a tenant.
 pub struct Contacts {
     table: Table,
+    sharing: Sharing,
+    columns: ColumnsSeen,
     version: u32,
+    /// Rows of the table that only say that their person has a row which could not be understood.
+    damaged: usize,
     rejects: Vec<Reject>,
     rejected: u64,
 }
 
-/// What the contact data says about a member.
+/// What the contact data has about a member.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Join {
-    /// Exactly one address.
-    Found(Recipient),
-    /// Nobody to send to, with the reason: `member_unknown`, `address_missing`, `address_malformed`.
-    NoAddress(&'static str),
-    /// The id is there, but not this person, or two addresses are: `name_differs`, `birth_date_differs`, `ambiguous`. A person must look.
+pub enum Join<'t> {
+    /// The rows that are the member's; never empty.
+    Found(Vec<Contact<'t>>),
+    /// Nobody has the id.
+    Unknown,
+    /// The id is there, but not this person: `name_differs`, `birth_date_differs`. A person must look.
     Mismatch(&'static str),
 }
 
@@ -59,29 +73,59 @@ impl Contacts {
     /// [`Refusal`] where the file is empty, has no header that we understand, has too many rows or cannot be read.
     pub fn read(reader: impl BufRead, file_name: &str) -> Result<Self, Refusal> {
         let mut hashed = Hashed::new(reader);
-        let mut contacts = Self { table: Table::default(), version: 0, rejects: Vec::new(), rejected: 0 };
+        let mut contacts = Self {
+            table: Table::default(),
+            sharing: Sharing::default(),
+            columns: ColumnsSeen::default(),
+            version: 0,
+            damaged: 0,
+            rejects: Vec::new(),
+            rejected: 0,
+        };
         let mut source = Source::open(Box::new(&mut hashed), file_name)?;
         while let Some((line, row)) = source.next_row().map_err(|error| unreadable(file_name, &error))? {
-            let entry = row.and_then(|row| checked(&row).map(|birth_date| (row, birth_date)));
-            match entry {
-                Ok((row, birth_date)) => contacts.add(&row, birth_date, file_name)?,
+            match row {
+                Ok(row) => contacts.take(file_name, line, &row)?,
                 Err((reason, field)) => contacts.reject(file_name, line, reason, field),
             }
         }
+        contacts.columns = source.columns().clone();
         drop(source);
         contacts.version = hashed.version();
         contacts.table.finish();
+        contacts.sharing.finish();
         Ok(contacts)
+    }
+
+    /// The same, for one batch alone: its version says that the tenant does not go by it.
+    pub fn for_one_batch(mut self) -> Self {
+        self.version |= ONE_OFF;
+        self
+    }
+
+    /// Whether an address came from contacts that a batch brought along.
+    pub fn is_one_off(address_version: u32) -> bool {
+        address_version & ONE_OFF != 0
+    }
+
+    /// Which contact data it is; never 0, which says that a row named its recipient itself.
+    pub fn version(&self) -> u32 {
+        self.version
     }
 
     /// Rows in the table.
     pub fn len(&self) -> usize {
-        self.table.len()
+        self.table.len() - self.damaged
     }
 
     /// True where no row could be read.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// The columns that were read, and those that mean nothing here.
+    pub fn columns(&self) -> &ColumnsSeen {
+        &self.columns
     }
 
     /// Rows that were left out, with line and reason; the first 10,000.
@@ -94,41 +138,70 @@ impl Contacts {
         self.rejected
     }
 
-    /// The address of a member, who may also be known under corrected ids or names.
-    pub fn join(&self, member: &Member, also_known_as: &[Member]) -> Join {
+    /// Whether several members of the contact data have this address.
+    pub fn is_shared(&self, mailbox: &Mailbox) -> bool {
+        self.sharing.is_shared(&mailbox.reveal())
+    }
+
+    /// All rows that were understood, in no order that means anything.
+    pub fn iter(&self) -> impl Iterator<Item = Contact<'_>> {
+        self.table.iter().filter(|contact| !contact.is_damaged)
+    }
+
+    /// The rows of a member, who may also be known under corrected ids or names.
+    pub fn join(&self, member: &Member, also_known_as: &[Member]) -> Join<'_> {
         let mut found = Matches::default();
         for identity in std::iter::once(member).chain(also_known_as) {
             self.look(identity, &mut found);
         }
-        found.decide(self.version)
+        found.decide()
+    }
+
+    /// Every row with an id, whoever it is about: for an operator who looks, never for a message.
+    pub fn with_id(&self, id: &str) -> Vec<Contact<'_>> {
+        self.table.with_id(id).collect()
     }
 
     fn look<'t>(&'t self, identity: &Member, found: &mut Matches<'t>) {
         let wanted = Name::new(identity.given_name.reveal(), identity.family_name.reveal(), identity.name.reveal());
-        for entry in self.table.with_id(identity.id.reveal()) {
+        for contact in self.table.with_id(identity.id.reveal()) {
             found.id_known = true;
-            let names_match = || wanted.matches(&Name::new(entry.given_name, entry.family_name, entry.name));
-            match (identity.birth_date, entry.birth_date) {
+            let name = Name::new(contact.given_name, contact.family_name, contact.name);
+            match (identity.birth_date, contact.birth_date) {
                 (Some(ours), Some(theirs)) if ours != theirs => found.birth_date_differs = true,
-                (Some(_), Some(_)) => found.add(entry, names_match()),
-                _ if names_match() => found.add(entry, true),
+                (Some(_), Some(_)) if wanted.matches(&name) => found.by_name.push(contact),
+                (Some(_), Some(_)) if wanted.has_other_given_name(&name) => {}
+                (Some(_), Some(_)) => found.by_birth_date.push(contact),
+                _ if wanted.matches(&name) => found.by_name.push(contact),
                 _ => {}
             }
         }
     }
 
-    fn add(&mut self, row: &ContactRow<'_>, birth_date: Option<Date>, file: &str) -> Result<(), Refusal> {
+    fn take(&mut self, file: &str, line: u64, row: &ContactRow<'_>) -> Result<(), Refusal> {
+        match contact::checked(row) {
+            Ok(contact) => {
+                self.sharing.add(&contact);
+                self.add(&contact, file)
+            }
+            Err((reason, field)) => {
+                self.reject(file, line, reason, field);
+                match contact::damaged(row) {
+                    Some(contact) => {
+                        self.damaged += 1;
+                        self.add(&contact, file)
+                    }
+                    None => Ok(()),
+                }
+            }
+        }
+    }
+
+    fn add(&mut self, contact: &Contact<'_>, file: &str) -> Result<(), Refusal> {
         if self.table.len() >= CONTACTS_MAX {
             return Err(refuse(file, reason::TOO_MANY_CONTACTS, format!("expected at most {CONTACTS_MAX} rows")));
         }
-        self.table.add(&Entry {
-            id: &row.member_id,
-            name: &row.name,
-            given_name: &row.given_name,
-            family_name: &row.family_name,
-            email: &row.email,
-            birth_date,
-        });
+        self.table.add(contact);
         Ok(())
     }
 
@@ -136,7 +209,7 @@ impl Contacts {
         self.rejected += 1;
         if self.rejects.len() < REJECTS_MAX {
             let place = Place { row: 0, line: Some(line), segment: None, field: Some(field.to_owned()) };
-            let expected = source::expected(reason).to_owned();
+            let expected = contact::expected(reason, field).to_owned();
             let action = reason::action(reason).to_owned();
             self.rejects.push(Reject { file: file.to_owned(), place, reason: reason.to_owned(), expected, action });
         }
@@ -149,89 +222,28 @@ impl std::fmt::Debug for Contacts {
     }
 }
 
-/// What makes a row usable: an id, and something to tell the person by. Gives the birth date.
-fn checked(row: &ContactRow<'_>) -> Result<Option<Date>, (&'static str, &'static str)> {
-    if row.member_id.is_empty() {
-        return Err((reason::MEMBER_ID_MISSING, "member_id"));
-    }
-    for (text, field) in [
-        (&row.member_id, "member_id"),
-        (&row.name, "name"),
-        (&row.given_name, "given_name"),
-        (&row.family_name, "family_name"),
-        (&row.email, "email"),
-    ] {
-        crate::validate::check_text(text).map_err(|reason| (reason, field))?;
-    }
-    let birth_date = match row.birth_date.as_ref() {
-        "" => None,
-        text => Some(source::birth_date(text).ok_or((reason::DATE_MALFORMED, "birth_date"))?),
-    };
-    if birth_date.is_none() && row.name.is_empty() && row.given_name.is_empty() && row.family_name.is_empty() {
-        return Err((reason::NAME_AND_BIRTH_DATE_MISSING, "name"));
-    }
-    Ok(birth_date)
-}
-
 /// The rows that may be a member's.
 #[derive(Default)]
 struct Matches<'t> {
     id_known: bool,
     birth_date_differs: bool,
-    by_name: Vec<Entry<'t>>,
-    by_birth_date: Vec<Entry<'t>>,
+    by_name: Vec<Contact<'t>>,
+    by_birth_date: Vec<Contact<'t>>,
 }
 
 impl<'t> Matches<'t> {
-    fn add(&mut self, entry: Entry<'t>, name_matches: bool) {
-        if name_matches {
-            self.by_name.push(entry);
-        } else {
-            self.by_birth_date.push(entry);
-        }
-    }
-
-    fn decide(self, version: u32) -> Join {
+    fn decide(self) -> Join<'t> {
         let matching = if self.by_name.is_empty() { self.by_birth_date } else { self.by_name };
-        if matching.is_empty() {
-            return match (self.id_known, self.birth_date_differs) {
-                (false, _) => Join::NoAddress(reason::MEMBER_UNKNOWN),
-                (true, true) => Join::Mismatch("birth_date_differs"),
-                (true, false) => Join::Mismatch("name_differs"),
-            };
-        }
-        let mut chosen: Option<(Mailbox, Entry<'t>)> = None;
-        let mut malformed = false;
-        for entry in matching.into_iter().filter(|entry| !entry.email.is_empty()) {
-            let Ok(mailbox) = Mailbox::parse(entry.email) else {
-                malformed = true;
-                continue;
-            };
-            match &chosen {
-                Some((known, _)) if *known != mailbox => return Join::Mismatch("ambiguous"),
-                Some(_) => {}
-                None => chosen = Some((mailbox, entry)),
-            }
-        }
-        match chosen {
-            Some((mailbox, entry)) => {
-                Join::Found(Recipient { mailbox, name: shown_name(&entry), address_version: version, language: None, on_behalf_of: false })
-            }
-            None if malformed => Join::NoAddress(reason::ADDRESS_MALFORMED),
-            None => Join::NoAddress(reason::ADDRESS_MISSING),
+        match (matching.is_empty(), self.id_known, self.birth_date_differs) {
+            (false, _, _) => Join::Found(matching),
+            (true, false, _) => Join::Unknown,
+            (true, true, true) => Join::Mismatch("birth_date_differs"),
+            (true, true, false) => Join::Mismatch("name_differs"),
         }
     }
 }
 
-fn shown_name(entry: &Entry<'_>) -> Private {
-    if !entry.name.is_empty() {
-        return entry.name.into();
-    }
-    let parts = [entry.given_name, entry.family_name];
-    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ").into()
-}
-
-/// Passes a reader through and takes its SHA-256: the version of the contact data is its first four bytes.
+/// Passes a reader through and takes its SHA-256: the version of the contact data is 31 bits of it.
 struct Hashed<R> {
     reader: R,
     digest: aws_lc_rs::digest::Context,
@@ -245,7 +257,7 @@ impl<R> Hashed<R> {
     fn version(self) -> u32 {
         let digest = self.digest.finish();
         let start = digest.as_ref().first_chunk::<4>().expect("SHA-256 has 32 bytes");
-        u32::from_be_bytes(*start)
+        (u32::from_be_bytes(*start) & !ONE_OFF).max(1)
     }
 }
 
@@ -260,7 +272,9 @@ impl<R: Read> Read for Hashed<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use jiff::civil::date;
+    use crate::authority::{self, Asked, AuthoritySettings, Decision};
+    use jiff::civil::{Date, date};
+    use model::statement::StatementKind;
 
     fn contacts(text: &str) -> Contacts {
         Contacts::read(text.as_bytes(), "contacts.csv").unwrap()
@@ -270,11 +284,14 @@ mod tests {
         Member { id: id.into(), name: format!("{given} {family}").into(), given_name: given.into(), family_name: family.into(), birth_date }
     }
 
-    fn address(join: Join) -> String {
-        match join {
-            Join::Found(recipient) => recipient.mailbox.reveal(),
-            Join::NoAddress(reason) => format!("none: {reason}"),
-            Join::Mismatch(detail) => format!("mismatch: {detail}"),
+    /// Where an Explanation of Benefits of the member goes by default settings.
+    fn address(contacts: &Contacts, member: &Member, also_known_as: &[Member]) -> String {
+        let asked = Asked { member, also_known_as, kind: StatementKind::Eob, today: date(2026, 11, 22) };
+        match authority::decide(contacts, &asked, &AuthoritySettings::default()) {
+            Decision::Send(sending) => sending.recipient.mailbox.reveal(),
+            Decision::Paper(reason) => format!("paper: {reason}"),
+            Decision::NoAddress(reason) => format!("none: {reason}"),
+            Decision::Mismatch(detail) => format!("mismatch: {detail}"),
         }
     }
 
@@ -304,10 +321,10 @@ mod tests {
             (member("M4", "Di", "Mock", None), "none: address_malformed"),
             (member("M9", "Ada", "Example", day), "none: member_unknown"),
             (member("M5", "Eva", "Twin", Some(date(2001, 1, 1))), "eva@mail.example"),
-            (member("M5", "Ivo", "Twin", Some(date(2001, 1, 1))), "mismatch: ambiguous"),
+            (member("M5", "Ivo", "Twin", Some(date(2001, 1, 1))), "mismatch: name_differs"),
             (member("M6", "Flo", "Same", None), "flo@mail.example"),
         ] {
-            assert_eq!(address(contacts.join(&member, &[])), expected);
+            assert_eq!(address(&contacts, &member, &[]), expected);
         }
     }
 
@@ -315,17 +332,14 @@ mod tests {
     fn a_corrected_id_or_name_is_the_same_person() {
         let contacts = contacts(FILE);
         let read = member("OLD", "Ada", "Example", None);
-        assert_eq!(address(contacts.join(&read, &[member("M1", "Ada", "Example", None)])), "ada@mail.example");
+        assert_eq!(address(&contacts, &read, &[member("M1", "Ada", "Example", None)]), "ada@mail.example");
         let misspelt = member("M1", "Adda", "Exampel", None);
-        assert_eq!(address(contacts.join(&misspelt, &[member("M1", "Ada", "Example", None)])), "ada@mail.example");
+        assert_eq!(address(&contacts, &misspelt, &[member("M1", "Ada", "Example", None)]), "ada@mail.example");
     }
 
     #[test]
     fn the_version_follows_the_content() {
-        let version = |text: &str| match contacts(text).join(&member("M1", "Ada", "Example", None), &[]) {
-            Join::Found(recipient) => recipient.address_version,
-            other => panic!("{other:?}"),
-        };
+        let version = |text: &str| contacts(text).version();
         assert_eq!(version(FILE), version(FILE));
         assert_ne!(version(FILE), version(&FILE.replace("M9", "M8").replace("ben@", "bea@")));
     }

@@ -58,6 +58,31 @@ impl Name {
         }
     }
 
+    /// Whether one is certainly not the other by the given name: both are stated, and differ. Twins share id, birth date and family name;
+    /// who married has another family name and the given name of before.
+    pub(super) fn has_other_given_name(&self, other: &Self) -> bool {
+        if self.all.is_empty() || other.all.is_empty() {
+            return false;
+        }
+        let given_within = |parted: &Self, whole: &Self| {
+            let first = parted.given.first();
+            first.is_some_and(|first| whole.all.contains(first)) || whole.all.concat().contains(&parted.given.concat())
+        };
+        match (self.given.is_empty(), other.given.is_empty()) {
+            (false, false) => !same_given(&self.given, &other.given),
+            (false, true) => !given_within(self, other),
+            (true, false) => !given_within(other, self),
+            (true, true) => self.all.first() != other.all.first() && !same_ends(&self.all, &other.all),
+        }
+    }
+
+    /// All words in an order that does not depend on how the name is written.
+    pub(super) fn sorted_words(&self) -> Vec<String> {
+        let mut words = self.all.clone();
+        words.sort_unstable();
+        words
+    }
+
     fn is_parted(&self) -> bool {
         !self.given.is_empty() && !self.family.is_empty()
     }

@@ -3,6 +3,7 @@
 //! A row that does not end (a quote is open) is given up at the limit, and reading goes on at the line after its first: one bad
 //! quote costs one row and not the file.
 
+use super::columns::{self, Column, ColumnsSeen, ContactRow, column, rank};
 use crate::error::{Undetected, refuse, unreadable};
 use crate::formats::without_blanks;
 use crate::window::Window;
@@ -11,73 +12,16 @@ use jiff::civil::Date;
 use memchr::{memchr, memchr2};
 use model::limits::CONTACT_ROW_BYTES_MAX;
 use model::reject::Refusal;
+use serde_json::Value;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::io::{self, Read};
-
-/// The fields of a row, trimmed.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct ContactRow<'a> {
-    pub(super) member_id: Cow<'a, str>,
-    pub(super) name: Cow<'a, str>,
-    pub(super) given_name: Cow<'a, str>,
-    pub(super) family_name: Cow<'a, str>,
-    pub(super) birth_date: Cow<'a, str>,
-    pub(super) email: Cow<'a, str>,
-}
-
-/// A column or key that we know.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Column {
-    MemberId,
-    Name,
-    GivenName,
-    FamilyName,
-    BirthDate,
-    Email,
-}
-
-/// Names that mean a column, folded: lower case, letters and digits only.
-const ALIASES: [(&str, Column); 34] = [
-    ("memberid", Column::MemberId),
-    ("member", Column::MemberId),
-    ("membernumber", Column::MemberId),
-    ("memberno", Column::MemberId),
-    ("subscriberid", Column::MemberId),
-    ("id", Column::MemberId),
-    ("name", Column::Name),
-    ("fullname", Column::Name),
-    ("membername", Column::Name),
-    ("displayname", Column::Name),
-    ("givenname", Column::GivenName),
-    ("given", Column::GivenName),
-    ("firstname", Column::GivenName),
-    ("first", Column::GivenName),
-    ("memberfirstname", Column::GivenName),
-    ("forename", Column::GivenName),
-    ("familyname", Column::FamilyName),
-    ("family", Column::FamilyName),
-    ("lastname", Column::FamilyName),
-    ("last", Column::FamilyName),
-    ("memberlastname", Column::FamilyName),
-    ("surname", Column::FamilyName),
-    ("birthdate", Column::BirthDate),
-    ("dateofbirth", Column::BirthDate),
-    ("dob", Column::BirthDate),
-    ("memberdob", Column::BirthDate),
-    ("birthday", Column::BirthDate),
-    ("born", Column::BirthDate),
-    ("email", Column::Email),
-    ("emailaddress", Column::Email),
-    ("mail", Column::Email),
-    ("memberemail", Column::Email),
-    ("mailaddress", Column::Email),
-    ("primaryemail", Column::Email),
-];
 
 /// A file of contact rows.
 pub(super) struct Source<'r> {
     window: Window<'r>,
     layout: Layout,
+    columns: ColumnsSeen,
     line: u64,
     taken: usize,
 }
@@ -93,7 +37,13 @@ type Found<'a> = (u64, Result<ContactRow<'a>, (&'static str, &'static str)>);
 impl<'r> Source<'r> {
     /// Reads the header, or finds that the rows are JSON objects.
     pub(super) fn open(reader: Box<dyn Read + 'r>, file: &str) -> Result<Self, Refusal> {
-        let mut source = Self { window: Window::new(reader, 2 * CONTACT_ROW_BYTES_MAX), layout: Layout::Objects, line: 0, taken: 0 };
+        let mut source = Self {
+            window: Window::new(reader, 2 * CONTACT_ROW_BYTES_MAX),
+            layout: Layout::Objects,
+            columns: ColumnsSeen::default(),
+            line: 0,
+            taken: 0,
+        };
         source.window.ensure(4).map_err(|error| unreadable(file, &error))?;
         if source.window.bytes().starts_with(&[0xff, 0xfe]) || source.window.bytes().starts_with(&[0xfe, 0xff]) {
             return Err(Undetected::Utf16.refusal(file));
@@ -111,7 +61,7 @@ impl<'r> Source<'r> {
             return Ok(source);
         }
         let delimiter = delimiter_of(&header);
-        let columns = columns_of(&header, delimiter);
+        let columns = columns_of(&header, delimiter, &mut source.columns);
         let has = |column| columns.contains(&Some(column));
         let tells_person = has(Column::Name) || (has(Column::GivenName) && has(Column::FamilyName)) || has(Column::BirthDate);
         if !has(Column::MemberId) || !has(Column::Email) || !tells_person {
@@ -120,6 +70,11 @@ impl<'r> Source<'r> {
         }
         source.layout = Layout::Delimited { delimiter, columns };
         Ok(source)
+    }
+
+    /// The columns or keys seen so far.
+    pub(super) fn columns(&self) -> &ColumnsSeen {
+        &self.columns
     }
 
     /// The next row that is not blank.
@@ -133,7 +88,7 @@ impl<'r> Source<'r> {
         let record = without_line_end(&self.window.bytes()[..length]);
         let row = match &self.layout {
             Layout::Delimited { delimiter, columns } => delimited(record, *delimiter, columns),
-            Layout::Objects => object(record),
+            Layout::Objects => object(record, &mut self.columns),
         };
         Ok(Some((line, row)))
     }
@@ -204,22 +159,8 @@ impl<'r> Source<'r> {
     }
 }
 
-/// What a reason of a rejected row asks for.
-pub(super) fn expected(reason: &str) -> &'static str {
-    match reason {
-        reason::ROW_TOO_LONG => "a row of at most 64 KiB",
-        reason::COLUMN_COUNT_DIFFERS => "as many fields as the header has",
-        reason::MEMBER_ID_MISSING => "a member id",
-        reason::NAME_AND_BIRTH_DATE_MISSING => "a name or a birth date",
-        reason::DATE_MALFORMED => "a birth date CCYY-MM-DD, CCYYMMDD or MM/DD/CCYY",
-        reason::TEXT_NOT_UTF8 => "UTF-8",
-        reason::JSON_INVALID => "one JSON object a line, its values texts",
-        _ => "texts of at most 1,000 bytes without control characters",
-    }
-}
-
 /// `CCYY-MM-DD`, `CCYYMMDD` or, as American exports write it, `MM/DD/CCYY`.
-pub(super) fn birth_date(text: &str) -> Option<Date> {
+pub(super) fn civil_date(text: &str) -> Option<Date> {
     let bytes = text.as_bytes();
     validate::iso_date(bytes).or_else(|| validate::compact_date(bytes)).or_else(|| {
         let mut parts = bytes.split(|byte| *byte == b'/');
@@ -267,20 +208,19 @@ fn delimiter_of(header: &[u8]) -> u8 {
     *b"|\t;,".iter().max_by_key(|delimiter| known(**delimiter)).expect("there are four to choose from")
 }
 
-/// The columns of a header. Where two names mean the same column (`id` and `member_id`), the one that stands first in [`ALIASES`] is it.
-fn columns_of(header: &[u8], delimiter: u8) -> Vec<Option<Column>> {
-    let ranks: Vec<Option<usize>> = fields(header, delimiter).into_iter().map(|name| alias(&name.ok()?)).collect();
-    let is_best = |rank: usize| !ranks.iter().flatten().any(|other| *other < rank && ALIASES[*other].1 == ALIASES[rank].1);
-    ranks.iter().map(|rank| rank.filter(|rank| is_best(*rank)).map(|rank| ALIASES[rank].1)).collect()
-}
-
-fn alias(name: &str) -> Option<usize> {
-    let folded: String = name.chars().filter(|character| character.is_ascii_alphanumeric()).map(|c| c.to_ascii_lowercase()).collect();
-    ALIASES.iter().position(|(alias, _)| *alias == folded)
-}
-
-fn column(name: &str) -> Option<Column> {
-    alias(name).map(|rank| ALIASES[rank].1)
+/// The columns of a header. Where two names mean the same column (`id` and `member_id`), the plainer one is it.
+fn columns_of(header: &[u8], delimiter: u8, seen: &mut ColumnsSeen) -> Vec<Option<Column>> {
+    let names = fields(header, delimiter);
+    let ranks: Vec<Option<usize>> = names.iter().map(|name| rank(name.as_ref().ok()?)).collect();
+    let is_best = |rank: usize| !ranks.iter().flatten().any(|other| *other < rank && columns::of_rank(*other) == columns::of_rank(rank));
+    let columns: Vec<Option<Column>> = ranks.iter().map(|rank| rank.filter(|rank| is_best(*rank)).map(columns::of_rank)).collect();
+    for (name, column) in names.iter().zip(&columns) {
+        match column {
+            Some(column) => seen.note(*column),
+            None => seen.pass_over(name.as_deref().unwrap_or("?")),
+        }
+    }
+    columns
 }
 
 /// The fields of a record, unquoted and trimmed (RFC 4180 section 2).
@@ -344,51 +284,49 @@ fn delimited<'a>(record: &'a [u8], delimiter: u8, columns: &[Option<Column>]) ->
     Ok(row)
 }
 
-fn object(record: &[u8]) -> Result<ContactRow<'_>, (&'static str, &'static str)> {
+fn object(record: &[u8], seen: &mut ColumnsSeen) -> Result<ContactRow<'static>, (&'static str, &'static str)> {
     let text = std::str::from_utf8(record).map_err(|_| (reason::TEXT_NOT_UTF8, "row"))?;
-    let values: std::collections::BTreeMap<String, serde_json::Value> =
-        serde_json::from_str(text).map_err(|_| (reason::JSON_INVALID, "row"))?;
-    let mut known: Vec<(usize, serde_json::Value)> =
-        values.into_iter().filter_map(|(name, value)| alias(&name).map(|rank| (rank, value))).collect();
+    let values: BTreeMap<String, Value> = serde_json::from_str(text).map_err(|_| (reason::JSON_INVALID, "row"))?;
+    let mut known = Vec::new();
+    for (name, value) in values {
+        match (rank(&name), value) {
+            // `"consent": {"given_on": …}` is `consent_given_on`.
+            (_, Value::Object(parts)) => {
+                for (part, value) in parts {
+                    let name = format!("{name}_{part}");
+                    match rank(&name) {
+                        Some(rank) => known.push((rank, value)),
+                        None => seen.pass_over(&name),
+                    }
+                }
+            }
+            (Some(rank), value) => known.push((rank, value)),
+            (None, _) => seen.pass_over(&name),
+        }
+    }
     // The plainest name of a column last, so that it stays.
-    known.sort_unstable_by_key(|(rank, _)| std::cmp::Reverse(*rank));
+    known.sort_by_key(|(rank, _)| std::cmp::Reverse(*rank));
     let mut row = ContactRow::default();
     for (rank, value) in known {
-        let column = ALIASES[rank].1;
+        let column = columns::of_rank(rank);
+        seen.note(column);
         match value {
-            serde_json::Value::Null => {}
-            serde_json::Value::String(text) => row.set(column, Cow::Owned(text.trim().to_owned())),
+            Value::Null => {}
+            Value::String(text) => row.set(column, Cow::Owned(text.trim().to_owned())),
+            Value::Bool(yes) if column == Column::ConsentKinds => row.set(column, Cow::Borrowed(if yes { "yes" } else { "no" })),
+            Value::Array(words) if column == Column::ConsentKinds => row.set(column, Cow::Owned(list(&words)?)),
             _ => return Err((reason::JSON_INVALID, column.name())),
         }
     }
     Ok(row)
 }
 
-impl Column {
-    fn name(self) -> &'static str {
-        match self {
-            Self::MemberId => "member_id",
-            Self::Name => "name",
-            Self::GivenName => "given_name",
-            Self::FamilyName => "family_name",
-            Self::BirthDate => "birth_date",
-            Self::Email => "email",
-        }
-    }
-}
-
-impl<'a> ContactRow<'a> {
-    fn set(&mut self, column: Column, text: Cow<'a, str>) {
-        let field = match column {
-            Column::MemberId => &mut self.member_id,
-            Column::Name => &mut self.name,
-            Column::GivenName => &mut self.given_name,
-            Column::FamilyName => &mut self.family_name,
-            Column::BirthDate => &mut self.birth_date,
-            Column::Email => &mut self.email,
-        };
-        *field = text;
-    }
+/// `["eob", "bill"]` as a list of words.
+fn list(words: &[Value]) -> Result<String, (&'static str, &'static str)> {
+    let texts: Option<Vec<&str>> = words.iter().map(Value::as_str).collect();
+    let texts = texts.ok_or((reason::JSON_INVALID, Column::ConsentKinds.name()))?;
+    // An empty list is a word: nothing was consented to.
+    Ok(if texts.is_empty() { "none".to_owned() } else { texts.join(" ") })
 }
 
 #[cfg(test)]
@@ -477,10 +415,10 @@ mod tests {
     #[test]
     fn birth_dates_in_three_forms() {
         for text in ["1990-02-28", "19900228", "02/28/1990", "2/28/1990"] {
-            assert_eq!(birth_date(text), Some(Date::constant(1990, 2, 28)), "{text}");
+            assert_eq!(civil_date(text), Some(Date::constant(1990, 2, 28)), "{text}");
         }
         for text in ["28/02/1990", "02/30/1990", "2/28/90", "1990", "02/28/1990/1"] {
-            assert_eq!(birth_date(text), None, "{text}");
+            assert_eq!(civil_date(text), None, "{text}");
         }
     }
 

@@ -202,7 +202,7 @@ pub(crate) struct JobStanding {
 impl JobStanding {
     pub(crate) fn begin(locator: Locator, head: Head) -> Self {
         Self {
-            state: if head.held.is_some() { State::Held } else { State::Queued },
+            state: head.first_state(),
             held: head.held,
             attempts: 0,
             message: MessageVersion(0),
