@@ -115,12 +115,14 @@ impl Phase {
     }
 }
 
-/// How many calls of each kind the busiest thread of a calm life makes: strace counts by thread.
+/// How many calls of one kind the busiest threads of a calm life make: strace counts by thread.
 #[derive(Debug, Default, Clone, Copy)]
 struct Calls {
-    /// Before the first connection.
+    /// Before the first connection, by the thread that makes most then.
     before: u64,
-    /// Behind it.
+    /// The thread that makes most behind it: how many it has made by then.
+    by_then: u64,
+    /// And how many it makes behind it.
     after: u64,
 }
 
@@ -252,14 +254,14 @@ impl Story {
             _ => CALLS.into_iter().filter(|call| *call != "unlink" && !READING.contains(call)).collect(),
         };
         let range = |call: &str| {
-            let Calls { before, after } = calls.get(call).copied().unwrap_or_default();
+            let Calls { before, by_then, after } = calls.get(call).copied().unwrap_or_default();
             match phase {
                 // A life without strace on each call makes fewer of them before it connects.
                 Phase::Intake => (0, before / 3),
                 Phase::Commit => (before.saturating_sub(2), before),
-                Phase::Reclaim => (0, before + after),
+                Phase::Reclaim => (0, before.max(by_then + after)),
                 // The later calls come only where this life makes as many as the calm one did.
-                _ => (before, before + after.div_ceil(2)),
+                _ => (by_then, by_then + after.div_ceil(2)),
             }
         };
         let possible: Vec<&str> = kinds.into_iter().filter(|call| range(call).1 > range(call).0).collect();
@@ -367,21 +369,22 @@ fn told(ended: &Ended) -> Value {
 
 /// From what strace wrote: thread, call.
 fn busiest(log: &str) -> CallsByName {
-    let mut by_thread: BTreeMap<(&str, &str), Calls> = BTreeMap::new();
+    let mut by_thread: BTreeMap<(&str, &str), (u64, u64)> = BTreeMap::new();
     let mut is_connected = false;
     for line in log.lines() {
         is_connected |= is_connect(line);
         let mut words = line.split_whitespace();
         let (Some(thread), Some(call)) = (words.next(), words.next().and_then(|call| call.split('(').next())) else { continue };
         let Some(name) = CALLS.into_iter().find(|name| *name == call) else { continue };
-        let calls = by_thread.entry((thread, name)).or_default();
-        *if is_connected { &mut calls.after } else { &mut calls.before } += 1;
+        let (before, after) = by_thread.entry((thread, name)).or_default();
+        *if is_connected { after } else { before } += 1;
     }
     let mut busiest = CallsByName::new();
-    for ((_, name), calls) in by_thread {
+    for ((_, name), (before, after)) in by_thread {
         let most = busiest.entry(name.to_owned()).or_default();
-        if calls.before + calls.after > most.before + most.after {
-            *most = calls;
+        most.before = most.before.max(before);
+        if after > most.after {
+            (most.by_then, most.after) = (before, after);
         }
     }
     assert!(busiest.values().any(|calls| calls.before > 4) && busiest.values().any(|calls| calls.after > 4), "{busiest:?}");
