@@ -60,6 +60,7 @@ impl Config {
                 index: self.paths.index,
                 ledger: Some(self.paths.ledger),
                 results: Some(self.paths.results),
+                gates: Some(self.paths.gates),
                 sockets: self.paths.sockets,
             },
             environment: self.environment,
@@ -148,6 +149,7 @@ fn tenant(tenant: &Tenant) -> Result<TenantSettings, AssemblyError> {
         signer: Arc::new(signer),
         members: tenant.members.clone(),
         member_settings: Arc::new(tenant.member_settings.clone()),
+        gates: Arc::new(tenant.gates.clone()),
     })
 }
 

@@ -223,7 +223,8 @@ async fn send(engine: &Engine, file: FileRequest, deadline: Option<Duration>, an
     let _ = answers.send(Answer::Accepted { batch: batch.to_string(), resumed: accepted.resumed, findings: accepted.findings }).await;
     loop {
         let progress = engine.progress(batch);
-        let is_over = progress.active() == 0;
+        // A gate holds it: there is nothing to follow before somebody decides.
+        let is_over = progress.active() == 0 || accepted.held;
         let is_late = deadline.is_some_and(|deadline| world.monotonic() - started >= deadline);
         if is_over || is_late || engine.is_stopping() {
             break;
@@ -277,6 +278,9 @@ async fn report(engine: &Engine, batch: BatchId, stream: StreamName, elapsed_ms:
                 Ok(mut report) => {
                     // `closed` in the ledger is the closing frame, which follows this report; here it says that nothing is active.
                     report["closed"] = (engine.progress(batch).active() == 0).into();
+                    if let Some(found) = engine.gates().found(batch) {
+                        report["gates"] = serde_json::json!({ "held": found.held, "canary": found.canary, "findings": found.findings });
+                    }
                     Answer::Report { stream, report, needs_a_person, environment: engine.environment().to_owned(), elapsed_ms }
                 }
                 Err(error) => failed(error),

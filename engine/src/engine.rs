@@ -8,11 +8,13 @@ use crate::accounts::Accounts;
 use crate::control::Progress;
 use crate::door::RollingBatch;
 use crate::files::{self, FileRequest};
+use crate::gating::{Door, GateFolder};
 use crate::memory;
 use crate::pipeline::{self, Common, Past, Pipeline, StartError};
 use crate::projection::ProjectionError;
 use crate::restoration;
 use crate::settings::{EngineSettings, TenantSettings};
+use crate::source::Source;
 use crate::stages::StageTimes;
 use futures_util::future::Either;
 use intake::{Contacts, KeyIndexError};
@@ -136,6 +138,8 @@ pub struct Accepted {
     pub resumed: bool,
     /// Damage of the file that belongs to no row (counts that do not fit, an envelope without end); each stands in the reject file.
     pub findings: u64,
+    /// A gate holds it: nothing leaves before somebody releases it.
+    pub held: bool,
 }
 
 /// A tenant as the doors use it.
@@ -166,6 +170,7 @@ pub struct Engine {
     accounts: Accounts,
     times: Arc<StageTimes>,
     results: Option<PathBuf>,
+    gates: GateFolder,
     /// Folders of the journals and of the key ring.
     kept_in: (PathBuf, PathBuf),
     sockets: PathBuf,
@@ -241,6 +246,7 @@ impl Engine {
             marketing.ready().await?;
         }
         memory::give_back_soon(&world);
+        let (common_world, keys_of_gates) = (world.clone(), keys.clone());
         Ok(Self {
             world,
             keys,
@@ -249,6 +255,7 @@ impl Engine {
             accounts: common.accounts,
             times: common.times,
             results: settings.places.results,
+            gates: GateFolder::new(common_world, keys_of_gates, settings.places.gates),
             kept_in: (settings.places.journal, settings.places.key_ring),
             sockets: settings.places.sockets,
             environment,
@@ -297,15 +304,35 @@ impl Engine {
     /// # Errors
     /// [`AcceptError`]; then nothing of the file was accepted.
     pub async fn accept_file(&self, request: FileRequest) -> Result<Accepted, AcceptError> {
+        let source = Source::open(&request.path)?;
+        self.accept_source(request, source, Door::Command, self.results.clone()).await
+    }
+
+    /// Accepts an open file; rejects and receipt go into `results`.
+    pub(crate) async fn accept_source(
+        &self,
+        request: FileRequest,
+        source: Source,
+        door: Door,
+        results: Option<PathBuf>,
+    ) -> Result<Accepted, AcceptError> {
         match (request.stream, &self.marketing) {
-            (StreamName::Transactional, _) => self.accept_into(&self.transactional, request).await,
-            (StreamName::Marketing, Some(pipeline)) => self.accept_into(pipeline, request).await,
+            (StreamName::Transactional, _) => self.accept_into(&self.transactional, request, source, door, results).await,
+            (StreamName::Marketing, Some(pipeline)) => self.accept_into(pipeline, request, source, door, results).await,
             (StreamName::Marketing, None) => Err(no_marketing()),
         }
     }
 
-    async fn accept_into<S: Stream>(&self, pipeline: &Pipeline<S>, request: FileRequest) -> Result<Accepted, AcceptError> {
+    async fn accept_into<S: Stream>(
+        &self,
+        pipeline: &Pipeline<S>,
+        request: FileRequest,
+        source: Source,
+        door: Door,
+        results: Option<PathBuf>,
+    ) -> Result<Accepted, AcceptError> {
         let tenant = self.tenant(&request.tenant)?.clone();
+        let gates = self.gates.keeper(tenant.id, S::NAME, Arc::clone(&tenant.settings.gates), door);
         let context = files::FileContext {
             world: self.world.clone(),
             journal: pipeline.journal.clone(),
@@ -316,12 +343,13 @@ impl Engine {
             settings: Arc::clone(&pipeline.settings),
             shard: pipeline.shard.clone(),
             accounts: self.accounts.clone(),
-            results: self.results.clone(),
+            results,
             environment: self.environment,
+            gates,
         };
         let (reply, answer) = world::channel::oneshot();
         let thread = self.world.spawn_thread(&format!("intake-{}", S::NAME), move || async move {
-            let _ = reply.send(files::accept(context, request).await);
+            let _ = reply.send(files::accept(context, request, source).await);
         });
         let accepted = answer.await.ok_or(AcceptError::Stopped)?;
         let _ = thread.join().await;
@@ -410,6 +438,11 @@ impl Engine {
         let action = OperatorAction { batch, verb, at: self.world.wall(), by, reason };
         let key = FrameKey { job: None, message: MessageVersion(0), attempt: 0 };
         pipeline.journal.record(key, Record::Operator(action)).await?.await?;
+        match verb {
+            BatchVerb::Release => self.gates.released(batch),
+            BatchVerb::Cancel => self.gates.forget(batch),
+            BatchVerb::Hold => {}
+        }
         Ok(pipeline.order(batch, verb).await)
     }
 
@@ -493,6 +526,10 @@ impl Engine {
         (&self.kept_in.0, &self.kept_in.1)
     }
 
+    pub(crate) fn gates(&self) -> &GateFolder {
+        &self.gates
+    }
+
     pub(crate) fn keys(&self) -> &KeyRing {
         &self.keys
     }
@@ -526,7 +563,14 @@ async fn batches_of<S: Stream>(pipeline: &Pipeline<S>) -> Result<Vec<serde_json:
 
 fn make_folders(world: &World, settings: &EngineSettings) -> Result<(), EngineError> {
     let places = &settings.places;
-    let folders = [Some(&places.journal), Some(&places.key_ring), Some(&places.index), places.ledger.as_ref(), places.results.as_ref()];
+    let folders = [
+        Some(&places.journal),
+        Some(&places.key_ring),
+        Some(&places.index),
+        places.ledger.as_ref(),
+        places.results.as_ref(),
+        places.gates.as_ref(),
+    ];
     for path in folders.into_iter().flatten() {
         world.disk().create_dir_all(path).map_err(|error| EngineError::Folder { path: path.clone(), error })?;
     }

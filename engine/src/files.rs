@@ -5,27 +5,31 @@
 //! opened under: a file that changes under our hands is refused. The same file handed in again while its batch is not
 //! closed is that batch, not a second one.
 
-use crate::accounts::Accounts;
+use crate::accounts::{Accounts, BatchProgress};
 use crate::engine::{AcceptError, Accepted, KnownBatch, KnownBatches, Tenant, lock};
+use crate::gating::{GateKeeper, Verdict};
 use crate::plants::Misassembly;
 use crate::receipts::Receipt;
 use crate::rejects::RejectFile;
 use crate::repeats::Repeats;
 use crate::settings::DeliverySettings;
-use crate::shard::{Arrival, ToShard};
-use aws_lc_rs::digest::{Context, SHA256};
-use intake::{Admission, AdmissionSettings, Admitted, Binding, Contacts, Fingerprints, Format, InputProfile};
+use crate::shard::{Arrival, Order, ToShard};
+pub(crate) use crate::source::file_name;
+use crate::source::{Source, finished, unreadable};
+use intake::gates::{ContactsSeen, Pairs, Present, Subject};
+use intake::{
+    Admission, AdmissionSettings, Admitted, Binding, Contacts, Fingerprints, Format, InputProfile, MANIFEST_BYTES_MAX, Manifest, Row,
+};
 use journal::{CommittedJobs, Journal, JournalError, KeyError, KeyRing};
-use model::record::{BatchCommit, BatchOpen};
+use model::record::{BatchCommit, BatchOpen, BatchVerb, Head};
 use model::reject::Refusal;
+use model::stage::JournaledJob;
 use model::state::Disposition;
-use model::{BatchId, Fingerprint, MoneySummary, State, Stream, StreamName, TenantId, Timestamp};
+use model::{BatchId, Fingerprint, Mailbox, MoneySummary, State, Stream, StreamName, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
-use std::cell::RefCell;
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use world::channel::Sender;
@@ -40,6 +44,10 @@ const READ_BYTES: usize = 256 * 1024;
 const PRIORITY: u8 = 1;
 /// Jobs that travel to the shard at once.
 const ARRIVALS_CHUNK: usize = 1024;
+
+/// How long the first messages of a batch may take before the rest is held regardless.
+const CANARY_WAIT_MAX: Duration = Duration::from_secs(60);
+const CANARY_LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Of so many rows one is dropped, where the simulator asks for it.
 const DROPPED_OF: u64 = 50;
@@ -57,6 +65,9 @@ pub struct FileRequest {
     pub tenant: Option<String>,
     /// Its stream.
     pub stream: StreamName,
+    /// What the file must come to ([`intake::Manifest`]).
+    #[serde(default)]
+    pub manifest: Option<PathBuf>,
 }
 
 /// What the file door works with.
@@ -73,6 +84,7 @@ pub(crate) struct FileContext<S: Stream> {
     pub(crate) results: Option<PathBuf>,
     /// `test` or `live`, for the receipt.
     pub(crate) environment: &'static str,
+    pub(crate) gates: GateKeeper,
 }
 
 /// The tenant's index key, as intake asks for it.
@@ -96,17 +108,19 @@ impl Fingerprints for TenantFingerprints {
 }
 
 /// Accepts a file whole, or not at all.
-pub(crate) async fn accept<S: Stream>(context: FileContext<S>, request: FileRequest) -> Result<Accepted, AcceptError> {
-    let hash = hash_of(&request.path)?;
+pub(crate) async fn accept<S: Stream>(context: FileContext<S>, request: FileRequest, source: Source) -> Result<Accepted, AcceptError> {
+    let hash = source.sha256()?;
     if let Some(batch) = unfinished(&context, hash) {
-        return Ok(Accepted { batch, resumed: true, findings: 0 });
+        return Ok(Accepted { batch, resumed: true, findings: 0, held: false });
     }
+    let manifest = manifest(&request)?;
+    manifest.check_before(&source.name(), &hash, context.world.wall())?;
     let format =
         request.format.as_deref().map(str::parse::<Format>).transpose().map_err(|error| AcceptError::Unknown(error.to_string()))?;
     let contacts = contacts(&request, &context.tenant)?;
-    let (reader, hashing) = hashing_reader(&request.path)?;
+    let (reader, hashing) = source.hashing_reader();
     let profile = InputProfile { format, ..InputProfile::default() };
-    let mut rows = intake::open(&profile, &file_name(&request.path), reader)?;
+    let mut rows = intake::open(&profile, &source.name(), Box::new(reader))?;
     let batch = context.journal.new_batch_id();
     let now = context.world.wall();
     context
@@ -121,11 +135,12 @@ pub(crate) async fn accept<S: Stream>(context: FileContext<S>, request: FileRequ
             rolling: false,
         })
         .await?;
-    let read = read_rows(&context, &request, batch, &mut rows, contacts).await;
-    let unchanged = hashing.borrow().clone().finish().as_ref() == hash;
-    let commit = match read {
-        Ok(commit) if unchanged => commit,
-        Ok(_) => return Err(give_up(&context, batch, changed(&request.path).into()).await),
+    let file = OpenFile { name: source.name(), batch, manifest, contacts };
+    let read = read_rows(&context, file, &mut rows).await;
+    let unchanged = finished(&hashing) == hash;
+    let (commit, verdict, pairs) = match read {
+        Ok(read) if unchanged => read,
+        Ok(_) => return Err(give_up(&context, batch, changed(source.path()).into()).await),
         Err(error) => return Err(give_up(&context, batch, error).await),
     };
     let jobs = match context.journal.commit(commit.clone()).await {
@@ -135,29 +150,39 @@ pub(crate) async fn accept<S: Stream>(context: FileContext<S>, request: FileRequ
     context.repeats.lock().commit(batch);
     let known = KnownBatch { stream: S::NAME, tenant: context.tenant.id, file_sha256: Some(hash), closed: false };
     lock(&context.known).insert(batch, known);
+    context.gates.committed(batch, &verdict, &pairs, context.results.as_deref());
     if let Some(results) = &context.results {
-        let file = file_name(&request.path);
+        let file = source.name();
         Receipt { file: &file, sha256: hash, environment: context.environment, commit: &commit }.write(&context.world, results);
     }
-    hand_over_all(&context, batch, jobs).await;
-    Ok(Accepted { batch, resumed: false, findings: rows.findings_count() })
+    hand_over_all(&context, batch, jobs, &verdict).await;
+    Ok(Accepted { batch, resumed: false, findings: rows.findings_count(), held: verdict.held })
 }
 
-/// Every row: a job into the journal, or a count with its reason; rejects into their file.
+/// What the rows of an open batch are read with.
+struct OpenFile {
+    name: String,
+    batch: BatchId,
+    manifest: Manifest,
+    contacts: Option<(Contacts, ContactsSeen)>,
+}
+
+/// Every row: a job into the journal, or a count with its reason; rejects into their file. Then the totals and the gates.
 async fn read_rows<S: Stream>(
     context: &FileContext<S>,
-    request: &FileRequest,
-    batch: BatchId,
+    file: OpenFile,
     rows: &mut intake::Rows<'_>,
-    contacts: Option<Contacts>,
-) -> Result<BatchCommit, AcceptError> {
+) -> Result<(BatchCommit, Verdict, Pairs), AcceptError> {
+    let OpenFile { name, batch, manifest, contacts } = file;
     let mut rejects = RejectFile::new(context.results.as_deref(), batch);
     let now = context.world.wall();
     let fingerprints = TenantFingerprints::new(context.keys.clone(), context.tenant.id)?;
-    let settings = admission_settings(&context.tenant, &context.settings, batch, now, file_name(&request.path), Binding::WithBatch);
-    let mut admission = Admission::<S>::new(settings, contacts.map(Arc::new));
+    let settings = admission_settings(&context.tenant, &context.settings, batch, now, name.clone(), Binding::WithBatch);
+    let (contacts, seen) = contacts.map_or((None, None), |(contacts, seen)| (Some(Arc::new(contacts)), Some(seen)));
+    let mut admission = Admission::<S>::new(settings, contacts);
     let world = &context.world;
     let mut plants = Misassembly::default();
+    let mut pairs = Pairs::default();
     for row in rows.by_ref() {
         let row = row?;
         if world.is_planted(Plant::RejectDropped) && matches!(row, intake::Row::Rejected { .. }) {
@@ -166,12 +191,23 @@ async fn read_rows<S: Stream>(
         if world.is_planted(Plant::DuplicateAdmitted) {
             context.repeats.lock().discard(batch);
         }
+        let subject = match &row {
+            Row::Statement(read) => {
+                manifest.check_kind(&name, read.place.row, read.statement.kind)?;
+                Some(Subject::of(read, &fingerprints))
+            }
+            _ => None,
+        };
         // The lock is held for one row: two doors of a tenant take turns, and no key is accepted twice.
         let admitted = admission.admit(row, &mut context.repeats.lock(), &fingerprints)?;
+        if let Some(subject) = subject {
+            pairs.add(subject, address_of(&admitted));
+        }
         match admitted {
             Admitted::Job(mut job) => {
                 // The books count rows: a message made of a template is one, though intake counts no statement in it.
                 job.head.statements = job.head.statements.max(1);
+                give_time(&mut job.head, &manifest, context.settings.lifetime);
                 plants.spoil(world, &mut job);
                 if world.is_planted(Plant::RowDropped) && job.head.row.is_multiple_of(DROPPED_OF) {
                     continue;
@@ -193,9 +229,38 @@ async fn read_rows<S: Stream>(
     }
     // A batch whose rows we lost count of is not accepted, whoever's fault it is.
     if !intake.is_balanced() {
-        return Err(AcceptError::Unbalanced { file: file_name(&request.path) });
+        return Err(AcceptError::Unbalanced { file: name });
     }
-    Ok(BatchCommit { batch, at: now, intake, held: false })
+    manifest.check_totals(&name, &intake)?;
+    let present = Present { intake: &intake, file_findings: rows.findings_count(), contacts: seen, pairs: &pairs, now };
+    let verdict = context.gates.judge(&present);
+    Ok((BatchCommit { batch, at: now, intake, held: verdict.held }, verdict, pairs))
+}
+
+/// Where a row goes, for the gates.
+fn address_of<S: Stream>(admitted: &Admitted<S>) -> Option<(&Mailbox, Fingerprint)> {
+    let Admitted::Job(job) = admitted else { return None };
+    Some((&job.data.recipient.as_ref()?.mailbox, job.head.recipient?))
+}
+
+/// Not before, and not after, as the manifest says.
+fn give_time(head: &mut Head, manifest: &Manifest, lifetime: Duration) {
+    if let Some(not_before) = manifest.not_before.filter(|not_before| *not_before > head.due) {
+        head.due = not_before;
+        head.deadline = not_before + lifetime;
+    }
+    if let Some(expires) = manifest.expires {
+        head.deadline = head.deadline.min(expires);
+    }
+}
+
+/// The manifest of a request; one that expects nothing where there is none.
+fn manifest(request: &FileRequest) -> Result<Manifest, AcceptError> {
+    let Some(path) = &request.manifest else { return Ok(Manifest::default()) };
+    let file = File::open(path).map_err(|error| unreadable(path, error))?;
+    let mut bytes = Vec::new();
+    file.take(MANIFEST_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(|error| unreadable(path, error))?;
+    Ok(Manifest::parse(&bytes, &file_name(path))?)
 }
 
 /// What all rows of a batch share.
@@ -235,10 +300,14 @@ async fn give_up<S: Stream>(context: &FileContext<S>, batch: BatchId, error: Acc
 }
 
 /// Sends committed jobs to the shard. A disk that cannot be read for a while is waited for: without it these jobs would lie still until the
-/// next start.
-async fn hand_over_all<S: Stream>(context: &FileContext<S>, batch: BatchId, mut jobs: CommittedJobs<S>) {
+/// next start. A batch that a gate holds is suspended before its first job arrives; a canary goes before that.
+async fn hand_over_all<S: Stream>(context: &FileContext<S>, batch: BatchId, mut jobs: CommittedJobs<S>, verdict: &Verdict) {
+    let mut canary = verdict.canary;
+    if verdict.held && canary.is_none() {
+        hold(context, batch).await;
+    }
     let mut pause = READ_PAUSE_MIN;
-    while let Err(error) = hand_over(context, batch, &mut jobs).await {
+    while let Err(error) = hand_over(context, batch, &mut jobs, &mut canary).await {
         if context.shard.is_closed() {
             tracing::warn!(target: "sealpost::journal", %batch, %error, "accepted, but not all of its jobs could be read back; the next start queues them");
             return;
@@ -249,28 +318,60 @@ async fn hand_over_all<S: Stream>(context: &FileContext<S>, batch: BatchId, mut 
     }
 }
 
-/// Sends what is left of them, a portion at a time; those that are held or go on paper are only counted.
-async fn hand_over<S: Stream>(context: &FileContext<S>, batch: BatchId, jobs: &mut CommittedJobs<S>) -> Result<(), JournalError> {
+/// Sends what is left of them, a portion at a time; those that are held or go on paper are only counted. `canary` is how many still go before the batch is held.
+async fn hand_over<S: Stream>(
+    context: &FileContext<S>,
+    batch: BatchId,
+    jobs: &mut CommittedJobs<S>,
+    canary: &mut Option<u64>,
+) -> Result<(), JournalError> {
     let progress = context.accounts.batch(batch);
     loop {
-        let portion = jobs.next(ARRIVALS_CHUNK)?;
+        if *canary == Some(0) {
+            wait_for_canary(context, &progress).await;
+            hold(context, batch).await;
+            *canary = None;
+        }
+        let room = canary.and_then(|left| usize::try_from(left).ok()).unwrap_or(ARRIVALS_CHUNK);
+        let portion = jobs.next(room.min(ARRIVALS_CHUNK))?;
         if portion.is_empty() {
             return Ok(());
         }
-        let mut chunk = Vec::with_capacity(portion.len());
-        for job in &portion {
-            match (job.head.first_state(), Arrival::fresh(job)) {
-                (State::Queued, Ok(arrival)) => {
-                    // Counted before the shard sees it: whoever follows the batch must never see it without jobs.
-                    progress.enter(State::Queued);
-                    chunk.push(arrival);
-                }
-                (State::Queued, Err(_)) => progress.enter(State::Held),
-                (other, _) => progress.enter(other),
+        *canary = canary.map(|left| left.saturating_sub(portion.len() as u64));
+        arrive(context, &progress, &portion).await;
+    }
+}
+
+async fn arrive<S: Stream>(context: &FileContext<S>, progress: &BatchProgress, portion: &[JournaledJob<S>]) {
+    let mut chunk = Vec::with_capacity(portion.len());
+    for job in portion {
+        match (job.head.first_state(), Arrival::fresh(job)) {
+            (State::Queued, Ok(arrival)) => {
+                // Counted before the shard sees it: whoever follows the batch must never see it without jobs.
+                progress.enter(State::Queued);
+                chunk.push(arrival);
             }
+            (State::Queued, Err(_)) => progress.enter(State::Held),
+            (other, _) => progress.enter(other),
         }
-        // A shard that is gone is stopping; the jobs are durable and come back at the next start.
-        let _ = context.shard.send(ToShard::Jobs(chunk)).await;
+    }
+    // A shard that is gone is stopping; the jobs are durable and come back at the next start.
+    let _ = context.shard.send(ToShard::Jobs(chunk)).await;
+}
+
+/// Until the canary's messages were tried, or long enough: one that a receiver put off must not keep the batch from being held.
+async fn wait_for_canary<S: Stream>(context: &FileContext<S>, progress: &BatchProgress) {
+    let started = context.world.monotonic();
+    while progress.active() > 0 && context.world.monotonic() - started < CANARY_WAIT_MAX {
+        context.world.sleep(CANARY_LOOK_EVERY).await;
+    }
+}
+
+async fn hold<S: Stream>(context: &FileContext<S>, batch: BatchId) {
+    let (done, answer) = world::channel::oneshot();
+    // A shard that is gone is stopping; the commit says that the batch is held, and the next start holds it.
+    if context.shard.send(ToShard::Order(Order { batch, verb: BatchVerb::Hold, done })).await.is_ok() {
+        let _ = answer.await;
     }
 }
 
@@ -284,8 +385,14 @@ fn unfinished<S: Stream>(context: &FileContext<S>, hash: [u8; 32]) -> Option<Bat
         .map(|(id, _)| *id)
 }
 
-fn contacts(request: &FileRequest, tenant: &Tenant) -> Result<Option<Contacts>, AcceptError> {
-    request.members.as_deref().or(tenant.settings.members.as_deref()).map(read_contacts).transpose()
+fn contacts(request: &FileRequest, tenant: &Tenant) -> Result<Option<(Contacts, ContactsSeen)>, AcceptError> {
+    let Some(path) = request.members.as_deref().or(tenant.settings.members.as_deref()) else { return Ok(None) };
+    let contacts = read_contacts(path)?;
+    let modified = std::fs::metadata(path).and_then(|about| about.modified()).ok();
+    let since = modified.and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
+    let as_of = since.and_then(|since| u64::try_from(since.as_millis()).ok()).map(Timestamp);
+    let seen = ContactsSeen { rows: contacts.len() as u64, as_of };
+    Ok(Some((contacts, seen)))
 }
 
 /// Reads a contact file.
@@ -297,40 +404,6 @@ pub(crate) fn read_contacts(path: &Path) -> Result<Contacts, AcceptError> {
     Ok(Contacts::read(BufReader::with_capacity(READ_BYTES, file), &file_name(path))?)
 }
 
-fn hash_of(path: &Path) -> Result<[u8; 32], AcceptError> {
-    let (mut reader, hash) = hashing_reader(path)?;
-    io::copy(&mut reader, &mut io::sink()).map_err(|error| unreadable(path, error))?;
-    let digest = hash.borrow().clone().finish();
-    Ok(digest.as_ref().try_into().expect("SHA-256 has 32 bytes"))
-}
-
-type SharedHash = Rc<RefCell<Context>>;
-
-/// A reader that hashes what passes.
-fn hashing_reader(path: &Path) -> Result<(Box<dyn io::BufRead>, SharedHash), AcceptError> {
-    // Asked before it is opened: opening a pipe would wait for somebody who writes into it.
-    if !std::fs::metadata(path).map_err(|error| unreadable(path, error))?.is_file() {
-        return Err(unreadable(path, io::Error::other("not a regular file: it must be read twice; write the batch into a file first")));
-    }
-    let file = File::open(path).map_err(|error| unreadable(path, error))?;
-    let hash = Rc::new(RefCell::new(Context::new(&SHA256)));
-    let reader = BufReader::with_capacity(READ_BYTES, Hashing { file, hash: Rc::clone(&hash) });
-    Ok((Box::new(reader), hash))
-}
-
-struct Hashing {
-    file: File,
-    hash: SharedHash,
-}
-
-impl Read for Hashing {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.file.read(buffer)?;
-        self.hash.borrow_mut().update(&buffer[..count]);
-        Ok(count)
-    }
-}
-
 fn changed(path: &Path) -> Refusal {
     Refusal {
         file: file_name(path),
@@ -338,13 +411,4 @@ fn changed(path: &Path) -> Refusal {
         expected: "the same bytes from the first read to the last".to_owned(),
         action: "write the file under another name and rename it when it is complete".to_owned(),
     }
-}
-
-/// The name without its folder: all that rejects and records may show.
-pub(crate) fn file_name(path: &Path) -> String {
-    path.file_name().map_or_else(|| "batch".to_owned(), |name| name.to_string_lossy().into_owned())
-}
-
-fn unreadable(path: &Path, error: io::Error) -> AcceptError {
-    AcceptError::Unreadable { path: path.to_path_buf(), error }
 }

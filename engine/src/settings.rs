@@ -5,6 +5,7 @@
 use crate::environment::Environment;
 use egress::{EhloName, SiteResolver, Timeouts, TlsContext};
 use intake::MemberSettings;
+use intake::gates::GateSettings;
 use ipreputation::Pools;
 use journal::KeySource;
 use model::{Protection, StreamName};
@@ -108,6 +109,8 @@ pub struct Places {
     pub ledger: Option<PathBuf>,
     /// Reject files and receipts; `None` writes none.
     pub results: Option<PathBuf>,
+    /// What the gates remember, sealed; `None` remembers nothing.
+    pub gates: Option<PathBuf>,
     /// Sockets of `run`.
     pub sockets: PathBuf,
 }
@@ -125,6 +128,45 @@ pub struct TenantSettings {
     pub members: Option<PathBuf>,
     /// How its statements find their readers.
     pub member_settings: Arc<MemberSettings>,
+    /// What must hold before the first message of its batches.
+    pub gates: Arc<TenantGates>,
+}
+
+/// The gates of a tenant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TenantGates {
+    /// For files of a drop folder, where nobody stands by.
+    pub dropped: GateSettings,
+    /// For `sealpost send`.
+    pub sent: GateSettings,
+    /// Who lets a batch go where no gate speaks against it.
+    pub release: ReleaseRule,
+    /// The first so many messages of a batch go, the rest waits for a release.
+    pub canary: Option<u64>,
+}
+
+impl Default for TenantGates {
+    /// Every gate before a drop folder; before `send`, where an operator reads the report, the one against record-shear.
+    fn default() -> Self {
+        let (dropped, sent) = (GateSettings::default(), GateSettings::shear_alone());
+        Self { dropped, sent, release: ReleaseRule::Auto, canary: None }
+    }
+}
+
+impl TenantGates {
+    /// Nothing is held.
+    pub fn open() -> Self {
+        Self { dropped: GateSettings::open(), sent: GateSettings::open(), release: ReleaseRule::Auto, canary: None }
+    }
+}
+
+/// Who lets a batch go where no gate speaks against it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReleaseRule {
+    /// It goes by itself.
+    Auto,
+    /// A person, after looking at rendered rows.
+    AfterProof,
 }
 
 /// One of our addresses.

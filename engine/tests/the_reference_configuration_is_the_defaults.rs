@@ -89,8 +89,10 @@ fn documented_keys(text: &str) -> BTreeSet<String> {
     let mut list = String::new();
     for line in text.lines() {
         if let Some(header) = line.strip_prefix('[').and_then(|rest| rest.split(']').next()) {
-            section = header.splitn(2, '.').map(|part| part.trim_matches('"').to_owned()).collect();
-            if let [kind, name] = &mut section[..]
+            // A tenant has tables of its own; the names of routes have dots.
+            let parts = if header.starts_with("tenants.") { 3 } else { 2 };
+            section = header.splitn(parts, '.').map(|part| part.trim_matches('"').to_owned()).collect();
+            if let [kind, name, ..] = &mut section[..]
                 && ["tenants", "routes", "pools"].contains(&kind.as_str())
             {
                 *name = "NAME".to_owned();

@@ -303,15 +303,16 @@ fn mutations(world: &mut World, honest: &[RowOf]) -> Vec<Mutation> {
     changed.rotate_left(half);
     all.push(("contacts' halves changed".to_owned(), by_member(changed)));
     // Claims against members: number and provider move together.
-    let mut claims = |name: &str, change: &mut dyn FnMut(&mut Vec<(String, usize)>)| {
-        let mut column: Vec<_> = honest.iter().map(|row| (row.claim.clone(), row.provider)).collect();
+    type Claims = Vec<(String, usize)>;
+    let mut claims = |name: &str, change: &mut dyn FnMut(&mut Claims)| {
+        let mut column: Claims = honest.iter().map(|row| (row.claim.clone(), row.provider)).collect();
         change(&mut column);
         let moved = honest.iter().zip(column).map(|(row, (claim, provider))| RowOf { claim, provider, ..row.clone() }).collect();
         all.push((format!("claims {name}"), moved));
     };
     claims("shifted", &mut |column| shift(column, 0, 1));
     claims("reversed", &mut |column| column.reverse());
-    claims("sorted", &mut |column| column.sort_by(|one, other| mix(one.1 as u64).cmp(&mix(other.1 as u64))));
+    claims("sorted", &mut |column| column.sort_by_key(|claim| mix(claim.1 as u64)));
     all
 }
 
@@ -334,7 +335,12 @@ fn learn(world: &World, rows: &[RowOf], history: &mut History) {
     let (pairs, intake) = (world.pairs(rows), Intake::default());
     let present = Present { intake: &intake, file_findings: 0, contacts: None, pairs: &pairs, now: Timestamp(0) };
     let cycle = cycle_of(&present, history);
+    // Kept apart and released, or taken in at once: the same.
+    let (mut apart, mut released) = (History::default(), history.clone());
+    apart.learn(cycle.clone(), &pairs);
+    released.absorb(apart);
     history.learn(cycle, &pairs);
+    assert_eq!(released, *history);
     assert_eq!(History::decode(&history.encode()).unwrap(), *history);
 }
 

@@ -13,7 +13,7 @@ use outcome::Rules;
 use render::{Bundle, Identity};
 use seal::{DkimKeys, Signer};
 use sealpost::environment::Environment;
-use sealpost::settings::{DeliverySettings, EngineSettings, IdempotencySettings, Places, Sources, TenantSettings};
+use sealpost::settings::{DeliverySettings, EngineSettings, IdempotencySettings, Places, Sources, TenantGates, TenantSettings};
 use sealpost::shipped::{BOUNCES, TEMPLATES};
 use sink::Sandbox;
 use std::collections::{BTreeMap, BTreeSet};
@@ -88,6 +88,7 @@ impl Installation {
             signer: Arc::clone(&self.signer),
             members: None,
             member_settings: Arc::default(),
+            gates: Arc::new(TenantGates::open()),
         };
         Ok(EngineSettings {
             node: 1,
@@ -118,6 +119,7 @@ pub(crate) fn places() -> Places {
         index: state.join("index"),
         ledger: None,
         results: None,
+        gates: None,
         sockets: state.join("run"),
     }
 }

@@ -192,6 +192,7 @@ async fn hand_in(engine: &Engine, number: usize, errand: &Errand, orders: &Order
         return Ok(());
     }
     let request = FileRequest {
+        manifest: None,
         path: errand.files.batch.clone(),
         members: errand.files.contacts.clone(),
         format: None,

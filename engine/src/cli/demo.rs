@@ -80,6 +80,7 @@ async fn deliver(world: &World, config: Config, batches: &[BatchFiles], json: bo
     let bars = MultiProgress::new();
     let follow = |files: &BatchFiles| {
         let file = FileRequest {
+            manifest: None,
             path: files.batch.clone(),
             members: Some(files.members.clone()),
             format: None,

@@ -178,8 +178,19 @@ pub(super) fn render(report: &Value, environment: &str, elapsed_ms: u64, colours
         }
     }
     reasons(&mut page, report);
+    gates(&mut page, report);
     to_do(&mut page, report);
     page
+}
+
+/// Why gates held it.
+fn gates(page: &mut String, report: &Value) {
+    let Some(findings) = report["gates"]["findings"].as_array().filter(|findings| !findings.is_empty()) else { return };
+    let _ = writeln!(page, "\nheld by gates before its first message, unless somebody released it since");
+    for finding in findings {
+        let word = |key: &str| finding[key].as_str().unwrap_or("-").to_owned();
+        let _ = writeln!(page, "  {}: {}\n      expected {}\n      {}", word("gate"), word("found"), word("expected"), word("action"));
+    }
 }
 
 fn heading(page: &mut String, title: &str) {

@@ -33,6 +33,9 @@ pub(super) struct Arguments {
     /// How to read the batch; without it the file itself tells: x12_835 or ndjson.
     #[arg(long)]
     format: Option<Format>,
+    /// What the file must come to: rows, totals, SHA-256, kind, not-before, expiry (TOML, or JSON where its name ends in .json).
+    #[arg(long, value_name = "FILE")]
+    manifest: Option<PathBuf>,
     /// Stop following after this long, such as 60s or 2h.
     #[arg(long, value_parser = super::span)]
     deadline: Option<std::time::Duration>,
@@ -54,6 +57,7 @@ pub(super) fn run(arguments: Arguments, json: bool) -> Outcome {
         format: arguments.format.map(|format| format.to_string()),
         tenant: arguments.tenant,
         stream: arguments.stream,
+        manifest: arguments.manifest.as_deref().map(super::absolute).transpose()?,
     };
     let deadline_ms = arguments.deadline.map(|span| u64::try_from(span.as_millis()).unwrap_or(u64::MAX));
     let mut bar = Bar::new(json);
@@ -74,6 +78,9 @@ pub(super) fn run(arguments: Arguments, json: bool) -> Outcome {
             let is_closed = report["closed"].as_bool().unwrap_or(false);
             let is_balanced = report["balanced"].as_bool().unwrap_or(false);
             let rejected = report["statements"]["rejected"].as_u64().unwrap_or(0);
+            if !is_closed && report["gates"]["held"].as_bool() == Some(true) {
+                return Ok(Exit::NeedsPerson);
+            }
             Ok(match (is_closed, is_balanced, needs_a_person + rejected + findings) {
                 (false, _, _) => Exit::Deadline,
                 (true, true, 0) => Exit::Done,

@@ -58,6 +58,8 @@ pub struct Paths {
     pub ledger: PathBuf,
     /// Reject files and receipts.
     pub results: PathBuf,
+    /// What the gates remember, sealed.
+    pub gates: PathBuf,
     /// Sockets of `run`.
     pub sockets: PathBuf,
 }
@@ -122,6 +124,7 @@ pub(super) fn paths(section: Section<'_>, places: &Resolver<'_>) -> Paths {
         index: path("index", state.join("index")),
         ledger: path("ledger", state.join("ledger")),
         results: path("results", state.join("results")),
+        gates: path("gates", state.join("gates")),
         sockets: path("sockets", places.socket_folder()),
     };
     if paths.key_ring.starts_with(&paths.journal) {

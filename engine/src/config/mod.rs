@@ -11,6 +11,7 @@
 
 mod document;
 mod error;
+mod gates;
 mod installation;
 mod members;
 mod place;

@@ -1,7 +1,9 @@
 //! `[tenants.NAME]`: who sends, with which templates, under which signatures.
 
 use super::document::Section;
+use super::gates;
 use super::place::Resolver;
+use crate::settings::TenantGates;
 use intake::MemberSettings;
 use model::{Destination, Mailbox};
 use render::Identity;
@@ -30,6 +32,8 @@ pub struct Tenant {
     pub member_settings: MemberSettings,
     /// Its signing keys.
     pub dkim: DkimConfig,
+    /// What must hold before the first message of its batches.
+    pub gates: TenantGates,
 }
 
 /// All tenants, in the order of their names.
@@ -52,8 +56,9 @@ fn tenant(name: String, section: Section<'_>, places: &Resolver<'_>) -> Option<T
     let members = section.explained("members", |typed| places.resolve(typed));
     let member_settings = super::members::members(&section);
     let dkim = dkim(&section, places, identity.as_ref().map(|identity| identity.from.destination()));
+    let gates = gates::gates(section.section("gates"));
     section.finish();
-    Some(Tenant { name, identity: identity?, templates, members, member_settings, dkim: dkim? })
+    Some(Tenant { name, identity: identity?, templates, members, member_settings, dkim: dkim?, gates })
 }
 
 fn identity(name: &str, section: &Section<'_>) -> Option<Identity> {

@@ -90,6 +90,26 @@ impl History {
         self.habits.retain(|entry| entry.1 >= oldest);
     }
 
+    /// Takes in cycles that were kept apart until somebody released them.
+    pub fn absorb(&mut self, later: Self) {
+        self.version = VERSION;
+        let before = self.number;
+        self.number = before.saturating_add(later.number);
+        let number = |seen: u32| before.saturating_add(seen);
+        self.cycles.extend(later.cycles);
+        let surplus = self.cycles.len().saturating_sub(CYCLES_MAX);
+        self.cycles.drain(..surplus);
+        let moved = |entries: Vec<(Short, Short, u32)>| entries.into_iter().map(|(key, value, seen)| (key, value, number(seen))).collect();
+        merge(&mut self.addresses, moved(later.addresses), |entry| entry.0, |entry| entry.2);
+        merge(&mut self.claims, moved(later.claims), |entry| entry.0, |entry| entry.2);
+        merge(
+            &mut self.habits,
+            later.habits.into_iter().map(|(key, seen)| (key, number(seen))).collect(),
+            |entry| entry.0,
+            |entry| entry.1,
+        );
+    }
+
     /// Its bytes, for a sealed file.
     pub fn encode(&self) -> Vec<u8> {
         postcard::to_stdvec(self).expect("vectors of numbers can be encoded")
