@@ -11,16 +11,7 @@ fn main() {
     let folder = PathBuf::from(std::env::args().nth(1).expect("usage: preview FOLDER"));
     std::fs::create_dir_all(&folder).expect("the folder can be made");
     let renderer = invented::renderer();
-    for (name, data) in [
-        ("fifteen", invented::job(vec![invented::statement(15)])),
-        ("denied", invented::job(vec![invented::denied()])),
-        ("nothing", invented::job(vec![invented::nothing_to_pay()])),
-        ("unknown", invented::job(vec![invented::unknown_amounts()])),
-        ("long", invented::job(vec![invented::very_long()])),
-        ("several", invented::job(vec![invented::statement(2), invented::nothing_to_pay()])),
-        ("huge", invented::job(vec![invented::statement(999)])),
-        ("announcement", invented::announcement("A new clinic near you")),
-    ] {
+    for (name, data) in invented::gallery() {
         let preview = renderer.preview(&data, invented::DATE).expect("it renders");
         for (ending, bytes) in [("eml", &preview.eml[..]), ("html", preview.html.as_bytes()), ("txt", preview.text.as_bytes())] {
             std::fs::write(folder.join(format!("{name}.{ending}")), bytes).expect("the file can be written");

@@ -125,6 +125,12 @@ pub enum RenderError {
     /// A statement came on the marketing stream.
     #[error("a statement cannot be sent on the marketing stream; send it as transactional")]
     StatementOnMarketing,
+    /// The job is decided to go on paper.
+    #[error("the job is to go on paper; it must not come to be rendered as mail")]
+    PaperOnly,
+    /// The job mixes bills with statements that are none.
+    #[error("the job mixes bills with statements that are no bill; intake must not put them into one message")]
+    MixedKinds,
     /// A template failed.
     #[error("{name}:{line}: {problem}; correct the template")]
     Template {

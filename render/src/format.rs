@@ -1,27 +1,23 @@
-//! Amounts and dates as a member reads them.
+//! Amounts and dates as a member reads them, in each language.
+//!
+//! Dates are civil dates: what the source says, never shifted by a zone. Amounts are dollars, written as the United States
+//! write them in every language; the word behind a negative one is the language's.
 
 use jiff::civil::Date;
 use std::fmt::Write as _;
 
-const CREDIT: &[u8] = b" credit";
-/// `$92,233,720,368,547,758.08 credit` is the longest.
-const MONEY_BYTES_MAX: usize = 40;
+/// `$92,233,720,368,547,758.08` is the longest.
+const MONEY_BYTES_MAX: usize = 28;
 
-const MONTHS: [&str; 12] =
-    ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"];
-
-/// An amount as text, on the stack: a message has some hundred of them.
+/// An amount as text, on the stack: a message has some hundred of them. The sign is not part of it.
 pub(crate) struct Money {
     buffer: [u8; MONEY_BYTES_MAX],
     start: usize,
 }
 
-/// `$1,234.56`; a negative amount is `$1,234.56 credit`.
+/// `$1,234.56`, without sign.
 pub(crate) fn money(cents: i64) -> Money {
     let mut money = Money { buffer: [0; MONEY_BYTES_MAX], start: MONEY_BYTES_MAX };
-    if cents < 0 {
-        CREDIT.iter().rev().for_each(|byte| money.prepend(*byte));
-    }
     let mut rest = cents.unsigned_abs();
     let mut digits = 0;
     // At least three digits, so that five cents are $0.05.
@@ -52,43 +48,142 @@ impl Money {
     }
 }
 
-/// `March 4, 2026`.
-pub(crate) fn date(date: Date) -> String {
-    let mut out = String::with_capacity(18);
-    push_date(&mut out, date);
-    out
+/// How amounts are said where digits do not say it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AmountWords {
+    /// An amount that the source does not state.
+    pub(crate) not_stated: String,
+    /// Behind a negative amount: `credit`.
+    pub(crate) credit: String,
 }
 
-/// `March 4, 2026`, or `March 4, 2026 to March 6, 2026`; `None` where the source has no first day.
-pub(crate) fn days(from: Option<Date>, to: Option<Date>) -> Option<String> {
-    let from = from?;
-    let mut out = String::with_capacity(40);
-    push_date(&mut out, from);
-    if let Some(to) = to.filter(|to| *to != from) {
-        out.push_str(" to ");
-        push_date(&mut out, to);
+impl AmountWords {
+    /// Writes an amount: `$1,234.56`, `$45.00 credit`, or that it is not stated. Returns how many characters that were.
+    pub(crate) fn push(&self, out: &mut String, cents: Option<i64>) {
+        match cents {
+            None => out.push_str(&self.not_stated),
+            Some(cents) => {
+                out.push_str(money(cents).as_str());
+                if cents < 0 {
+                    out.push(' ');
+                    out.push_str(&self.credit);
+                }
+            }
+        }
     }
-    Some(out)
+
+    /// Characters that [`AmountWords::push`] writes.
+    pub(crate) fn columns(&self, cents: Option<i64>) -> usize {
+        match cents {
+            None => self.not_stated.chars().count(),
+            Some(cents @ ..0) => money(cents).as_str().len() + 1 + self.credit.chars().count(),
+            Some(cents) => money(cents).as_str().len(),
+        }
+    }
+
+    /// An amount as a text of its own.
+    pub(crate) fn text(&self, cents: Option<i64>) -> String {
+        let mut out = String::with_capacity(16);
+        self.push(&mut out, cents);
+        out
+    }
 }
 
-/// `March 2026`.
-pub(crate) fn month(date: Date) -> String {
-    format!("{} {}", month_name(date), date.year())
+/// One part of a written date.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Piece {
+    Year,
+    Month,
+    Day,
+    Text(String),
 }
 
-fn push_date(out: &mut String, date: Date) {
-    // Writing to a String cannot fail.
-    let _ = write!(out, "{} {}, {}", month_name(date), date.day(), date.year());
+/// How a language writes dates.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DateWords {
+    months: Vec<String>,
+    date: Vec<Piece>,
+    month: Vec<Piece>,
+    joint: String,
 }
 
-fn month_name(date: Date) -> &'static str {
-    MONTHS[(date.month().unsigned_abs() as usize - 1) % MONTHS.len()]
+impl DateWords {
+    /// From the texts of a language: twelve months, two patterns of `YEAR`, `MONTH` and `DAY`, the word between two dates.
+    /// `None` where they do not fit.
+    pub(crate) fn new(months: &str, date: &str, month: &str, joint: &str) -> Option<Self> {
+        let months: Vec<String> = months.split_whitespace().map(str::to_owned).collect();
+        let (date, month) = (pieces(date), pieces(month));
+        let complete = [Piece::Year, Piece::Month, Piece::Day].iter().all(|piece| date.contains(piece));
+        (months.len() == 12 && complete && !month.contains(&Piece::Day)).then(|| Self { months, date, month, joint: joint.to_owned() })
+    }
+
+    /// `March 4, 2026`.
+    pub(crate) fn date(&self, date: Date) -> String {
+        let mut out = String::with_capacity(24);
+        self.push(&mut out, &self.date, date);
+        out
+    }
+
+    /// `March 4, 2026`, or `March 4, 2026 to March 6, 2026`. Writes nothing, and says so, where the source has no first day.
+    pub(crate) fn push_days(&self, out: &mut String, from: Option<Date>, to: Option<Date>) -> bool {
+        let Some(from) = from else { return false };
+        self.push(out, &self.date, from);
+        if let Some(to) = to.filter(|to| *to != from) {
+            out.push(' ');
+            out.push_str(&self.joint);
+            out.push(' ');
+            self.push(out, &self.date, to);
+        }
+        true
+    }
+
+    /// `March 2026`.
+    pub(crate) fn month(&self, date: Date) -> String {
+        let mut out = String::with_capacity(20);
+        self.push(&mut out, &self.month, date);
+        out
+    }
+
+    fn push(&self, out: &mut String, pieces: &[Piece], date: Date) {
+        for piece in pieces {
+            match piece {
+                Piece::Text(text) => out.push_str(text),
+                Piece::Month => out.push_str(&self.months[(date.month().unsigned_abs() as usize - 1) % 12]),
+                // Writing to a String cannot fail.
+                Piece::Day => drop(write!(out, "{}", date.day())),
+                Piece::Year => drop(write!(out, "{}", date.year())),
+            }
+        }
+    }
+}
+
+fn pieces(pattern: &str) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    let mut rest = pattern;
+    while !rest.is_empty() {
+        let names = [("YEAR", Piece::Year), ("MONTH", Piece::Month), ("DAY", Piece::Day)];
+        let next = names.into_iter().filter_map(|(name, piece)| rest.find(name).map(|at| (at, name, piece))).min_by_key(|found| found.0);
+        let Some((at, name, piece)) = next else {
+            pieces.push(Piece::Text(rest.to_owned()));
+            break;
+        };
+        if at > 0 {
+            pieces.push(Piece::Text(rest[..at].to_owned()));
+        }
+        pieces.push(piece);
+        rest = &rest[at + name.len()..];
+    }
+    pieces
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use jiff::civil::date as civil;
+
+    fn words() -> AmountWords {
+        AmountWords { not_stated: "— not stated".into(), credit: "credit".into() }
+    }
 
     #[test]
     fn writes_money_as_a_person_reads_it() {
@@ -103,17 +198,30 @@ mod tests {
             (-4_500, "$45.00 credit"),
             (i64::MIN, "$92,233,720,368,547,758.08 credit"),
         ] {
-            assert_eq!(money(cents).as_str(), text);
+            assert_eq!(words().text(Some(cents)), text);
+            assert_eq!(words().columns(Some(cents)), text.len());
         }
+        assert_eq!(words().text(None), "— not stated");
+        assert_eq!(words().columns(None), 12);
     }
 
     #[test]
     fn writes_days_without_a_zone() {
         let (first, last) = (civil(2026, 3, 4), civil(2026, 12, 31));
-        assert_eq!(date(first), "March 4, 2026");
+        let months = "January February March April May June July August September October November December";
+        let english = DateWords::new(months, "MONTH DAY, YEAR", "MONTH YEAR", "to").unwrap();
+        let days = |from, to| {
+            let mut out = String::new();
+            english.push_days(&mut out, from, to).then_some(out)
+        };
+        assert_eq!(english.date(first), "March 4, 2026");
         assert_eq!(days(Some(first), Some(first)).unwrap(), "March 4, 2026");
         assert_eq!(days(Some(first), Some(last)).unwrap(), "March 4, 2026 to December 31, 2026");
         assert_eq!(days(None, Some(last)), None);
-        assert_eq!(month(last), "December 2026");
+        assert_eq!(english.month(last), "December 2026");
+        let spanish = DateWords::new("1 2 marzo 4 5 6 7 8 9 10 11 12", "DAY de MONTH de YEAR", "MONTH de YEAR", "al").unwrap();
+        assert_eq!(spanish.date(first), "4 de marzo de 2026");
+        assert_eq!(DateWords::new("one two", "DAY MONTH YEAR", "MONTH", ""), None);
+        assert_eq!(DateWords::new(months, "MONTH YEAR", "MONTH", ""), None);
     }
 }

@@ -2,20 +2,52 @@
 //!
 //! A service is a dozen fields of one variable with fixed text between them, and a message has two parts of fifteen of them:
 //! measured, the engine's steps cost more than all writing. So a run of plain fields of one variable is replaced, when a
-//! bundle is compiled, by `{{ x|fused(N) }}`, and the filter writes the whole run. What comes out is the same to the byte
-//! (a test renders both ways), line numbers stay, and authors need not know.
+//! bundle is compiled, by `{{ x|fused(N) }}`, and the filter writes the whole run. A part of a run may be left out:
+//! `{% if x.a is nonzero %}...{% endif %}` (or `is paid`), with nothing but text and fields of `x` within. What comes out is the
+//! same to the byte (a test renders both ways), line numbers stay, and authors need not know.
 
+use crate::format::AmountWords;
 use crate::template_set::{Escape, push_value};
 use minijinja::{Error, ErrorKind, State, Value};
 
 /// Fields from which on a run is worth a call.
 const FIELDS_MIN: usize = 2;
 
-/// A run of fields of one variable: text, field, text, field.
+/// Which amounts a part is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shown {
+    /// `is nonzero`: not a true zero. What is not stated is shown, as not stated.
+    Nonzero,
+    /// `is paid`: stated, and not zero.
+    Paid,
+}
+
+impl Shown {
+    /// Whether an amount is one of them.
+    pub(crate) fn holds(self, amount: &Value) -> bool {
+        match self {
+            Self::Nonzero => amount.as_i64() != Some(0),
+            Self::Paid => amount.as_i64().is_some_and(|cents| cents != 0),
+        }
+    }
+}
+
+/// A part of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Piece {
+    /// Fixed text.
+    Text(String),
+    /// A field's value.
+    Field(String),
+    /// Of the next so many pieces only where the field is shown.
+    When(String, Shown, usize),
+}
+
+/// A run of fields of one variable.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Run {
-    /// The text before each field, and the field's name.
-    fields: Vec<(String, String)>,
+    pieces: Vec<Piece>,
+    text_bytes: usize,
 }
 
 impl Run {
@@ -23,15 +55,30 @@ impl Run {
     ///
     /// # Errors
     /// An undefined field, as the template engine would say it.
-    pub(crate) fn write(&self, object: &Value, escape: Escape, not_stated: &str) -> Result<String, Error> {
+    pub(crate) fn write(&self, object: &Value, escape: Escape, amounts: &AmountWords) -> Result<String, Error> {
         let view = object.as_object().ok_or_else(|| Error::from(ErrorKind::UndefinedError))?;
-        let mut out = String::with_capacity(self.fields.len() * 40);
-        for (text, field) in &self.fields {
-            out.push_str(text);
-            let value = view.get_value_by_str(field).filter(|value| !value.is_undefined()).ok_or_else(|| undefined(field))?;
-            push_value(&mut out, &value, escape, not_stated);
+        let get = |field: &str| view.get_value_by_str(field).filter(|value| !value.is_undefined()).ok_or_else(|| undefined(field));
+        let mut out = String::with_capacity(self.text_bytes + self.pieces.len() * 8);
+        let mut at = 0;
+        while let Some(piece) = self.pieces.get(at) {
+            at += 1;
+            match piece {
+                Piece::Text(text) => out.push_str(text),
+                Piece::Field(field) => push_value(&mut out, &get(field)?, escape, amounts),
+                Piece::When(field, shown, pieces) if !shown.holds(&get(field)?) => at += pieces,
+                Piece::When(..) => {}
+            }
         }
         Ok(out)
+    }
+
+    fn new(pieces: Vec<Piece>) -> Self {
+        let text_bytes = pieces.iter().map(|piece| if let Piece::Text(text) = piece { text.len() } else { 0 }).sum();
+        Self { pieces, text_bytes }
+    }
+
+    fn fields(&self) -> usize {
+        self.pieces.iter().filter(|piece| matches!(piece, Piece::Field(_))).count()
     }
 }
 
@@ -41,9 +88,9 @@ fn undefined(field: &str) -> Error {
 }
 
 /// The filter behind `{{ x|fused(N) }}`.
-pub(crate) fn filter(runs: &[Run], state: &State<'_, '_>, object: &Value, run: usize, not_stated: &str) -> Result<Value, Error> {
+pub(crate) fn filter(runs: &[Run], state: &State<'_, '_>, object: &Value, run: usize, amounts: &AmountWords) -> Result<Value, Error> {
     let run = runs.get(run).ok_or_else(|| Error::new(ErrorKind::InvalidOperation, "no such run"))?;
-    run.write(object, Escape::of(state), not_stated).map(Value::from_safe_string)
+    run.write(object, Escape::of(state), amounts).map(Value::from_safe_string)
 }
 
 /// Replaces the runs of a template; appends them to `runs`.
@@ -67,20 +114,77 @@ pub(crate) fn fuse(source: &str, runs: &mut Vec<Run>) -> String {
     out
 }
 
-/// The run that the text begins with: its variable, its fields, its length.
+/// The run that the text begins with: its variable, its fields, its length. It begins and ends with a field.
 fn leading_run(text: &str) -> Option<(&str, Run, usize)> {
     let (variable, _, _) = leading_field(text)?;
-    let mut run = Run::default();
-    let (mut at, mut length) = (0, 0);
-    let mut between = "";
-    while let Some((_, field, field_length)) = leading_field(&text[at..]).filter(|(of, _, _)| *of == variable) {
-        run.fields.push((between.to_owned(), field.to_owned()));
-        length = at + field_length;
-        let Some(next) = text[length..].find('{') else { break };
-        between = &text[length..length + next];
-        at = length + next;
+    let mut pieces = Vec::new();
+    let (mut at, mut length, mut complete) = (0, 0, 0);
+    loop {
+        if let Some((_, field, field_length)) = leading_field(&text[at..]).filter(|(of, _, _)| *of == variable) {
+            pieces.push(Piece::Field(field.to_owned()));
+            at += field_length;
+            (length, complete) = (at, pieces.len());
+        } else if let Some((part, part_length)) = leading_part(&text[at..], variable) {
+            // An indentation before the mark is not written (lstrip_blocks), and this fuses no such part.
+            pieces.extend(part);
+            at += part_length;
+        } else {
+            break;
+        }
+        let Some(next) = text[at..].find('{') else { break };
+        if next > 0 {
+            pieces.push(Piece::Text(text[at..at + next].to_owned()));
+            at += next;
+        }
     }
-    (run.fields.len() >= FIELDS_MIN).then_some((variable, run, length))
+    pieces.truncate(complete);
+    let run = Run::new(pieces);
+    (run.fields() >= FIELDS_MIN).then_some((variable, run, length))
+}
+
+/// `{% if variable.field is nonzero %}...{% endif %}` at the start of the text, with nothing but text and fields of the variable
+/// within: its pieces and its length.
+fn leading_part(text: &str, variable: &str) -> Option<(Vec<Piece>, usize)> {
+    let inner = text.strip_prefix("{% if ")?;
+    let end = inner.find(" %}")?;
+    let (of, shown) = inner[..end].split_once(" is ")?;
+    let shown = match shown {
+        "nonzero" => Shown::Nonzero,
+        "paid" => Shown::Paid,
+        _ => return None,
+    };
+    let field = of.strip_prefix(variable)?.strip_prefix('.').filter(|field| is_name(field))?;
+    // RFC of the template language: with trim_blocks the first line end after a block's mark is not written.
+    let mut at = "{% if ".len() + end + " %}".len();
+    at += usize::from(text[at..].starts_with('\n'));
+    let mut pieces = Vec::new();
+    loop {
+        let next = text[at..].find('{')?;
+        if next > 0 {
+            pieces.push(Piece::Text(text[at..at + next].to_owned()));
+            at += next;
+        }
+        if let Some((_, field, length)) = leading_field(&text[at..]).filter(|(of, _, _)| *of == variable) {
+            pieces.push(Piece::Field(field.to_owned()));
+            at += length;
+        } else if text[at..].starts_with("{% endif %}") {
+            at += "{% endif %}".len();
+            at += usize::from(text[at..].starts_with('\n'));
+            break;
+        } else {
+            return None;
+        }
+    }
+    // With lstrip_blocks an indentation before the end's mark is not written; a page has none, and a text needs none.
+    if let Some(Piece::Text(last)) = pieces.last()
+        && last.ends_with(' ')
+        && last.trim_end_matches(' ').ends_with('\n')
+    {
+        return None;
+    }
+    let mut part = vec![Piece::When(field.to_owned(), shown, pieces.len())];
+    part.extend(pieces);
+    Some((part, at))
 }
 
 /// `{{ variable.field }}` at the start of the text: both names, and the tag's length.
@@ -88,8 +192,11 @@ fn leading_field(text: &str) -> Option<(&str, &str, usize)> {
     let inner = text.strip_prefix("{{")?;
     let end = inner.find("}}")?;
     let (variable, field) = inner[..end].trim().split_once('.')?;
-    let is_name = |name: &str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
     (is_name(variable) && is_name(field)).then_some((variable, field, end + 4))
+}
+
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
 }
 
 /// The length of the tag, or of the brace, that the text begins with.
@@ -105,8 +212,16 @@ fn tag_length(text: &str) -> usize {
 mod tests {
     use super::*;
 
-    fn run(fields: &[(&str, &str)]) -> Run {
-        Run { fields: fields.iter().map(|(text, field)| ((*text).to_owned(), (*field).to_owned())).collect() }
+    fn run(pieces: &[Piece]) -> Run {
+        Run::new(pieces.to_vec())
+    }
+
+    fn text(text: &str) -> Piece {
+        Piece::Text(text.to_owned())
+    }
+
+    fn field(field: &str) -> Piece {
+        Piece::Field(field.to_owned())
     }
 
     #[test]
@@ -115,14 +230,41 @@ mod tests {
         let source = "a{b}\n{{ x.one }}<td>\n{{ x.two }}\n{% if y %}{{ x.three }}{% endif %}{{ y.a }}{{ x.b }} {{x.c}}";
         let fused = fuse(source, &mut runs);
         assert_eq!(fused, "a{b}\n{{ x|fused(0)\n }}\n{% if y %}{{ x.three }}{% endif %}{{ y.a }}{{ x|fused(1) }}");
-        assert_eq!(runs, [run(&[("", "one"), ("<td>\n", "two")]), run(&[("", "b"), (" ", "c")])]);
+        assert_eq!(runs, [run(&[field("one"), text("<td>\n"), field("two")]), run(&[field("b"), text(" "), field("c")])]);
+    }
+
+    #[test]
+    fn takes_in_parts_that_may_be_left_out() {
+        let mut runs = Vec::new();
+        let source = "{{ x.a }}\n{% if x.b is nonzero %}\n<b>{{ x.b }}</b>\n{% endif %}\n{% if x.c is paid %}c{% endif %}{{ x.d }}!";
+        assert_eq!(fuse(source, &mut runs), "{{ x|fused(0)\n\n\n\n }}!");
+        let when = |of: &str, shown, pieces| Piece::When(of.to_owned(), shown, pieces);
+        let expected = [
+            field("a"),
+            text("\n"),
+            when("b", Shown::Nonzero, 3),
+            text("<b>"),
+            field("b"),
+            text("</b>\n"),
+            when("c", Shown::Paid, 1),
+            text("c"),
+            field("d"),
+        ];
+        assert_eq!(runs, [run(&expected)]);
     }
 
     #[test]
     fn leaves_everything_else_alone() {
-        for source in
-            ["{{ x.a|money }}{{ x.b }}", "{{- x.a }}{{ x.b -}}", "{# {{ x.a }}{{ x.b }} #}", "{{ x }}{{ x.a.b }}", "{{ x.a", "}}{"]
-        {
+        for source in [
+            "{{ x.a|money }}{{ x.b }}",
+            "{{- x.a }}{{ x.b -}}",
+            "{# {{ x.a }}{{ x.b }} #}",
+            "{{ x }}{{ x.a.b }}",
+            "{{ x.a",
+            "}}{",
+            "{{ x.a }}{% if x.b is nonzero %}{{ y.c }}{% endif %}",
+            "{{ x.a }}{% if x.b is nonzero %}{% else %}{% endif %}",
+        ] {
             let mut runs = Vec::new();
             assert_eq!(fuse(source, &mut runs), source);
             assert!(runs.is_empty(), "{source}");

@@ -3,9 +3,7 @@
 //! A subject line is shown on lock screens and logged by every server on the way. So its template gets a type that has
 //! no statement: who sends, what kind of mail it is, and the month in which it is sent.
 
-use crate::format;
 use minijinja::Value;
-use model::Timestamp;
 
 /// The context of subject and preheader. There is deliberately no way to put a statement in.
 #[derive(Debug, Clone, Copy)]
@@ -14,17 +12,12 @@ pub struct HeaderContext<'a> {
     pub brand: &'a str,
     /// What kind of mail it is, in words: `Explanation of Benefits`.
     pub kind: &'a str,
-    /// The moment of sending; its month (UTC) is shown, never a date of service.
-    pub sent: Timestamp,
+    /// The month of sending, in words: `November 2026`; never a date of service.
+    pub month: &'a str,
 }
 
 impl HeaderContext<'_> {
-    /// The month of sending: `November 2026`.
-    pub fn month(&self) -> String {
-        format::month(self.sent.to_jiff().to_zoned(jiff::tz::TimeZone::UTC).date())
-    }
-
     pub(crate) fn to_value(self) -> Value {
-        minijinja::context! { brand => self.brand, kind => self.kind, month => self.month() }
+        minijinja::context! { brand => self.brand, kind => self.kind, month => self.month }
     }
 }

@@ -3,8 +3,9 @@
 //! Everything here is the same for every message of the tenant, and may therefore stand in header fields and links.
 
 use crate::BundleError;
-use model::{Destination, Mailbox};
+use model::{Destination, LanguageTag, Mailbox};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Bytes of one field.
 const FIELD_BYTES_MAX: usize = 400;
@@ -44,6 +45,27 @@ pub struct Identity {
     /// Marketing only: where one click unsubscribes; `https` only. An opaque `m=` is added to it. Without it, only a mail does.
     #[serde(default)]
     pub unsubscribe_url: Option<String>,
+    /// Languages (BCP 47, such as `es`) whose line stands at the end of each message: those of the tenant's counties.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub languages: Vec<String>,
+    /// The tenant's own sentences for languages, by tag; they win over those of `languages.toml`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub language_lines: BTreeMap<String, String>,
+    /// `hours` in other languages, by tag; without one, a message in that language says none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub hours_in: BTreeMap<String, String>,
+    /// `consumer_assistance` in other languages, by tag.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub consumer_assistance_in: BTreeMap<String, String>,
+    /// Bills: where to pay online; `https` only. Without it, the portal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pay_url: Option<String>,
+    /// Bills: where checks go, on one line. Without it, the postal address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payment_address: Option<String>,
+    /// Further domains that templates may link to, beside those of the addresses and URLs above.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub link_domains: Vec<String>,
 }
 
 impl Identity {
@@ -55,13 +77,48 @@ impl Identity {
         for (field, text) in self.texts() {
             check_text(field, text)?;
         }
+        self.payment_address.as_deref().map_or(Ok(()), |text| check_text("payment_address", text))?;
+        for (field, texts) in [
+            ("language_lines", &self.language_lines),
+            ("hours_in", &self.hours_in),
+            ("consumer_assistance_in", &self.consumer_assistance_in),
+        ] {
+            for (tag, text) in texts {
+                check_tag(field, tag)?;
+                check_text(field, text)?;
+            }
+        }
+        self.languages.iter().try_for_each(|tag| check_tag("languages", tag))?;
+        for domain in &self.link_domains {
+            Destination::parse(domain)
+                .map_err(|_| BundleError::Identity { field: "link_domains", expected: "has an entry that is no host name" })?;
+        }
         check_https("portal_url", &self.portal_url)?;
+        self.pay_url.as_deref().map_or(Ok(()), |url| check_https("pay_url", url))?;
         self.unsubscribe_url.as_deref().map_or(Ok(()), |url| check_https("unsubscribe_url", url))
     }
 
-    /// The value of `[[identity.FIELD]]`.
-    pub(crate) fn text(&self, field: &str) -> Option<String> {
+    /// The domains that templates may link to, in lower case: each also stands for its subdomains.
+    pub fn own_domains(&self) -> Vec<String> {
+        let of_url = |url: &str| host(url).map(str::to_ascii_lowercase);
+        let urls = [Some(self.portal_url.as_str()), self.pay_url.as_deref(), self.unsubscribe_url.as_deref()];
+        let mut domains: Vec<String> = urls.into_iter().flatten().filter_map(of_url).collect();
+        domains.extend([&self.from, &self.reply_to].map(|mailbox| mailbox.destination().as_str().to_owned()));
+        domains.extend(self.link_domains.iter().map(|domain| domain.to_ascii_lowercase()));
+        domains.sort_unstable();
+        domains.dedup();
+        domains
+    }
+
+    /// The value of `[[identity.FIELD]]` in a message in `language`.
+    pub(crate) fn text(&self, field: &str, language: &str) -> Option<String> {
         match field {
+            "hours" if language != crate::language::BASE => Some(self.hours_in.get(language).cloned().unwrap_or_default()),
+            "consumer_assistance" if self.consumer_assistance_in.contains_key(language) => {
+                self.consumer_assistance_in.get(language).cloned()
+            }
+            "pay_url" => Some(self.pay_url.as_ref().unwrap_or(&self.portal_url).clone()),
+            "payment_address" => Some(self.payment_address.as_ref().unwrap_or(&self.postal_address).clone()),
             // `tel:` takes no blanks or brackets (RFC 3966 section 3).
             "phone_digits" => Some(self.phone.chars().filter(|letter| letter.is_ascii_digit() || *letter == '+').collect()),
             "reply_to" => Some(self.reply_to.reveal()),
@@ -106,6 +163,23 @@ fn check_https(field: &'static str, url: &str) -> Result<(), BundleError> {
         Some(rest) if plain && !rest.is_empty() && !rest.starts_with('/') => Ok(()),
         _ => Err(BundleError::Identity { field, expected: "is no plain https URL such as https://members.example/eob" }),
     }
+}
+
+fn check_tag(field: &'static str, tag: &str) -> Result<(), BundleError> {
+    let plain = LanguageTag::parse(tag).is_ok() && tag.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+    if plain {
+        Ok(())
+    } else {
+        Err(BundleError::Identity { field, expected: "has an entry that is no language tag in lower case such as \"es\"" })
+    }
+}
+
+/// The host of an `https` URL, without port.
+pub(crate) fn host(url: &str) -> Option<&str> {
+    let rest = url.strip_prefix("https://")?;
+    let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
+    // What stands before an "@" is no host, though it may look like one.
+    (!authority.contains('@')).then(|| authority.split(':').next().unwrap_or(authority))
 }
 
 mod mailbox_text {
@@ -165,7 +239,7 @@ pub(crate) mod tests {
     fn reads_addresses_as_text_and_refuses_unknown_fields() {
         let identity = invented();
         identity.check().unwrap();
-        assert_eq!(identity.text("phone_digits").unwrap(), "18005550142");
+        assert_eq!(identity.text("phone_digits", "en").unwrap(), "18005550142");
         let again: Identity = serde_json::from_str(&serde_json::to_string(&identity).unwrap()).unwrap();
         assert_eq!(again, identity);
         assert!(toml::from_str::<Identity>("tenant = \"x\"\nfrom = \"not an address\"").is_err());

@@ -27,12 +27,14 @@ mod format;
 mod fuse;
 mod header_context;
 mod identity;
+mod language;
 mod lint;
 mod mime;
 mod preview;
 mod renderer;
 mod template_set;
 mod text_fold;
+mod trial;
 mod view;
 mod words;
 
@@ -40,8 +42,9 @@ pub use bundle::Bundle;
 pub use error::{BundleError, RenderError, TemplateError};
 pub use header_context::HeaderContext;
 pub use identity::Identity;
+pub use language::LanguageMatch;
 pub use preview::Preview;
 pub use renderer::Renderer;
 
 /// Raised with every change of this crate that changes bytes; part of each [`model::BundleId`].
-pub const RENDERER_VERSION: u32 = 1;
+pub const RENDERER_VERSION: u32 = 2;

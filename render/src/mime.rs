@@ -19,8 +19,6 @@ use mail_builder::mime::{BodyPart, MimePart};
 use model::{BundleId, JobId, MessageVersion, Recipient, Timestamp};
 use std::borrow::Cow;
 
-const LANGUAGE: &str = "en";
-
 /// The identity as header fields take it, made once.
 pub(crate) struct Sender {
     brand: String,
@@ -81,6 +79,8 @@ pub(crate) struct Parts<'a> {
     pub(crate) subject: &'a str,
     pub(crate) text: &'a str,
     pub(crate) html: &'a str,
+    /// The language of both parts.
+    pub(crate) language: &'a str,
     /// Marketing: the fields by which a reader leaves.
     pub(crate) unsubscribe: bool,
 }
@@ -101,7 +101,7 @@ pub(crate) fn assemble(sender: &Sender, recipient: &Recipient, key: MessageKey, 
         // RFC 3834 section 5: "auto-generated" is for messages that no person sent and that answer nothing.
         .header("Auto-Submitted", Raw::new("auto-generated"))
         .header("X-Auto-Response-Suppress", Raw::new("All"))
-        .header("Content-Language", Raw::new(LANGUAGE));
+        .header("Content-Language", Raw::new(parts.language));
     if parts.unsubscribe {
         message = message.header("List-Unsubscribe", unsubscribe(sender, &tokens));
         if sender.unsubscribe_url.is_some() {

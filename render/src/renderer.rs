@@ -4,20 +4,27 @@
 //! (which see no statement), page, text, MIME, hash.
 
 use crate::header_context::HeaderContext;
+use crate::language::{self, LanguageMatch};
 use crate::mime::{self, MessageKey, Parts, Sender};
-use crate::template_set::{Part, TemplateSets};
-use crate::{Bundle, Preview, RenderError, TemplateError, clean, text_fold, view};
+use crate::template_set::{Part, TemplateSets, Tongue};
+use crate::view::Reader;
+use crate::words::Words;
+use crate::{Bundle, Preview, RenderError, TemplateError, clean, text_fold, trial, view};
 use aws_lc_rs::digest;
 use jiff::civil::Date;
 use minijinja::Value;
 use model::limits::MESSAGE_BYTES_MAX;
 use model::stage::{Envelope, JobData, Payload, PermittedDelivery, RenderedMessage};
-use model::statement::{Amounts, ClaimStatus, LiabilityRule, Member, Note, NoteKind, ServiceLine, StatementKind};
-use model::{BundleId, Cents, JobId, Mailbox, MessageVersion, Protection, Recipient, Statement, Stream, StreamName, Timestamp};
+use model::statement::{ClaimStatus, ClaimType, NoteKind, ServiceLine, StatementKind};
+use model::{BundleId, Cents, Detail, JobId, Mailbox, MessageVersion, Protection, Recipient, Statement, Stream, StreamName, Timestamp};
 use std::fmt;
 
 /// The template set of Explanations of Benefits.
 const EOB_SET: &str = "eob";
+/// The template set of billing statements.
+const BILL_SET: &str = "bill";
+/// The template set of notices.
+const NOTICE_SET: &str = "notice";
 
 /// A compiled bundle.
 pub struct Renderer {
@@ -40,7 +47,16 @@ struct Rendered {
     subject: String,
     html: String,
     text: String,
+    language: String,
     unsubscribe: bool,
+}
+
+/// What kind of message a job is.
+enum Kind<'a> {
+    Statements(&'a [Statement]),
+    Bills(&'a [Statement]),
+    Notice,
+    Templated(&'a str),
 }
 
 impl Renderer {
@@ -87,7 +103,7 @@ impl Renderer {
             return Err(RenderError::OtherBundle);
         }
         let recipient = data.recipient.as_ref().ok_or(RenderError::NoRecipient)?;
-        let rendered = self.parts(S::NAME, &data.payload, recipient, date)?;
+        let rendered = self.parts(S::NAME, data, recipient, date)?;
         let key = MessageKey { job: delivery.due.job, version: delivery.due.message, date, bundle: self.bundle };
         let (bytes, body_offset) = self.assemble(recipient, key, &rendered)?;
         let hash = digest::digest(&digest::SHA256, &bytes);
@@ -109,46 +125,63 @@ impl Renderer {
     /// # Errors
     /// [`RenderError`], as [`Renderer::render`].
     pub fn preview(&self, data: &JobData, date: Timestamp) -> Result<Preview, RenderError> {
-        let nobody = Recipient { mailbox: self.reply_to.clone(), name: "".into(), address_version: 0, language: None, on_behalf_of: false };
+        let nobody = nobody(self.reply_to.clone());
         let recipient = data.recipient.as_ref().unwrap_or(&nobody);
         let stream = match data.payload {
             Payload::Statements(_) => StreamName::Transactional,
             Payload::Templated { .. } => StreamName::Marketing,
         };
-        let rendered = self.parts(stream, &data.payload, recipient, date)?;
+        let rendered = self.parts(stream, data, recipient, date)?;
         let key = MessageKey { job: JobId::from_bits(0), version: MessageVersion(0), date, bundle: self.bundle };
         let (eml, _) = self.assemble(recipient, key, &rendered)?;
         Ok(Preview { eml, html: rendered.html, text: rendered.text })
     }
 
-    fn parts(&self, stream: StreamName, payload: &Payload, recipient: &Recipient, date: Timestamp) -> Result<Rendered, RenderError> {
-        let (set, kind) = match payload {
-            Payload::Statements(_) if stream == StreamName::Marketing => return Err(RenderError::StatementOnMarketing),
-            Payload::Statements(statements) if statements.is_empty() => return Err(RenderError::NoStatement),
-            Payload::Statements(_) => (EOB_SET, &self.sets.words.kind_eob),
-            Payload::Templated { template, .. } => (template.as_str(), &self.sets.words.kind_templated),
-        };
-        let set = self.sets.set(set).ok_or(RenderError::NoTemplate)?;
-        let header = HeaderContext { brand: &self.brand, kind, sent: date }.to_value();
-        let subject = one_line(&self.sets.render(set, Part::Subject, header.clone())?);
-        let preheader = one_line(&self.sets.render(set, Part::Preheader, header)?);
-        let context = self.body_context(payload, recipient, date, &preheader);
-        let html = self.sets.render(set, Part::Html, context.clone())?;
-        let text = text_fold::fold(&self.sets.render(set, Part::Text, context)?);
-        Ok(Rendered { subject, html, text, unsubscribe: stream == StreamName::Marketing })
+    /// What becomes of the language that a person asked for.
+    pub fn language(&self, recipient: &Recipient) -> LanguageMatch {
+        let Some(tag) = &recipient.language else { return LanguageMatch::NotAsked };
+        let language = language::primary(tag);
+        if self.sets.has_language(&language) { LanguageMatch::Met(language) } else { LanguageMatch::Unmet(language) }
     }
 
-    fn body_context(&self, payload: &Payload, recipient: &Recipient, date: Timestamp, preheader: &str) -> Value {
-        let (name, day) = (recipient.name.reveal(), civil_date(date));
-        match payload {
-            Payload::Statements(statements) => view::eob(statements, &self.sets.words, name, day, preheader),
-            Payload::Templated { variables, .. } => view::templated(variables.iter(), name, day, preheader),
+    /// The first code of a denial that neither the plan, the tenant's table nor ours explains to the member: such a statement must
+    /// not go out (29 CFR 2560.503-1(g)(1)(i)). Empty where a claim was denied without any reason. `None`: everything is explained.
+    pub fn unworded<'a>(&self, statement: &'a Statement) -> Option<&'a str> {
+        let words = &self.sets.tongue(language::BASE, None).words;
+        if statement.kind == StatementKind::Bill {
+            return None;
         }
+        if statement.status == ClaimStatus::Denied && statement.notes.is_empty() {
+            return Some("");
+        }
+        let denied_lines = statement.lines.iter().filter(|line| is_denied(line)).flat_map(|line| &line.notes);
+        let of_lines = denied_lines.filter_map(|note| statement.notes.get(usize::from(*note)));
+        let of_claim = statement.notes.iter().filter(|_| statement.status == ClaimStatus::Denied);
+        let mut reasons = of_claim.chain(of_lines).filter(|note| note.kind == NoteKind::Adjustment);
+        reasons.find(|note| !words.codes.words(note).specific).map(|note| note.code.reveal().trim())
+    }
+
+    fn parts(&self, stream: StreamName, data: &JobData, recipient: &Recipient, date: Timestamp) -> Result<Rendered, RenderError> {
+        let kind = kind(stream, data)?;
+        let language = self.language(recipient);
+        let tongue = self.sets.tongue(language.written(), kind.claim_type());
+        let set = self.sets.set(kind.set()).ok_or(RenderError::NoTemplate)?;
+        let (day, words) = (civil_date(date), &tongue.words);
+        let month = words.dates.month(day);
+        let header = HeaderContext { brand: &self.brand, kind: kind.words(words), month: &month }.to_value();
+        let subject = one_line(&tongue.render(set, Part::Subject, header.clone())?);
+        let preheader = one_line(&tongue.render(set, Part::Preheader, header)?);
+        let unmet = if let LanguageMatch::Unmet(language) = &language { Some(language.as_str()) } else { None };
+        let context = body_context(&kind, data, tongue, Reader { recipient, unmet, date: day, preheader: &preheader });
+        let html = tongue.render(set, Part::Html, context.clone())?;
+        let text = text_fold::fold(&tongue.render(set, Part::Text, context)?);
+        let language = language.written().to_owned();
+        Ok(Rendered { subject, html, text, language, unsubscribe: stream == StreamName::Marketing })
     }
 
     fn assemble(&self, recipient: &Recipient, key: MessageKey, rendered: &Rendered) -> Result<(Vec<u8>, usize), RenderError> {
-        let Rendered { subject, html, text, unsubscribe } = rendered;
-        let parts = Parts { subject, text, html, unsubscribe: *unsubscribe };
+        let Rendered { subject, html, text, language, unsubscribe } = rendered;
+        let parts = Parts { subject, text, html, language, unsubscribe: *unsubscribe };
         let (bytes, body_offset) = mime::assemble(&self.sender, recipient, key, &parts);
         if bytes.len() > MESSAGE_BYTES_MAX {
             return Err(RenderError::TooLarge(MESSAGE_BYTES_MAX));
@@ -156,21 +189,33 @@ impl Renderer {
         Ok((bytes, body_offset))
     }
 
-    /// Renders the header templates of all sets, and invented statements that reach every branch: a denied and a zero one,
-    /// stated and unstated amounts, a long one. What a templated message is made of is not known here.
+    /// Renders the header templates of all sets, and invented statements that reach every branch, in every language and for every
+    /// type of claim. What a templated message is made of is not known here.
     fn try_out(&self) -> Result<(), TemplateError> {
-        let date = Timestamp::from_seconds(1_767_225_600);
-        let header = HeaderContext { brand: &self.brand, kind: &self.sets.words.kind_eob, sent: date }.to_value();
-        for set in self.sets.all() {
-            for part in [Part::Subject, Part::Preheader] {
-                self.sets.try_out(set, part, header.clone())?;
+        let eob = self.sets.set(EOB_SET).ok_or_else(|| TemplateError::Missing(EOB_SET.to_owned()))?;
+        let day = trial::DAY;
+        for tongue in self.sets.tongues() {
+            let month = tongue.words.dates.month(day);
+            let header = HeaderContext { brand: &self.brand, kind: &tongue.words.kinds.eob, month: &month }.to_value();
+            for set in self.sets.all() {
+                tongue.try_out(set, Part::Subject, header.clone())?;
+                tongue.try_out(set, Part::Preheader, header.clone())?;
             }
-        }
-        let set = self.sets.set(EOB_SET).ok_or_else(|| TemplateError::Missing(EOB_SET.to_owned()))?;
-        for statements in trial_jobs() {
-            let context = view::eob(&statements, &self.sets.words, "Trial Recipient", civil_date(date), "trial");
-            self.sets.try_out(set, Part::Html, context.clone())?;
-            self.sets.try_out(set, Part::Text, context)?;
+            for (unmet, recipient) in trial::recipients(&self.reply_to) {
+                let reader = Reader { recipient: &recipient, unmet, date: day, preheader: "trial" };
+                let statements = [(Some(eob), trial::statements()), (self.sets.set(BILL_SET), trial::bills())];
+                for (set, jobs) in statements.into_iter().filter_map(|(set, jobs)| Some((set?, jobs))) {
+                    for job in jobs {
+                        let context = view::statements(&job, &tongue.words, reader);
+                        tongue.try_out(set, Part::Html, context.clone())?;
+                        tongue.try_out(set, Part::Text, context)?;
+                    }
+                }
+                if let Some(notice) = self.sets.set(NOTICE_SET) {
+                    tongue.try_out(notice, Part::Html, view::notice(reader))?;
+                    tongue.try_out(notice, Part::Text, view::notice(reader))?;
+                }
+            }
         }
         Ok(())
     }
@@ -180,6 +225,72 @@ impl Renderer {
 const fn is_shared<T: Send + Sync>() {}
 const _: () = is_shared::<Renderer>();
 
+impl<'a> Kind<'a> {
+    fn set(&self) -> &'a str {
+        match self {
+            Self::Statements(_) => EOB_SET,
+            Self::Bills(_) => BILL_SET,
+            Self::Notice => NOTICE_SET,
+            Self::Templated(template) => template,
+        }
+    }
+
+    /// The type of claim whose words are used: that of all its statements, or none.
+    fn claim_type(&self) -> Option<ClaimType> {
+        let (Self::Statements(statements) | Self::Bills(statements)) = self else { return None };
+        let first = statements.first()?.particulars.claim_type;
+        first.filter(|_| statements.iter().all(|statement| statement.particulars.claim_type == first))
+    }
+
+    /// In a subject line. Nothing but the kind of mail: it is chosen among four texts of the bundle.
+    fn words<'w>(&self, words: &'w Words) -> &'w str {
+        let kinds = &words.kinds;
+        match self {
+            Self::Statements([one]) if one.particulars.correction.is_some() => &kinds.corrected,
+            Self::Statements([_]) => &kinds.eob,
+            Self::Statements(_) => &kinds.monthly,
+            Self::Bills(_) => &kinds.bill,
+            Self::Notice => &kinds.notice,
+            Self::Templated(_) => &kinds.templated,
+        }
+    }
+}
+
+fn kind(stream: StreamName, data: &JobData) -> Result<Kind<'_>, RenderError> {
+    match &data.payload {
+        Payload::Templated { template, .. } => Ok(Kind::Templated(template)),
+        Payload::Statements(_) if stream == StreamName::Marketing => Err(RenderError::StatementOnMarketing),
+        Payload::Statements(statements) if statements.is_empty() => Err(RenderError::NoStatement),
+        Payload::Statements(_) if data.presentation.detail == Detail::Paper => Err(RenderError::PaperOnly),
+        Payload::Statements(_) if data.presentation.detail == Detail::Notice => Ok(Kind::Notice),
+        Payload::Statements(statements) => {
+            let bills = statements.iter().filter(|statement| statement.kind == StatementKind::Bill).count();
+            match bills {
+                0 => Ok(Kind::Statements(statements)),
+                _ if bills == statements.len() => Ok(Kind::Bills(statements)),
+                _ => Err(RenderError::MixedKinds),
+            }
+        }
+    }
+}
+
+fn body_context(kind: &Kind<'_>, data: &JobData, tongue: &Tongue, reader: Reader<'_>) -> Value {
+    match (kind, &data.payload) {
+        (Kind::Statements(statements) | Kind::Bills(statements), _) => view::statements(statements, &tongue.words, reader),
+        (_, Payload::Templated { variables, .. }) => view::templated(variables.iter(), &tongue.words, reader),
+        _ => view::notice(reader),
+    }
+}
+
+/// The plan paid nothing of a service and does not cover it.
+fn is_denied(line: &ServiceLine) -> bool {
+    line.amounts.not_covered.is_some_and(|not_covered| not_covered > Cents::ZERO) && line.amounts.plan_paid == Some(Cents::ZERO)
+}
+
+fn nobody(mailbox: Mailbox) -> Recipient {
+    Recipient { mailbox, name: "".into(), address_version: 0, language: None, on_behalf_of: false }
+}
+
 fn civil_date(moment: Timestamp) -> Date {
     moment.to_jiff().to_zoned(jiff::tz::TimeZone::UTC).date()
 }
@@ -187,43 +298,4 @@ fn civil_date(moment: Timestamp) -> Date {
 /// A template's file ends with a line end; a header field must not.
 fn one_line(text: &str) -> String {
     clean::clean(text).into_owned()
-}
-
-fn trial_jobs() -> [Vec<Statement>; 4] {
-    let stated = |cents| trial_statement(ClaimStatus::ProcessedPrimary, Some(Cents(cents)), 3);
-    [
-        vec![stated(12_345)],
-        vec![stated(0), stated(-500), trial_statement(ClaimStatus::Denied, Some(Cents(1)), 1)],
-        vec![trial_statement(ClaimStatus::Unknown, None, 0)],
-        vec![trial_statement(ClaimStatus::Forwarded, None, model::limits::SERVICE_LINES_MAX)],
-    ]
-}
-
-fn trial_statement(status: ClaimStatus, amount: Option<Cents>, lines: usize) -> Statement {
-    let amounts = Amounts { billed: amount, other_insurance: amount, member_owes: amount, ..Amounts::default() };
-    let day = amount.map(|_| Date::constant(2026, 1, 2));
-    let line = ServiceLine {
-        service_from: day,
-        code: amount.map(|_| "HC:00000".into()),
-        description: amount.map(|_| "Trial service".into()),
-        amounts,
-        notes: vec![0, 1],
-        ..ServiceLine::default()
-    };
-    let note = |kind, code: &str| Note { kind, code: code.into(), text: None };
-    Statement {
-        kind: StatementKind::Eob,
-        claim_number: "TRIAL".into(),
-        member: Member { name: "Trial Member".into(), id: "TRIAL".into(), ..Member::default() },
-        status,
-        payer: amount.map(|_| "Trial Plan".into()),
-        provider: amount.map(|_| "Trial Provider".into()),
-        service_from: day,
-        service_to: None,
-        totals: amounts,
-        liability_rule: if amount.is_some() { LiabilityRule::Stated } else { LiabilityRule::Unknown },
-        lines: vec![line; lines],
-        notes: vec![note(NoteKind::Adjustment, "CO-45"), note(NoteKind::Message, "")],
-        particulars: model::statement::Particulars::default(),
-    }
 }

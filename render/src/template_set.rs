@@ -1,19 +1,25 @@
 //! The templates of a bundle, compiled once.
 //!
 //! A *template set* is a folder with `NAME.html`, `NAME.txt`, `subject.txt` and `preheader.txt`; the folder `shared` holds
-//! partials for `{% include %}`. Undefined names are errors, values in `.html` are escaped, and each render has a limit on
-//! its steps and on its output.
+//! partials for `{% include %}`. All of them are compiled once for each language, and once more for each type of claim for which
+//! the language's texts say something otherwise. Undefined names are errors, values in `.html` are escaped, and each render has a
+//! limit on its steps and on its output.
 
 use crate::codes::Codes;
-use crate::fixed_text::FixedTexts;
+use crate::fixed_text::{FixedTexts, Strings};
+use crate::format::AmountWords;
+use crate::language::{BASE, LanguageLines};
 use crate::words::Words;
-use crate::{Bundle, RenderError, TemplateError, format, fuse, lint};
+use crate::{Bundle, RenderError, TemplateError, fuse, lint};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value};
 use model::limits::MESSAGE_BYTES_MAX;
+use model::statement::ClaimType;
+use std::collections::BTreeMap;
 use std::io;
+use std::sync::Arc;
 
 const STRINGS_NAME: &str = "strings.en.toml";
-const CODES_NAME: &str = "codes.toml";
+const LANGUAGES_NAME: &str = "languages.toml";
 const SHARED: &str = "shared";
 /// Steps of one render. A service takes some ten, so the largest statement (999 services) about 10,000.
 const FUEL_MAX: u64 = 2_000_000;
@@ -82,12 +88,28 @@ impl SetNames {
     }
 }
 
-/// All sets of a bundle, ready to render.
+/// All sets of a bundle in all its languages, ready to render.
 pub(crate) struct TemplateSets {
-    environment: Environment<'static>,
+    /// By language and type of claim. English in general is always there.
+    tongues: BTreeMap<(String, Option<&'static str>), Tongue>,
     sets: Vec<SetNames>,
+}
+
+/// The templates in one language, for one type of claim.
+pub(crate) struct Tongue {
+    environment: Environment<'static>,
     /// Words that data picks.
     pub(crate) words: Words,
+}
+
+/// The name of a type of claim, as a table of `strings.LANGUAGE.toml` has it.
+fn type_name(claim_type: ClaimType) -> &'static str {
+    match claim_type {
+        ClaimType::Medical => "medical",
+        ClaimType::Pharmacy => "pharmacy",
+        ClaimType::Dental => "dental",
+        ClaimType::Vision => "vision",
+    }
 }
 
 impl TemplateSets {
@@ -97,28 +119,41 @@ impl TemplateSets {
     /// [`TemplateError`] with file, line and what was expected.
     pub(crate) fn compile(bundle: &Bundle) -> Result<Self, TemplateError> {
         let files = bundle.files();
-        let table = |name: &str| files.get(name).ok_or_else(|| TemplateError::Missing(name.to_owned()));
-        let texts = FixedTexts::read(STRINGS_NAME, table(STRINGS_NAME)?, bundle.identity())?;
-        let codes = Codes::read(CODES_NAME, table(CODES_NAME)?)?;
-        let not_stated = texts.required(STRINGS_NAME, "not_stated")?;
-        let mut environment = empty_environment(not_stated.clone());
-        let mut runs = Vec::new();
-        for (name, source) in files.iter().filter(|(name, _)| !name.ends_with(".toml")) {
-            let is_html = name.ends_with(".html");
-            let filled = texts.fill_in(name, source, is_html)?;
-            let source = if is_html { without_indentation(&filled) } else { filled };
-            if is_html {
-                lint::check_html(name, &source)?;
-            }
-            let source = fuse::fuse(&source, &mut runs);
-            environment.add_template_owned(name.clone(), source).map_err(|error| syntax(name, &error))?;
+        if !files.contains_key(STRINGS_NAME) {
+            return Err(TemplateError::Missing(STRINGS_NAME.to_owned()));
         }
-        environment.add_filter("fused", move |state: &State<'_, '_>, object: &Value, run: usize| {
-            fuse::filter(&runs, state, object, run, &not_stated)
-        });
+        let lines = LanguageLines::read(LANGUAGES_NAME, files.get(LANGUAGES_NAME), bundle.identity())?;
+        let mut tongues = BTreeMap::new();
+        for language in languages(files.keys()) {
+            let name = strings_name(language);
+            let strings = Strings::read(&name, &files[&name], language, bundle.identity())?;
+            let codes = Arc::new(Codes::read(files, language)?);
+            for of_type in types_of(&name, &strings)? {
+                let texts = strings.for_type(of_type, language, &lines, bundle.identity());
+                let words = Words::new(&name, &texts, Arc::clone(&codes))?;
+                let tongue = Tongue { environment: environment(files, &texts, &words.amounts)?, words };
+                tongues.insert((language.to_owned(), of_type), tongue);
+            }
+        }
         let sets = sets(files.keys().map(String::as_str))?;
-        let words = Words::new(STRINGS_NAME, &texts, codes)?;
-        Ok(Self { environment, sets, words })
+        Ok(Self { tongues, sets })
+    }
+
+    /// The templates in a language that the bundle has, for a type of claim.
+    pub(crate) fn tongue(&self, language: &str, claim_type: Option<ClaimType>) -> &Tongue {
+        let find = |language: &str, of_type| self.tongues.get(&(language.to_owned(), of_type));
+        let of_type = claim_type.and_then(|claim_type| find(language, Some(type_name(claim_type))));
+        of_type.or_else(|| find(language, None)).or_else(|| find(BASE, None)).expect("English is compiled, or nothing is")
+    }
+
+    /// Whether the bundle can write in a language.
+    pub(crate) fn has_language(&self, language: &str) -> bool {
+        self.tongues.contains_key(&(language.to_owned(), None))
+    }
+
+    /// All languages and types of claim, for the trial.
+    pub(crate) fn tongues(&self) -> impl Iterator<Item = &Tongue> {
+        self.tongues.values()
     }
 
     /// The set of this name.
@@ -130,7 +165,9 @@ impl TemplateSets {
     pub(crate) fn all(&self) -> &[SetNames] {
         &self.sets
     }
+}
 
+impl Tongue {
     /// Renders one part.
     ///
     /// # Errors
@@ -142,7 +179,7 @@ impl TemplateSets {
         })
     }
 
-    /// As [`TemplateSets::render`], for the trial job: its error may say what the template engine said.
+    /// As [`Tongue::render`], for the trial job: its error may say what the template engine said.
     pub(crate) fn try_out(&self, set: &SetNames, part: Part, context: Value) -> Result<String, TemplateError> {
         let trial = |line, detail| TemplateError::Trial { name: set.of(part).to_owned(), line, detail };
         let rendered = self.render_raw(set, part, context);
@@ -201,8 +238,55 @@ impl io::Write for &mut Bounded {
     }
 }
 
+/// Compiles all templates with these texts.
+fn environment(
+    files: &BTreeMap<String, String>,
+    texts: &FixedTexts<'_>,
+    amounts: &AmountWords,
+) -> Result<Environment<'static>, TemplateError> {
+    let mut environment = empty_environment(amounts);
+    let mut runs = Vec::new();
+    for (name, source) in files.iter().filter(|(name, _)| !name.ends_with(".toml")) {
+        let is_html = name.ends_with(".html");
+        let filled = texts.fill_in(name, source, is_html)?;
+        let source = if is_html { without_indentation(&filled) } else { filled };
+        if is_html {
+            lint::check_html(name, &source)?;
+        }
+        let source = fuse::fuse(&source, &mut runs);
+        environment.add_template_owned(name.clone(), source).map_err(|error| syntax(name, &error))?;
+    }
+    let amounts = amounts.clone();
+    environment
+        .add_filter("fused", move |state: &State<'_, '_>, object: &Value, run: usize| fuse::filter(&runs, state, object, run, &amounts));
+    Ok(environment)
+}
+
+/// The languages of a bundle: those that have texts.
+fn languages<'a>(names: impl Iterator<Item = &'a String>) -> impl Iterator<Item = &'a str> {
+    names.filter_map(|name| name.strip_prefix("strings.")?.strip_suffix(".toml"))
+}
+
+fn strings_name(language: &str) -> String {
+    format!("strings.{language}.toml")
+}
+
+/// Claims in general, and the types of claims that have a table.
+fn types_of(name: &str, strings: &Strings) -> Result<Vec<Option<&'static str>>, TemplateError> {
+    let known = [ClaimType::Medical, ClaimType::Pharmacy, ClaimType::Dental, ClaimType::Vision].map(type_name);
+    let mut types = vec![None];
+    for found in strings.types() {
+        let Some(known) = known.iter().find(|known| **known == found) else {
+            let detail = format!("[{found}]: is no type of claim; there are medical, pharmacy, dental and vision");
+            return Err(TemplateError::Table { name: name.to_owned(), detail });
+        };
+        types.push(Some(*known));
+    }
+    Ok(types)
+}
+
 /// An environment with nothing in it but what statements need: no `debug`, no `safe`, no functions.
-fn empty_environment(not_stated: String) -> Environment<'static> {
+fn empty_environment(amounts: &AmountWords) -> Environment<'static> {
     let mut environment = Environment::empty();
     environment.set_debug(false);
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -212,53 +296,45 @@ fn empty_environment(not_stated: String) -> Environment<'static> {
         minijinja::syntax::SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build().expect("the default marks are valid"),
     );
     environment.add_test("none", Value::is_none);
+    environment.add_test("nonzero", |amount: &Value| fuse::Shown::Nonzero.holds(amount));
+    environment.add_test("paid", |amount: &Value| fuse::Shown::Paid.holds(amount));
     environment.add_filter("money", {
-        let not_stated = Value::from(not_stated.as_str());
-        move |amount: &Value| match cents_of(amount)? {
-            Some(cents) => Ok(Value::from(format::money(cents).as_str())),
-            None => Ok(not_stated.clone()),
-        }
+        let amounts = amounts.clone();
+        move |amount: &Value| cents_of(amount).map(|cents| Value::from(amounts.text(cents)))
     });
     environment.add_filter("stated", {
-        let not_stated = Value::from(not_stated.as_str());
+        let not_stated = Value::from(amounts.not_stated.as_str());
         move |text: &Value| if text.is_none() { not_stated.clone() } else { text.clone() }
     });
-    environment.set_formatter(move |output, state, value| write_value(output, state, value, &not_stated));
+    let amounts = amounts.clone();
+    environment.set_formatter(move |output, state, value| write_value(output, state, value, &amounts));
     environment
 }
 
 /// Writes what `{{ }}` gives. A number is an amount in cents, and `none` one that is not stated: no template can print
 /// bare cents, or an unknown amount as nothing. In the text part both stand right-aligned in their column.
-fn write_value(output: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value, not_stated: &str) -> Result<(), Error> {
+fn write_value(output: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value, amounts: &AmountWords) -> Result<(), Error> {
     if value.is_safe() || !(value.is_none() || value.is_integer()) {
         return minijinja::escape_formatter(output, state, value);
     }
     let mut text = String::new();
-    push_value(&mut text, value, Escape::of(state), not_stated);
+    push_value(&mut text, value, Escape::of(state), amounts);
     Ok(output.write_str(&text)?)
 }
 
 /// As [`write_value`], for a value of a view: text, cents or none.
-pub(crate) fn push_value(out: &mut String, value: &Value, escape: Escape, not_stated: &str) {
+pub(crate) fn push_value(out: &mut String, value: &Value, escape: Escape, amounts: &AmountWords) {
     if let Some(text) = value.as_str() {
         return match escape {
             Escape::Html => push_escaped(out, text),
             Escape::None => out.push_str(text),
         };
     }
-    let money;
-    let text = match value.as_i64() {
-        Some(cents) => {
-            money = format::money(cents);
-            money.as_str()
-        }
-        None => not_stated,
-    };
+    let cents = value.as_i64();
     if escape == Escape::None {
-        let columns = text.chars().count();
-        out.push_str(&BLANKS[columns.min(AMOUNT_COLUMNS)..]);
+        out.push_str(&BLANKS[amounts.columns(cents).min(AMOUNT_COLUMNS)..]);
     }
-    out.push_str(text);
+    amounts.push(out, cents);
 }
 
 /// Escapes as the template engine does.

@@ -144,6 +144,13 @@ fn identity() -> Result<Identity, InstallationError> {
         postal_address: "Lakeside Health Plan, Appeals, PO Box 100, Springfield, EX 00001".to_owned(),
         consumer_assistance: "Example Office of the Insurance Commissioner, 1-800-555-0199".to_owned(),
         unsubscribe_url: None,
+        languages: Vec::new(),
+        language_lines: BTreeMap::new(),
+        hours_in: BTreeMap::new(),
+        consumer_assistance_in: BTreeMap::new(),
+        pay_url: None,
+        payment_address: None,
+        link_domains: Vec::new(),
     })
 }
 

@@ -6,8 +6,9 @@
 
 use super::error::{ConfigError, ConfigErrors, nearest};
 use super::units;
+use std::borrow::Cow;
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 use toml::Spanned;
@@ -201,6 +202,19 @@ impl<'d> Section<'d> {
             })
             .collect();
         read.into_iter().collect()
+    }
+
+    /// A table of texts under names that the operator chose; absent reads as empty.
+    pub(super) fn texts_by_name(&self, key: &'static str) -> BTreeMap<String, String> {
+        let Some(all) = self.section(key).table else { return BTreeMap::new() };
+        let text = |(name, value): (&Spanned<Cow<'d, str>>, &'d Spanned<DeValue<'d>>)| match value.get_ref().as_str() {
+            Some(text) => Some((name.get_ref().to_string(), text.to_owned())),
+            None => {
+                self.note(Some(value.span().start), key, &format!("expected a text in quotes for each name{}", shown(value.get_ref())));
+                None
+            }
+        };
+        all.iter().filter_map(text).collect()
     }
 
     /// Notes that a key is missing, unless it is there.

@@ -80,6 +80,12 @@ fn identity(name: &str, section: &Section<'_>) -> Option<Identity> {
     let (portal_url, unsubscribe_url) = (section.text("portal_url"), section.text("unsubscribe_url"));
     let (postal_address, consumer_assistance) = (section.text("postal_address"), section.text("consumer_assistance"));
     let tty = section.text("tty").unwrap_or_else(|| TTY_DEFAULT.to_owned());
+    let (pay_url, payment_address) = (section.text("pay_url"), section.text("payment_address"));
+    let names = |key, expected| section.list(key, expected, |text| Some(text.to_owned())).unwrap_or_default();
+    let (languages, link_domains) =
+        (names("languages", "expected language tags such as \"es\""), names("link_domains", "expected host names"));
+    let (language_lines, hours_in) = (section.texts_by_name("language_lines"), section.texts_by_name("hours_in"));
+    let consumer_assistance_in = section.texts_by_name("consumer_assistance_in");
     let from = from?;
     let identity = Identity {
         tenant: name.to_owned(),
@@ -95,6 +101,13 @@ fn identity(name: &str, section: &Section<'_>) -> Option<Identity> {
         postal_address: postal_address?,
         consumer_assistance: consumer_assistance?,
         unsubscribe_url,
+        languages,
+        language_lines,
+        hours_in,
+        consumer_assistance_in,
+        pay_url,
+        payment_address,
+        link_domains,
     };
     if let Err(error) = identity.check() {
         section.wrong_here(&error.to_string());

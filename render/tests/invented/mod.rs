@@ -2,8 +2,14 @@
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each test file takes what it needs")]
 
 use model::stage::{DueDelivery, JobData, Locator, Payload, Permit, PermittedDelivery};
-use model::statement::{Amounts, ClaimStatus, LiabilityRule, Member, Note, NoteKind, ServiceLine, StatementKind};
-use model::{BatchId, Cents, Date, JobId, Mailbox, MessageVersion, Private, Protection, Recipient, Statement, Stream, TenantId, Timestamp};
+use model::statement::{
+    Accumulator, AccumulatorKind, AccumulatorScope, AmountChange, Amounts, Bill, ChangedAmount, ClaimStatus, ClaimType, Correction,
+    LiabilityRule, Member, Network, Note, NoteKind, PaidTo, ServiceLine, StatementKind,
+};
+use model::{
+    BatchId, Cents, Date, JobId, LanguageTag, Mailbox, MessageVersion, Private, Protection, Recipient, Statement, Stream, TenantId,
+    Timestamp,
+};
 use render::{Bundle, Identity, Renderer};
 use std::path::Path;
 
@@ -25,6 +31,8 @@ pub fn identity() -> Identity {
         portal_url = "https://members.lakeside.example/statements"
         postal_address = "Lakeside Health Plan, Appeals, PO Box 100, Springfield, EX 00001"
         consumer_assistance = "Example Office of the Insurance Commissioner, 1-800-555-0199"
+        languages = ["es", "zh", "tl", "nv"]
+        hours_in = { es = "De lunes a viernes, de 8 a.m. a 8 p.m." }
         "#,
     )
     .unwrap()
@@ -237,4 +245,174 @@ pub fn very_long() -> Statement {
     statement.notes[3].text =
         Some("Your plan says: please look at page 12 of your benefit booklet for this kind of service. ".repeat(5).into());
     statement
+}
+
+/// The same job for a person who asked for a language.
+pub fn in_language(mut data: JobData, tag: &str) -> JobData {
+    if let Some(recipient) = &mut data.recipient {
+        recipient.language = Some(LanguageTag::parse(tag).unwrap());
+    }
+    data
+}
+
+/// The same job as a notice.
+pub fn as_notice(mut data: JobData) -> JobData {
+    data.presentation.detail = model::Detail::Notice;
+    data
+}
+
+/// With the limits of the plan year.
+pub fn with_progress(mut statement: Statement) -> Statement {
+    let accumulator = |kind, scope, limit: Option<i64>, used: Option<i64>| Accumulator {
+        kind,
+        scope,
+        network: Some(Network::InNetwork),
+        limit: limit.map(Cents),
+        used: used.map(Cents),
+        from: None,
+        to: None,
+    };
+    statement.particulars.network = Some(Network::InNetwork);
+    statement.particulars.accumulators = vec![
+        accumulator(AccumulatorKind::Deductible, AccumulatorScope::Individual, Some(150_000), Some(112_550)),
+        accumulator(AccumulatorKind::Deductible, AccumulatorScope::Family, Some(300_000), Some(300_000)),
+        accumulator(AccumulatorKind::OutOfPocketMaximum, AccumulatorScope::Individual, Some(600_000), Some(148_795)),
+    ];
+    statement
+}
+
+/// A usual claim of three services.
+pub fn usual() -> Statement {
+    with_progress(statement(3))
+}
+
+/// A pharmacy's, in which nothing is said of a discount.
+pub fn pharmacy() -> Statement {
+    let mut statement = of_type(ClaimType::Pharmacy, "Corner Street Pharmacy", &[("NDC:00093-7424-56", "Atorvastatin 20 mg, 30 tablets")]);
+    for amounts in statement.lines.iter_mut().map(|line| &mut line.amounts).chain([&mut statement.totals]) {
+        *amounts = Amounts {
+            billed: Some(Cents(8_640)),
+            allowed: Some(Cents(2_315)),
+            plan_paid: Some(Cents(1_315)),
+            copay: Some(Cents(1_000)),
+            deductible: Some(Cents::ZERO),
+            coinsurance: Some(Cents::ZERO),
+            not_covered: Some(Cents::ZERO),
+            member_owes: Some(Cents(1_000)),
+            discount: None,
+            other_insurance: None,
+        };
+        amounts.discount = Some(Cents(6_325));
+    }
+    statement
+}
+
+/// A dentist's.
+pub fn dental() -> Statement {
+    of_type(
+        ClaimType::Dental,
+        "Harbor Dental Group",
+        &[("AD:D1110", "Cleaning, adult"), ("AD:D0274", "X-rays, four bitewings"), ("AD:D2392", "Filling, two surfaces")],
+    )
+}
+
+/// An eye care provider's; the plan pays the member.
+pub fn vision() -> Statement {
+    let mut statement = of_type(ClaimType::Vision, "Clearwater Optical", &[("HC:92014", "Eye exam"), ("HC:V2020", "Frames")]);
+    statement.particulars.network = Some(Network::OutOfNetwork);
+    statement.particulars.paid_to = Some(PaidTo::Member);
+    statement
+}
+
+fn of_type(claim_type: ClaimType, provider: &str, services: &[(&str, &str)]) -> Statement {
+    let mut statement = statement(services.len());
+    statement.particulars.claim_type = Some(claim_type);
+    statement.particulars.network = Some(Network::InNetwork);
+    statement.provider = Some(provider.into());
+    for (line, (code, description)) in statement.lines.iter_mut().zip(services) {
+        (line.code, line.description) = (Some((*code).into()), Some((*description).into()));
+        line.modifiers.clear();
+    }
+    statement
+}
+
+/// One that corrects what was sent before.
+pub fn corrected() -> Statement {
+    let mut statement = usual();
+    let owes = statement.totals.member_owes.unwrap();
+    let paid = statement.totals.plan_paid.unwrap();
+    statement.particulars.correction = Some(Correction {
+        changes: vec![
+            AmountChange { which: ChangedAmount::PlanPaid, before: Cents(paid.0 - 4_000), after: paid },
+            AmountChange { which: ChangedAmount::MemberOwes, before: Cents(owes.0 + 4_000), after: owes },
+        ],
+    });
+    statement
+}
+
+/// A month of claims of one member.
+pub fn month() -> Vec<Statement> {
+    let mut second = nothing_to_pay();
+    second.claim_number = "2026-0423-90117".into();
+    second.provider = Some("Lakeview Imaging Center".into());
+    (second.service_from, second.service_to) = (Some(Date::constant(2026, 3, 11)), None);
+    let mut third = denied();
+    third.claim_number = "2026-0430-11804".into();
+    third.provider = Some("Summit Acupuncture".into());
+    (third.service_from, third.service_to) = (Some(Date::constant(2026, 3, 19)), None);
+    vec![usual(), second, third]
+}
+
+/// A bill.
+pub fn bill() -> Statement {
+    let mut statement = statement(2);
+    statement.kind = StatementKind::Bill;
+    statement.notes.clear();
+    statement.lines.iter_mut().for_each(|line| line.notes.clear());
+    let owes = statement.totals.member_owes.unwrap();
+    statement.particulars.bill = Some(Bill {
+        account: Some("778-2201".into()),
+        due_on: Some(Date::constant(2026, 12, 15)),
+        previous_balance: Some(Cents(6_000)),
+        payments: Some(Cents(-6_000)),
+        new_charges: Some(owes),
+        balance: Some(owes),
+    });
+    statement
+}
+
+/// Every kind of message that the shipped templates make, under its name.
+pub fn gallery() -> Vec<(&'static str, JobData)> {
+    let one = |statement| job(vec![statement]);
+    let on_behalf = |mut data: JobData| {
+        data.recipient.as_mut().unwrap().on_behalf_of = true;
+        data
+    };
+    vec![
+        ("eob", one(usual())),
+        ("eob-es", in_language(one(usual()), "es-MX")),
+        ("eob-vi", in_language(one(usual()), "vi")),
+        ("fifteen", one(with_progress(statement(15)))),
+        ("denied", on_behalf(one(denied()))),
+        ("denied-es", in_language(one(denied()), "es")),
+        ("nothing", one(nothing_to_pay())),
+        ("unknown", one(unknown_amounts())),
+        ("long", one(very_long())),
+        ("pharmacy", one(pharmacy())),
+        ("pharmacy-es", in_language(one(pharmacy()), "es")),
+        ("dental", one(dental())),
+        ("dental-es", in_language(one(dental()), "es")),
+        ("vision", one(vision())),
+        ("vision-es", in_language(one(vision()), "es")),
+        ("corrected", one(corrected())),
+        ("corrected-es", in_language(one(corrected()), "es")),
+        ("month", job(month())),
+        ("month-es", in_language(job(month()), "es")),
+        ("bill", one(bill())),
+        ("bill-es", in_language(one(bill()), "es")),
+        ("notice", as_notice(one(usual()))),
+        ("notice-es", in_language(as_notice(one(usual())), "es")),
+        ("huge", one(statement(999))),
+        ("announcement", announcement("A new clinic near you")),
+    ]
 }
