@@ -346,7 +346,7 @@ fn inline_recipient(inline: InlineRecipient, member_name: &Private) -> Result<Re
         mailbox,
         name: inline.name.unwrap_or_else(|| member_name.clone()),
         address_version: 0,
-        language: None,
+        language: inline.language,
         on_behalf_of: false,
     })
 }

@@ -2,7 +2,7 @@
 
 use model::reject::{Place, Reject};
 use model::statement::Member;
-use model::{MoneySummary, Private, Statement};
+use model::{LanguageTag, MoneySummary, Private, Statement};
 use std::collections::BTreeMap;
 
 /// One record of a file: understood, or rejected.
@@ -62,6 +62,8 @@ pub struct InlineRecipient {
     pub email: Private,
     /// The name to greet; the member's where it is absent.
     pub name: Option<Private>,
+    /// The language the person asked for.
+    pub language: Option<LanguageTag>,
 }
 
 impl Row {

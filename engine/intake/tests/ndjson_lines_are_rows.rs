@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use intake::{Format, Row, open};
-use model::statement::{LiabilityRule, NoteKind};
+use model::statement::{AccumulatorScope, ClaimType, LiabilityRule, Network, NoteKind, PaidTo, Program, StatementKind};
 use model::{Cents, Date};
 
 const LINE: &str = r#"{"kind":"eob","claim_number":"C1","member":{"id":"M1","name":"Ada Example","birth_date":"1980-02-29"},"status":"processed_primary","service_from":"2026-01-02","totals":{"billed":"10.00","deductible":1.5,"coinsurance":0,"copay":"-.50","not_covered":"0"},"lines":[{"code":"HC:1","modifiers":["25"],"notes":[2,0],"amounts":{"billed":10.0}}],"notes":[{"code":"CO-45"},{"code":"MA18"},{"code":"OWN","text":"A sentence."}]}"#;
@@ -27,6 +27,38 @@ fn a_statement_is_what_its_line_says() {
     assert_eq!(kinds, [NoteKind::Adjustment, NoteKind::Remark, NoteKind::Message]);
     assert_eq!(statement.lines[0].notes, [2, 0]);
     assert_eq!((read.not_mailable, &read.recipient, &read.key), (None, &None, &None));
+}
+
+#[test]
+fn what_only_some_lines_state_is_read() {
+    let accumulator = r#"{"kind":"deductible","scope":"family","network":"in_network","limit":"3000","used":"1250.50","to":"2026-12-31"}"#;
+    let stated = format!(
+        r#""kind":"eob","claim_type":"dental","network":"out_of_network","program":"medicaid","paid_to":"member","accumulators":[{accumulator}]"#
+    );
+    let rows = read(LINE.replace(r#""kind":"eob""#, &stated).as_bytes());
+    let [Row::Statement(one)] = &rows[..] else { panic!("{rows:?}") };
+    let particulars = &one.statement.particulars;
+    assert_eq!((particulars.claim_type, particulars.network), (Some(ClaimType::Dental), Some(Network::OutOfNetwork)));
+    assert_eq!((particulars.program, particulars.paid_to), (Some(Program::Medicaid), Some(PaidTo::Member)));
+    let [accumulator] = &particulars.accumulators[..] else { panic!("{particulars:?}") };
+    assert_eq!(
+        (accumulator.scope, accumulator.limit, accumulator.used),
+        (AccumulatorScope::Family, Some(Cents(300_000)), Some(Cents(125_050)))
+    );
+}
+
+#[test]
+fn what_is_to_be_paid_is_the_balance_of_a_bill() {
+    let bill = |totals: &str, bill: &str| {
+        format!(r#"{{"kind":"bill","claim_number":"B1","member":{{"id":"M1","name":"Ada"}},"totals":{{{totals}}},"bill":{{{bill}}}}}"#)
+    };
+    let rows = read(bill("", r#""due_on":"2026-12-15","previous_balance":"20","payments":"15.00","new_charges":"61.00""#).as_bytes());
+    let [Row::Statement(one)] = &rows[..] else { panic!("{rows:?}") };
+    assert_eq!((one.statement.kind, one.statement.totals.member_owes), (StatementKind::Bill, Some(Cents(6_600))));
+    assert_eq!((one.statement.liability_rule, one.not_mailable), (LiabilityRule::Stated, None));
+    let rows = read(bill(r#""member_owes":"65.00""#, r#""balance":"66.00""#).as_bytes());
+    let [Row::Rejected { reject, .. }] = &rows[..] else { panic!("{rows:?}") };
+    assert_eq!((reject.reason.as_str(), reject.place.field.as_deref()), ("member_share_unbalanced", Some("bill.balance")));
 }
 
 #[test]

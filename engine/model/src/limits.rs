@@ -10,6 +10,8 @@ pub const X12_CLAIM_SEGMENTS_MAX: usize = 20_000;
 pub const SERVICE_LINES_MAX: usize = 999;
 /// Notes (reason and remark codes) of one statement.
 pub const NOTES_MAX: usize = 2_000;
+/// Accumulators of one statement: two kinds, two scopes, two networks, and some that overlap.
+pub const ACCUMULATORS_MAX: usize = 32;
 /// A name or other text field of a statement, in bytes.
 pub const TEXT_FIELD_BYTES_MAX: usize = 1_000;
 /// One row of a contact file, in bytes.

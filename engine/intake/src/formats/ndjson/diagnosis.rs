@@ -6,7 +6,7 @@
 
 use super::fields::Reading;
 use crate::{Rounded, Rounding, reason, validate};
-use model::{Cents, MoneySummary};
+use model::{Cents, LanguageTag, MoneySummary};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::fmt;
@@ -33,6 +33,8 @@ pub(super) enum Shape {
     Amount,
     Date,
     Choice(&'static [&'static str]),
+    /// A tag of BCP 47.
+    Language,
     Position,
     Object(&'static [Field]),
     List(&'static Shape),
@@ -82,42 +84,94 @@ const AMOUNTS: &[Field] = &[
     optional("member_owes", Shape::Amount),
 ];
 
-const RECIPIENT: &[Field] = &[required("email", Shape::Text), optional("name", Shape::Text)];
+const RECIPIENT: &[Field] = &[required("email", Shape::Text), optional("name", Shape::Text), optional("language", Shape::Language)];
 
-/// A statement.
+const CLAIM_TYPES: &[&str] = &["medical", "pharmacy", "dental", "vision"];
+const NETWORKS: &[&str] = &["in_network", "out_of_network"];
+const PROGRAMS: &[&str] = &["commercial", "medicare_advantage", "medicare_part_d", "original_medicare", "medicaid", "chip"];
+const PAID_TO: &[&str] = &["provider", "member"];
+
+const MEMBER: &[Field] = &[
+    required("id", Shape::Text),
+    required("name", Shape::Text),
+    optional("given_name", Shape::Text),
+    optional("family_name", Shape::Text),
+    optional("birth_date", Shape::Date),
+];
+
+const LINE: &[Field] = &[
+    optional("service_from", Shape::Date),
+    optional("service_to", Shape::Date),
+    optional("code", Shape::Text),
+    optional("modifiers", Shape::List(&Shape::Text)),
+    optional("description", Shape::Text),
+    optional("amounts", Shape::Object(AMOUNTS)),
+    optional("notes", Shape::List(&Shape::Position)),
+];
+
+const NOTE: &[Field] = &[optional("code", Shape::Text), optional("text", Shape::Text)];
+
+const ACCUMULATOR: &[Field] = &[
+    required("kind", Shape::Choice(&["deductible", "out_of_pocket_maximum"])),
+    required("scope", Shape::Choice(&["individual", "family"])),
+    optional("network", Shape::Choice(NETWORKS)),
+    optional("limit", Shape::Amount),
+    optional("used", Shape::Amount),
+    optional("from", Shape::Date),
+    optional("to", Shape::Date),
+];
+
+const BILL_PART: &[Field] = &[
+    optional("account", Shape::Text),
+    optional("due_on", Shape::Date),
+    optional("previous_balance", Shape::Amount),
+    optional("payments", Shape::Amount),
+    optional("new_charges", Shape::Amount),
+    optional("balance", Shape::Amount),
+];
+
+/// An Explanation of Benefits.
 pub(super) const EOB: &[Field] = &[
     optional("key", Shape::Text),
     required("kind", Shape::Choice(&["eob"])),
     required("claim_number", Shape::Text),
-    required(
-        "member",
-        Shape::Object(&[
-            required("id", Shape::Text),
-            required("name", Shape::Text),
-            optional("given_name", Shape::Text),
-            optional("family_name", Shape::Text),
-            optional("birth_date", Shape::Date),
-        ]),
-    ),
+    required("member", Shape::Object(MEMBER)),
     required("status", Shape::Choice(STATUSES)),
     optional("payer", Shape::Text),
     optional("provider", Shape::Text),
     optional("service_from", Shape::Date),
     optional("service_to", Shape::Date),
     required("totals", Shape::Object(AMOUNTS)),
-    optional(
-        "lines",
-        Shape::List(&Shape::Object(&[
-            optional("service_from", Shape::Date),
-            optional("service_to", Shape::Date),
-            optional("code", Shape::Text),
-            optional("modifiers", Shape::List(&Shape::Text)),
-            optional("description", Shape::Text),
-            optional("amounts", Shape::Object(AMOUNTS)),
-            optional("notes", Shape::List(&Shape::Position)),
-        ])),
-    ),
-    optional("notes", Shape::List(&Shape::Note(&[optional("code", Shape::Text), optional("text", Shape::Text)]))),
+    optional("lines", Shape::List(&Shape::Object(LINE))),
+    optional("notes", Shape::List(&Shape::Note(NOTE))),
+    optional("claim_type", Shape::Choice(CLAIM_TYPES)),
+    optional("network", Shape::Choice(NETWORKS)),
+    optional("program", Shape::Choice(PROGRAMS)),
+    optional("paid_to", Shape::Choice(PAID_TO)),
+    optional("accumulators", Shape::List(&Shape::Object(ACCUMULATOR))),
+    optional("recipient", Shape::Object(RECIPIENT)),
+];
+
+/// A billing statement.
+pub(super) const BILL: &[Field] = &[
+    optional("key", Shape::Text),
+    required("kind", Shape::Choice(&["bill"])),
+    required("claim_number", Shape::Text),
+    required("member", Shape::Object(MEMBER)),
+    optional("status", Shape::Choice(STATUSES)),
+    optional("payer", Shape::Text),
+    optional("provider", Shape::Text),
+    optional("service_from", Shape::Date),
+    optional("service_to", Shape::Date),
+    required("totals", Shape::Object(AMOUNTS)),
+    required("bill", Shape::Object(BILL_PART)),
+    optional("lines", Shape::List(&Shape::Object(LINE))),
+    optional("notes", Shape::List(&Shape::Note(NOTE))),
+    optional("claim_type", Shape::Choice(CLAIM_TYPES)),
+    optional("network", Shape::Choice(NETWORKS)),
+    optional("program", Shape::Choice(PROGRAMS)),
+    optional("paid_to", Shape::Choice(PAID_TO)),
+    optional("accumulators", Shape::List(&Shape::Object(ACCUMULATOR))),
     optional("recipient", Shape::Object(RECIPIENT)),
 ];
 
@@ -146,15 +200,16 @@ fn find(text: &str, rounding: Rounding) -> Option<Wrong> {
     };
     let kinds: Vec<&RawValue> = entries.iter().filter(|(name, _)| name == "kind").map(|(_, value)| *value).collect();
     let kind = match kinds.as_slice() {
-        [] => return Some(Wrong::new(reason::FIELD_MISSING, "kind", "\"eob\" or \"templated\"")),
+        [] => return Some(Wrong::new(reason::FIELD_MISSING, "kind", "\"eob\", \"bill\" or \"templated\"")),
         [kind] => read::<String>(kind.get()),
         _ => return Some(Wrong::new(reason::FIELD_REPEATED, "kind", "each field once")),
     };
     match kind.as_deref() {
         Some("eob") => object(&entries, EOB, "", rounding),
+        Some("bill") => object(&entries, BILL, "", rounding),
         Some("templated") => object(&entries, TEMPLATED, "", rounding),
-        Some(_) => Some(Wrong::new(reason::VALUE_UNKNOWN, "kind", "\"eob\" or \"templated\"")),
-        None => Some(Wrong::new(reason::WRONG_TYPE, "kind", "\"eob\" or \"templated\"")),
+        Some(_) => Some(Wrong::new(reason::VALUE_UNKNOWN, "kind", "\"eob\", \"bill\" or \"templated\"")),
+        None => Some(Wrong::new(reason::WRONG_TYPE, "kind", "\"eob\", \"bill\" or \"templated\"")),
     }
 }
 
@@ -201,6 +256,10 @@ fn check(raw: &str, shape: &Shape, path: &str, rounding: Rounding) -> Option<Wro
             None => wrong(reason::WRONG_TYPE),
             Some(text) if !choices.contains(&text.as_str()) => wrong(reason::VALUE_UNKNOWN),
             Some(_) => None,
+        },
+        Shape::Language => match read::<String>(raw) {
+            None => wrong(reason::WRONG_TYPE),
+            Some(text) => LanguageTag::parse(&text).is_err().then(|| wrong(reason::VALUE_UNKNOWN)).flatten(),
         },
         Shape::Position => read::<u16>(raw).is_none().then(|| wrong(reason::WRONG_TYPE)).flatten(),
         Shape::Object(fields) => match read::<Entries<'_>>(raw) {
@@ -250,6 +309,7 @@ fn described(shape: &Shape) -> String {
         Shape::Amount => "an exact decimal with at most two decimals, as a string or a number".to_owned(),
         Shape::Date => "a date CCYY-MM-DD that exists".to_owned(),
         Shape::Choice(choices) => format!("one of {}", choices.join(", ")),
+        Shape::Language => "a language tag such as es or zh-Hant (BCP 47)".to_owned(),
         Shape::Position => "a position in notes, from 0".to_owned(),
         Shape::Object(_) => "an object".to_owned(),
         Shape::List(_) => "a list".to_owned(),
@@ -349,12 +409,14 @@ mod tests {
             Shape::Object(fields) | Shape::Note(fields) => compare_fields(schema, resolved(schema, node), fields, path),
             Shape::List(item) => compare(schema, &resolved(schema, node)["items"], item, &format!("{path}[]")),
             Shape::Choice(choices) => {
+                let node = resolved(schema, node);
                 let values = node["enum"].as_array().cloned().unwrap_or_else(|| vec![node["const"].clone()]);
                 assert_eq!(values, choices.to_vec(), "{path}");
             }
             Shape::Amount => assert_eq!(resolved(schema, node)["title"], "Exact decimal", "{path}"),
             Shape::Date => assert_eq!(resolved(schema, node)["format"], "date", "{path}"),
             Shape::Text => assert_eq!(resolved(schema, node)["maxLength"], model::limits::TEXT_FIELD_BYTES_MAX, "{path}"),
+            Shape::Language => assert_eq!(resolved(schema, node)["maxLength"], 35, "{path}"),
             Shape::Texts => assert_eq!(node["additionalProperties"]["type"], "string", "{path}"),
             Shape::Position => assert_eq!(node["maximum"], u16::MAX, "{path}"),
             Shape::LongText => {}
@@ -380,6 +442,7 @@ mod tests {
     fn the_shape_is_the_published_schema() {
         let schema = schema();
         compare_fields(&schema, &schema["$defs"]["eob"], EOB, "eob");
+        compare_fields(&schema, &schema["$defs"]["bill"], BILL, "bill");
         compare_fields(&schema, &schema["$defs"]["templated"], TEMPLATED, "templated");
         assert_eq!(schema.pointer("/$defs/eob/properties/lines/maxItems").unwrap(), model::limits::SERVICE_LINES_MAX);
         assert_eq!(schema.pointer("/$defs/eob/properties/notes/maxItems").unwrap(), model::limits::NOTES_MAX);
@@ -431,7 +494,29 @@ mod tests {
             ("\"Ada Example\"", "\"Ada\\nBcc: x\"", reason::TEXT_CONTROL_CHARACTER, "member.name"),
             ("\"Ada Example\"", "\"A\",\"birth_date\":\"2024-02-30\"", reason::DATE_MALFORMED, "member.birth_date"),
             ("\"C1\"", "\"\"", reason::CLAIM_NUMBER_MISSING, "claim_number"),
-            ("\"kind\":\"eob\"", "\"kind\":\"bill\"", reason::VALUE_UNKNOWN, "kind"),
+            ("\"kind\":\"eob\"", "\"kind\":\"receipt\"", reason::VALUE_UNKNOWN, "kind"),
+            ("\"kind\":\"eob\"", "\"kind\":\"bill\"", reason::FIELD_MISSING, "bill"),
+            ("\"kind\":\"eob\"", "\"kind\":\"bill\",\"bill\":{\"balance\":\"x\"}", reason::AMOUNT_MALFORMED, "bill.balance"),
+            (
+                "\"kind\":\"eob\"",
+                "\"kind\":\"bill\",\"bill\":{\"balance\":9,\"previous_balance\":1,\"payments\":1,\"new_charges\":10}",
+                reason::CLAIM_UNBALANCED,
+                "bill.balance",
+            ),
+            ("\"kind\":\"eob\"", "\"kind\":\"eob\",\"bill\":{}", reason::FIELD_UNKNOWN, "bill"),
+            ("\"kind\":\"eob\"", "\"kind\":\"eob\",\"program\":\"SECRET\"", reason::VALUE_UNKNOWN, "program"),
+            (
+                "\"kind\":\"eob\"",
+                "\"kind\":\"eob\",\"accumulators\":[{\"kind\":\"deductible\"}]",
+                reason::FIELD_MISSING,
+                "accumulators[0].scope",
+            ),
+            (
+                "\"kind\":\"eob\"",
+                "\"kind\":\"eob\",\"recipient\":{\"email\":\"a@b.example\",\"language\":\"SECRET!\"}",
+                reason::VALUE_UNKNOWN,
+                "recipient.language",
+            ),
             ("\"kind\":\"eob\",", "", reason::FIELD_MISSING, "kind"),
             ("\"kind\":\"eob\"", "\"kind\":\"eob\",\"kind\":\"eob\"", reason::FIELD_REPEATED, "kind"),
             ("\"id\":\"M1\"", "\"id\":\"M1\",\"id\":\"M1\"", reason::FIELD_REPEATED, "member.id"),

@@ -3,14 +3,17 @@
 //! Unknown and repeated fields, wrong types and malformed values fail here without a word; `diagnosis.rs` finds the words.
 
 use super::diagnosis::Wrong;
+use super::particulars::{self, LineAccumulator, LineBill, Stated};
 use super::totals;
 use crate::amount::{self, AmountError};
 use crate::{InlineRecipient, ReadStatement, ReadTemplated, Rounded, Rounding, Row, reason, validate};
 use jiff::civil::Date;
 use model::limits::{NOTES_MAX, SERVICE_LINES_MAX};
 use model::reject::Place;
-use model::statement::{Amounts, ClaimStatus, Member, Note, NoteKind, ServiceLine, Statement, StatementKind};
-use model::{Cents, Private};
+use model::statement::{
+    Amounts, ClaimStatus, ClaimType, Member, Network, Note, NoteKind, PaidTo, Program, ServiceLine, Statement, StatementKind,
+};
+use model::{Cents, LanguageTag, Private};
 use serde::de::{Deserialize, Deserializer, Error as _};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -33,6 +36,14 @@ pub(super) struct Line<'a> {
     #[serde(borrow)]
     lines: Option<Vec<LineService<'a>>>,
     notes: Option<Vec<LineNote>>,
+    claim_type: Option<ClaimType>,
+    network: Option<Network>,
+    program: Option<Program>,
+    paid_to: Option<PaidTo>,
+    #[serde(borrow)]
+    accumulators: Option<Vec<LineAccumulator<'a>>>,
+    #[serde(borrow)]
+    bill: Option<LineBill<'a>>,
     recipient: Option<LineRecipient>,
     template: Option<Text>,
     variables: Option<BTreeMap<String, Variable>>,
@@ -43,6 +54,7 @@ pub(super) struct Line<'a> {
 #[serde(rename_all = "snake_case")]
 enum Kind {
     Eob,
+    Bill,
     Templated,
 }
 
@@ -61,6 +73,7 @@ struct LineMember {
 struct LineRecipient {
     email: Text,
     name: Option<Text>,
+    language: Option<LanguageTag>,
 }
 
 #[derive(serde::Deserialize)]
@@ -109,7 +122,7 @@ struct LineNote {
 }
 
 /// A text that passed [`validate::check_text`].
-struct Text(Private);
+pub(super) struct Text(Private);
 
 impl<'de> Deserialize<'de> for Text {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
@@ -129,7 +142,7 @@ impl<'de> Deserialize<'de> for Variable {
 }
 
 /// A date `CCYY-MM-DD`.
-struct Day(Date);
+pub(super) struct Day(pub(super) Date);
 
 impl<'de> Deserialize<'de> for Day {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
@@ -150,22 +163,33 @@ impl Reading {
         let text = raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(raw);
         amount::cents(text, self.rounding, &mut self.rounded)
     }
+
+    /// An amount that may be left out; `None` where it is no amount.
+    pub(super) fn optional(&mut self, raw: Option<&RawValue>) -> Option<Option<Cents>> {
+        match raw {
+            None => Some(None),
+            Some(raw) => self.amount(raw.get()).ok().map(Some),
+        }
+    }
 }
 
-impl Line<'_> {
+impl<'a> Line<'a> {
     /// The row; `None` where `diagnosis` has to say what is wrong, `Err` where the contradiction is known already.
     pub(super) fn into_row(self, place: Place, amounts: &mut Reading) -> Option<Result<Row, Wrong>> {
         match self.kind {
-            Kind::Eob => self.into_statement(place, amounts),
+            Kind::Eob => self.into_statement(StatementKind::Eob, place, amounts),
+            Kind::Bill => self.into_statement(StatementKind::Bill, place, amounts),
             Kind::Templated => self.into_templated(place),
         }
     }
 
-    fn into_statement(self, place: Place, amounts: &mut Reading) -> Option<Result<Row, Wrong>> {
-        if self.template.is_some() || self.variables.is_some() || self.authorization.is_some() {
+    fn into_statement(mut self, kind: StatementKind, place: Place, amounts: &mut Reading) -> Option<Result<Row, Wrong>> {
+        let is_bill = kind == StatementKind::Bill;
+        if self.template.is_some() || self.variables.is_some() || self.authorization.is_some() || self.bill.is_some() != is_bill {
             return None;
         }
-        if let Some(wrong) = self.beyond_limit() {
+        let stated = self.take_particulars();
+        if let Some(wrong) = self.beyond_limit().or_else(|| stated.beyond_limit()) {
             return Some(Err(wrong));
         }
         let claim_number = self.claim_number?.0;
@@ -180,13 +204,19 @@ impl Line<'_> {
         if let Some(wrong) = refers_beyond(&lines, notes.len()) {
             return Some(Err(wrong));
         }
-        let judged = match totals::judge(totals, &lines) {
+        let mut judged = match totals::judge(totals, &lines) {
             Ok(judged) => judged,
             Err(wrong) => return Some(Err(wrong)),
         };
-        let status = self.status?;
+        let particulars = stated.into_particulars(amounts)?;
+        if let Some(bill) = &particulars.bill
+            && let Err(wrong) = particulars::judge_bill(bill, &mut judged.totals.member_owes, &mut judged.rule)
+        {
+            return Some(Err(wrong));
+        }
+        let status = if is_bill { self.status.unwrap_or(ClaimStatus::ProcessedPrimary) } else { self.status? };
         let statement = Statement {
-            kind: StatementKind::Eob,
+            kind,
             claim_number,
             member,
             status,
@@ -198,13 +228,24 @@ impl Line<'_> {
             liability_rule: judged.rule,
             lines,
             notes,
-            particulars: model::statement::Particulars::default(),
+            particulars,
         };
         let not_mailable =
             validate::not_mailable(status, judged.rule).or_else(|| (!judged.lines_balance).then_some(reason::LINE_UNBALANCED));
         let recipient = self.recipient.map(LineRecipient::into_recipient);
         let read = ReadStatement { statement, place, not_mailable, also_known_as: Vec::new(), recipient, key: text(self.key) };
         Some(Ok(Row::Statement(Box::new(read))))
+    }
+
+    fn take_particulars(&mut self) -> Stated<'a> {
+        Stated {
+            claim_type: self.claim_type,
+            network: self.network,
+            program: self.program,
+            paid_to: self.paid_to,
+            accumulators: self.accumulators.take(),
+            bill: self.bill.take(),
+        }
     }
 
     /// More lines or notes than a statement takes.
@@ -226,7 +267,13 @@ impl Line<'_> {
             || self.service_to.is_some()
             || self.totals.is_some()
             || self.lines.is_some()
-            || self.notes.is_some();
+            || self.notes.is_some()
+            || self.claim_type.is_some()
+            || self.network.is_some()
+            || self.program.is_some()
+            || self.paid_to.is_some()
+            || self.accumulators.is_some()
+            || self.bill.is_some();
         if is_statement {
             return None;
         }
@@ -264,7 +311,7 @@ fn refers_beyond(lines: &[ServiceLine], notes: usize) -> Option<Wrong> {
 }
 
 /// An empty text states nothing.
-fn text(text: Option<Text>) -> Option<Private> {
+pub(super) fn text(text: Option<Text>) -> Option<Private> {
     text.map(|text| text.0).filter(|text| !text.is_empty())
 }
 
@@ -282,17 +329,14 @@ impl LineMember {
 
 impl LineRecipient {
     fn into_recipient(self) -> InlineRecipient {
-        InlineRecipient { email: self.email.0, name: text(self.name) }
+        InlineRecipient { email: self.email.0, name: text(self.name), language: self.language }
     }
 }
 
 impl LineAmounts<'_> {
     /// `None` where one of them is no amount.
     fn into_amounts(self, amounts: &mut Reading) -> Option<Amounts> {
-        let mut read = |raw: Option<&RawValue>| match raw {
-            None => Some(None),
-            Some(raw) => amounts.amount(raw.get()).ok().map(Some),
-        };
+        let mut read = |raw| amounts.optional(raw);
         Some(Amounts {
             billed: read(self.billed)?,
             allowed: read(self.allowed)?,

@@ -12,6 +12,7 @@
 
 mod diagnosis;
 mod fields;
+mod particulars;
 mod totals;
 
 use crate::error::unreadable;

@@ -1,0 +1,111 @@
+//! What only some lines state: kind of service, network, programme, accumulators, and what makes a statement a bill.
+
+use super::diagnosis::Wrong;
+use super::fields::{Day, Reading, Text, text};
+use crate::reason;
+use model::Cents;
+use model::limits::ACCUMULATORS_MAX;
+use model::statement::{
+    Accumulator, AccumulatorKind, AccumulatorScope, Bill, ClaimType, LiabilityRule, Network, PaidTo, Particulars, Program,
+};
+use serde_json::value::RawValue;
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LineAccumulator<'a> {
+    kind: AccumulatorKind,
+    scope: AccumulatorScope,
+    network: Option<Network>,
+    #[serde(borrow)]
+    limit: Option<&'a RawValue>,
+    #[serde(borrow)]
+    used: Option<&'a RawValue>,
+    from: Option<Day>,
+    to: Option<Day>,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LineBill<'a> {
+    account: Option<Text>,
+    due_on: Option<Day>,
+    #[serde(borrow)]
+    previous_balance: Option<&'a RawValue>,
+    #[serde(borrow)]
+    payments: Option<&'a RawValue>,
+    #[serde(borrow)]
+    new_charges: Option<&'a RawValue>,
+    #[serde(borrow)]
+    balance: Option<&'a RawValue>,
+}
+
+/// The fields as they stand in a line.
+pub(super) struct Stated<'a> {
+    pub(super) claim_type: Option<ClaimType>,
+    pub(super) network: Option<Network>,
+    pub(super) program: Option<Program>,
+    pub(super) paid_to: Option<PaidTo>,
+    pub(super) accumulators: Option<Vec<LineAccumulator<'a>>>,
+    pub(super) bill: Option<LineBill<'a>>,
+}
+
+impl Stated<'_> {
+    /// `None` where an amount is none.
+    pub(super) fn into_particulars(self, amounts: &mut Reading) -> Option<Particulars> {
+        let Self { claim_type, network, program, paid_to, accumulators, bill } = self;
+        let accumulators = accumulators.unwrap_or_default().into_iter().map(|one| one.into_accumulator(amounts)).collect::<Option<_>>()?;
+        let bill = match bill {
+            Some(bill) => Some(bill.into_bill(amounts)?),
+            None => None,
+        };
+        Some(Particulars { claim_type, network, program, paid_to, accumulators, bill, correction: None })
+    }
+
+    /// More accumulators than a statement takes.
+    pub(super) fn beyond_limit(&self) -> Option<Wrong> {
+        let too_many = self.accumulators.as_ref().is_some_and(|all| all.len() > ACCUMULATORS_MAX);
+        too_many.then(|| Wrong::new(reason::TOO_MANY_NOTES, "accumulators", format!("at most {ACCUMULATORS_MAX} accumulators")))
+    }
+}
+
+impl LineAccumulator<'_> {
+    fn into_accumulator(self, amounts: &mut Reading) -> Option<Accumulator> {
+        let Self { kind, scope, network, limit, used, from, to } = self;
+        let (limit, used) = (amounts.optional(limit)?, amounts.optional(used)?);
+        Some(Accumulator { kind, scope, network, limit, used, from: from.map(|day| day.0), to: to.map(|day| day.0) })
+    }
+}
+
+impl LineBill<'_> {
+    fn into_bill(self, amounts: &mut Reading) -> Option<Bill> {
+        Some(Bill {
+            account: text(self.account),
+            due_on: self.due_on.map(|day| day.0),
+            previous_balance: amounts.optional(self.previous_balance)?,
+            payments: amounts.optional(self.payments)?,
+            new_charges: amounts.optional(self.new_charges)?,
+            balance: amounts.optional(self.balance)?,
+        })
+    }
+}
+
+/// What is to be paid: the balance and what the member owes are one amount, and the parts of a balance add up to it.
+pub(super) fn judge_bill(bill: &Bill, owes: &mut Option<Cents>, rule: &mut LiabilityRule) -> Result<(), Wrong> {
+    let parts = bill.previous_balance.zip(bill.payments).zip(bill.new_charges);
+    let sum = parts.map(|((previous, payments), new)| previous - payments + new);
+    if let (Some(balance), Some(sum)) = (bill.balance, sum)
+        && balance != sum
+    {
+        let expected = format!("balance = previous_balance - payments + new_charges, but {balance} is not {sum}");
+        return Err(Wrong::new(reason::CLAIM_UNBALANCED, "bill.balance", expected));
+    }
+    match (bill.balance.or(sum), *owes) {
+        (Some(balance), None) => (*owes, *rule) = (Some(balance), LiabilityRule::Stated),
+        (Some(balance), Some(owes)) if balance != owes => {
+            let expected = format!("totals.member_owes to be the balance, but {owes} is not {balance}");
+            return Err(Wrong::new(reason::MEMBER_SHARE_UNBALANCED, "bill.balance", expected));
+        }
+        _ => {}
+    }
+    Ok(())
+}
