@@ -16,9 +16,6 @@ pub enum Undetected {
     /// An archive or a compressed file.
     #[error("the file is compressed or an archive; hand in what is in it")]
     Compressed,
-    /// A FHIR resource.
-    #[error("the file is FHIR (resourceType), which this version does not read")]
-    Fhir,
     /// A JSON array.
     #[error("the file is a JSON array; hand in one object per line")]
     JsonArray,

@@ -72,6 +72,17 @@ reasons! {
     AMOUNT_SUB_CENT = "amount_sub_cent", "ask the sender for whole cents, or allow rounding = \"half_even\" for this input";
     /// A date that does not exist.
     DATE_MALFORMED = "date_malformed", "ask the sender to correct this date";
+    /// Money that is not US dollars.
+    CURRENCY_OTHER = "currency_other", "do not send it; amounts are US dollars here";
+    // Rejected: FHIR
+    /// A resource of STU3 or DSTU2.
+    FHIR_NOT_R4 = "fhir_not_r4", "ask the sender for FHIR R4 (4.0.1)";
+    /// A resource without amounts, such as CARIN's Basis profiles.
+    AMOUNTS_ABSENT = "amounts_absent", "ask the sender for the resource with its amounts instead of the Basis one";
+    /// A modifier element (modifierExtension, implicitRules) that nobody here knows.
+    MODIFIER_UNKNOWN = "modifier_unknown", "ask the sender what it means; it may turn the statement into its opposite";
+    /// A resource is larger than the limit.
+    RESOURCE_TOO_LONG = "resource_too_long", "ask the sender to split the claim; one resource takes at most 16 MiB";
     // Rejected: arithmetic
     /// Billed, adjustments and paid do not add up.
     CLAIM_UNBALANCED = "claim_unbalanced", "ask the sender to correct the claim's amounts; it was not sent";
@@ -102,6 +113,26 @@ reasons! {
     LINE_UNBALANCED = "line_unbalanced", "ask the sender to correct the service line; the claim's sums are in order";
     /// An adjustment cannot be read, although the rest adds up.
     ADJUSTMENT_UNREADABLE = "adjustment_unreadable", "ask the sender to correct the CAS segment";
+    /// FHIR status cancelled.
+    STATUS_CANCELLED = "status_cancelled", "nothing: the claim was withdrawn";
+    /// FHIR status draft.
+    STATUS_DRAFT = "status_draft", "nothing: the final claim is what the member is told";
+    /// FHIR status entered-in-error.
+    STATUS_ENTERED_IN_ERROR = "status_entered_in_error", "nothing: it should not have been there";
+    /// FHIR outcome error.
+    OUTCOME_ERROR = "outcome_error", "ask the sender what is wrong with the claim; it was not processed";
+    /// FHIR outcome queued.
+    OUTCOME_QUEUED = "outcome_queued", "nothing: it will come again when it has been processed";
+    /// FHIR outcome partial.
+    OUTCOME_PARTIAL = "outcome_partial", "nothing: it will come again when all of it has been processed";
+    /// The same amount stands twice, and nothing tells whether it is one or two.
+    AMOUNT_AMBIGUOUS = "amount_ambiguous", "ask the sender to state each amount once";
+    /// The payment is another amount than what the plan is said to have paid.
+    PAYMENT_DIFFERS = "payment_differs", "ask the sender which of payment and benefit is what the plan paid";
+    /// The source names the patient by a reference only.
+    MEMBER_UNNAMED = "member_unnamed", "hand in the Patient resources with the claims: in the Bundle, contained, or as lines of the same file";
+    /// Two different patients go by the reference.
+    PATIENT_AMBIGUOUS = "patient_ambiguous", "ask the sender which of the two Patient resources is meant";
     // No address, no consent
     /// The contact file does not have the member.
     MEMBER_UNKNOWN = "member_unknown", "add the member to the contact file, or send on paper";
@@ -141,6 +172,14 @@ reasons! {
     OTHER_TRANSACTION = "other_transaction", "hand it in where it belongs; it was not read";
     /// Another version of the 835 than 005010X221A1; it was read all the same.
     VERSION_OTHER = "version_other", "compare some statements with their source before the batch is released";
+    /// A Bundle begins and has no end.
+    BUNDLE_NOT_CLOSED = "bundle_not_closed", "ask the sender for the whole file; what was whole was read";
+    /// A Bundle is one page of several, or counts more entries than it has.
+    BUNDLE_INCOMPLETE = "bundle_incomplete", "hand in the other pages too, each as a file";
+    /// Resources that are no claims and that claims do not refer to; they were passed over.
+    OTHER_RESOURCE = "other_resource", "nothing, if they were meant to be there; they were not read";
+    /// Resources around the claims for which there was no room.
+    REFERENCES_NOT_KEPT = "references_not_kept", "split the file, each patient with its claims";
     // What a manifest states
     /// The manifest cannot be read.
     MANIFEST_MALFORMED = "manifest_malformed", "correct the manifest and hand in both files again";
@@ -155,12 +194,18 @@ reasons! {
     /// A statement is of another kind than the manifest states.
     MANIFEST_KIND = "manifest_kind_differs", "hand in bills and statements apart, each with its own manifest; nothing of the file was accepted";
     // Refusals of a file
+    /// A Bundle is damaged between its entries.
+    BUNDLE_BROKEN = "bundle_broken", "ask the sender for the file again";
+    /// A history, which holds several versions of the same resource.
+    BUNDLE_HISTORY = "bundle_history", "ask the sender for a searchset, a collection or a batch";
+    /// FHIR without any ExplanationOfBenefit.
+    NO_STATEMENTS = "no_statements", "hand in ExplanationOfBenefit resources; Patient resources are a contact file";
     /// Nothing in it.
     EMPTY_FILE = "empty_file", "ask the sender for the file again";
     /// Not an 835.
-    NOT_AN_835 = "not_an_835", "hand in an X12 835 (005010X221A1) or NDJSON of our schema";
+    NOT_AN_835 = "not_an_835", "hand in an X12 835 (005010X221A1), FHIR R4 or NDJSON of our schema";
     /// None of the formats that are read.
-    FORMAT_UNKNOWN = "format_unknown", "hand in an X12 835 (005010X221A1) or NDJSON of our schema";
+    FORMAT_UNKNOWN = "format_unknown", "hand in an X12 835 (005010X221A1), FHIR R4 or NDJSON of our schema";
     /// The file cannot be read to its end.
     UNREADABLE = "unreadable", "check the disk or the share the file lies on, then hand it in again";
     /// A compressed file ends before its end.

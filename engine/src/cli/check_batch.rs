@@ -26,12 +26,12 @@ use world::World;
                         Example:\n  sealpost check-batch remittance.835 --members contacts.csv"
 )]
 pub(super) struct Arguments {
-    /// The batch: an X12 835 or NDJSON.
+    /// The batch: an X12 835, FHIR R4 or NDJSON; plain, gzip or zip.
     file: PathBuf,
     /// Contact file (CSV or NDJSON).
     #[arg(long, value_name = "FILE")]
     members: Option<PathBuf>,
-    /// How to read it; without it the file itself tells: x12_835 or ndjson.
+    /// How to read it; without it the file itself tells: x12_835, ndjson or fhir_r4.
     #[arg(long)]
     format: Option<Format>,
     /// The stream: transactional or marketing.

@@ -24,7 +24,7 @@ use world::World;
                         Example:\n  sealpost preview remittance.835 --members contacts.csv --config sealpost.toml --out preview --first 3"
 )]
 pub(super) struct Arguments {
-    /// The batch: an X12 835 or NDJSON.
+    /// The batch: an X12 835, FHIR R4 or NDJSON; plain, gzip or zip.
     file: PathBuf,
     /// Contact file (CSV or NDJSON); without one the messages are addressed to the tenant itself.
     #[arg(long, value_name = "FILE")]
@@ -41,7 +41,7 @@ pub(super) struct Arguments {
     /// How many statements.
     #[arg(long, default_value_t = 10)]
     first: usize,
-    /// How to read it; without it the file itself tells: x12_835 or ndjson.
+    /// How to read it; without it the file itself tells: x12_835, ndjson or fhir_r4.
     #[arg(long)]
     format: Option<Format>,
     /// Do not ask: yes, write readable personal data.

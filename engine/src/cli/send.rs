@@ -24,13 +24,13 @@ pub(super) struct Arguments {
     /// The configuration.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// The batch: an X12 835 or NDJSON.
+    /// The batch: an X12 835, FHIR R4 or NDJSON; plain, gzip or zip.
     #[arg(long, value_name = "FILE")]
     batch: PathBuf,
     /// Contact file (CSV or NDJSON), joined by member id and name or birth date. Default: the tenant's `members`.
     #[arg(long, value_name = "FILE")]
     members: Option<PathBuf>,
-    /// How to read the batch; without it the file itself tells: x12_835 or ndjson.
+    /// How to read the batch; without it the file itself tells: x12_835, ndjson or fhir_r4.
     #[arg(long)]
     format: Option<Format>,
     /// What the file must come to: rows, totals, SHA-256, kind, not-before, expiry (TOML, or JSON where its name ends in .json).

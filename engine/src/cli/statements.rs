@@ -16,9 +16,9 @@ use std::path::{Path, PathBuf};
                         Example:\n  sealpost statements remittance.835 | jq -c '[.claim_number, .totals.member_owes]'"
 )]
 pub(super) struct Arguments {
-    /// The batch: an X12 835 or NDJSON.
+    /// The batch: an X12 835, FHIR R4 or NDJSON; plain, gzip or zip.
     file: PathBuf,
-    /// How to read it; without it the file itself tells: x12_835 or ndjson.
+    /// How to read it; without it the file itself tells: x12_835, ndjson or fhir_r4.
     #[arg(long)]
     format: Option<Format>,
 }

@@ -1,5 +1,6 @@
 //! The formats: which one a file is in, and one iterator over the rows of either.
 
+pub(crate) mod fhir;
 pub(crate) mod ndjson;
 pub(crate) mod x12_835;
 
@@ -11,8 +12,8 @@ use std::fmt;
 use std::io::{BufRead, Cursor, Read};
 use std::str::FromStr;
 
-/// How much of a file is looked at to find its format, in bytes: an ISA, a GS and an ST with room to spare.
-const START_BYTES: u64 = 4 * 1024;
+/// How much of a file is looked at to find its format, in bytes: an ISA, a GS and an ST, or the first names of a FHIR resource after a long text.
+const START_BYTES: u64 = 64 * 1024;
 
 /// A format that is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -21,6 +22,8 @@ pub enum Format {
     X12_835,
     /// One JSON object per line, `configs/schema/statement.schema.json`.
     Ndjson,
+    /// FHIR R4 ExplanationOfBenefit: a resource, a Bundle, or one resource per line.
+    FhirR4,
 }
 
 impl Format {
@@ -29,6 +32,7 @@ impl Format {
         match self {
             Self::X12_835 => "x12_835",
             Self::Ndjson => "ndjson",
+            Self::FhirR4 => "fhir_r4",
         }
     }
 
@@ -37,6 +41,7 @@ impl Format {
         match self {
             Self::X12_835 => "it begins with an ISA, GS or ST segment",
             Self::Ndjson => "its first line begins with {",
+            Self::FhirR4 => "it begins with { and names FHIR's elements, such as resourceType",
         }
     }
 }
@@ -49,7 +54,7 @@ impl fmt::Display for Format {
 
 /// The text names no format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("expected x12_835 or ndjson")]
+#[error("expected x12_835, ndjson or fhir_r4")]
 pub struct UnknownFormat;
 
 impl FromStr for Format {
@@ -58,6 +63,7 @@ impl FromStr for Format {
         match text {
             "x12_835" => Ok(Self::X12_835),
             "ndjson" => Ok(Self::Ndjson),
+            "fhir_r4" => Ok(Self::FhirR4),
             _ => Err(UnknownFormat),
         }
     }
@@ -79,11 +85,8 @@ pub fn detect(start: &[u8]) -> Result<Format, Undetected> {
     match start {
         [] => Err(Undetected::Empty),
         [b'[', ..] => Err(Undetected::JsonArray),
-        [b'{', ..] => {
-            let line_end = memchr::memchr(b'\n', start).unwrap_or(start.len());
-            let is_fhir = memchr::memmem::find(&start[..line_end], b"\"resourceType\"").is_some();
-            if is_fhir { Err(Undetected::Fhir) } else { Ok(Format::Ndjson) }
-        }
+        [b'{', ..] if fhir::begins(start) => Ok(Format::FhirR4),
+        [b'{', ..] => Ok(Format::Ndjson),
         _ if x12_835::begins_envelope(start) => {
             let other = x12_835::first_transaction_set(start).is_some_and(|code| code != "835");
             if other { Err(Undetected::OtherX12) } else { Ok(Format::X12_835) }
@@ -112,6 +115,7 @@ pub fn open<'r>(profile: &InputProfile, file_name: &str, reader: Box<dyn BufRead
     let source = match format {
         Format::X12_835 => Source::X12(Box::new(x12_835::Claims::open(file_name, whole, profile.rounding)?)),
         Format::Ndjson => Source::Ndjson(Box::new(ndjson::Lines::new(file_name, whole, profile.rounding))),
+        Format::FhirR4 => Source::Fhir(Box::new(fhir::Resources::new(file_name, whole, profile.rounding))),
     };
     Ok(Rows { source, format, wrapping, failed: false })
 }
@@ -127,6 +131,7 @@ pub struct Rows<'r> {
 enum Source<'r> {
     X12(Box<x12_835::Claims<'r>>),
     Ndjson(Box<ndjson::Lines<'r>>),
+    Fhir(Box<fhir::Resources<'r>>),
 }
 
 impl Rows<'_> {
@@ -136,6 +141,7 @@ impl Rows<'_> {
         match &self.source {
             Source::X12(claims) => claims.source_records(),
             Source::Ndjson(lines) => lines.source_records(),
+            Source::Fhir(resources) => resources.source_records(),
         }
     }
 
@@ -155,6 +161,7 @@ impl Rows<'_> {
         match &self.source {
             Source::X12(claims) => claims.findings(),
             Source::Ndjson(_) => &[],
+            Source::Fhir(resources) => resources.findings(),
         }
     }
 
@@ -163,6 +170,7 @@ impl Rows<'_> {
         match &self.source {
             Source::X12(claims) => claims.rounded(),
             Source::Ndjson(lines) => lines.rounded(),
+            Source::Fhir(resources) => resources.rounded(),
         }
     }
 
@@ -171,6 +179,7 @@ impl Rows<'_> {
         match &self.source {
             Source::X12(claims) => claims.findings_count(),
             Source::Ndjson(_) => 0,
+            Source::Fhir(resources) => resources.findings_count(),
         }
     }
 }
@@ -191,6 +200,7 @@ impl Iterator for Rows<'_> {
         let item = match &mut self.source {
             Source::X12(claims) => claims.next_row(),
             Source::Ndjson(lines) => lines.next_row(),
+            Source::Fhir(resources) => resources.next_row(),
         };
         self.failed = matches!(item, Err(_) | Ok(None));
         item.transpose()
@@ -236,7 +246,7 @@ mod tests {
             (b"ST*835*0001~BPR*I~", Ok(Format::X12_835)),
             (b"ST*837*0001~BHT*I~", Err(Undetected::OtherX12)),
             (b"\xef\xbb\xbf{\"kind\":\"eob\"}", Ok(Format::Ndjson)),
-            (b"{\"resourceType\":\"ExplanationOfBenefit\"}", Err(Undetected::Fhir)),
+            (b"{\"resourceType\":\"ExplanationOfBenefit\"}", Ok(Format::FhirR4)),
             (b"[{\"kind\":\"eob\"}]", Err(Undetected::JsonArray)),
             (b"", Err(Undetected::Empty)),
             (b" \r\n\x1a", Err(Undetected::Empty)),
@@ -253,7 +263,7 @@ mod tests {
 
     #[test]
     fn a_named_format_does_not_excuse_an_empty_file() {
-        for format in [Format::X12_835, Format::Ndjson] {
+        for format in [Format::X12_835, Format::Ndjson, Format::FhirR4] {
             let refusal = open(&format.into(), "a.txt", Box::new(Cursor::new(b" \n".to_vec()))).unwrap_err();
             assert_eq!(refusal.reason, reason::EMPTY_FILE);
             assert_eq!(format.to_string().parse::<Format>(), Ok(format));
