@@ -297,7 +297,7 @@ fn a_reader_that_fails_is_a_refusal_and_not_an_end() {
             Err(std::io::Error::other("disk"))
         }
     }
-    let text = file(&format!("CLP*A*1*0*0*0*12*I~{QC}CLP*A*1*0*0*0*12*I~{QC}")) + &" ".repeat(5_000);
+    let text = file(&format!("CLP*A*1*0*0*0*12*I~{QC}CLP*A*1*0*0*0*12*I~{QC}")) + &" ".repeat(50_000);
     let reader = std::io::BufReader::new(std::io::Read::chain(std::io::Cursor::new(text), Fails));
     let mut rows = open(&InputProfile::default(), "a.835", Box::new(reader)).unwrap();
     let mut last = None;

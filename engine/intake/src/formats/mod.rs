@@ -13,7 +13,7 @@ use std::io::{BufRead, Cursor, Read};
 use std::str::FromStr;
 
 /// How much of a file is looked at to find its format, in bytes: an ISA, a GS and an ST, or the first names of a FHIR resource after a long text.
-const START_BYTES: u64 = 64 * 1024;
+const START_BYTES: u64 = 16 * 1024;
 
 /// A format that is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -114,7 +114,7 @@ impl<'r> Framing<'r> {
     }
 
     /// The line in which it begins, from 1.
-    pub(super) fn line(&self) -> u64 {
+    pub(super) fn begins_in_line(&self) -> u64 {
         self.line_of_record
     }
 

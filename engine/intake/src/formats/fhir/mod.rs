@@ -106,7 +106,7 @@ impl<'r> Resources<'r> {
     /// Reads one record more.
     fn advance(&mut self) -> Result<(), Refusal> {
         let found = self.framing.next().map_err(|error| unreadable(&self.file, &error))?;
-        let line = self.framing.line();
+        let line = self.framing.begins_in_line();
         match found {
             Found::Resource => {
                 self.bundle = None;
@@ -154,9 +154,10 @@ impl<'r> Resources<'r> {
         let is_tail = found == Found::BundleTail;
         let text = whole_object(self.framing.bytes(), is_tail);
         let Ok(keys) = serde_json::from_slice::<BundleKeys<'_>>(&text) else {
-            return Err(
-                self.bundle_broken(format!("a Bundle with each of its elements once; around line {} it is not", self.framing.line()))
-            );
+            return Err(self.bundle_broken(format!(
+                "a Bundle with each of its elements once; around line {} it is not",
+                self.framing.begins_in_line()
+            )));
         };
         if is_tail && keys.entry.is_some() {
             return Err(self.bundle_broken("one list of entries in a Bundle".to_owned()));
