@@ -9,6 +9,7 @@ use crate::engine::{AcceptError, Engine, KnownBatch, Tenant};
 use crate::files::{TenantFingerprints, admission_settings};
 use crate::pipeline::Pipeline;
 use crate::shard::{Arrival, ToShard};
+use crate::wording::WordingFound;
 use intake::{Admission, Admitted, Binding, Format};
 use journal::{JournalError, Ticket};
 use model::limits::NDJSON_LINE_BYTES_MAX;
@@ -158,6 +159,9 @@ async fn admit(engine: &Engine, row: u64, line: &[u8]) -> Result<Pending<Transac
     match admitted {
         Admitted::Job(mut job) => {
             job.head.row = row;
+            let mut wording = WordingFound::default();
+            wording.look_at(&mut job, &tenant.wording);
+            wording.say(batch);
             let key = job.head.key;
             match pipeline.journal.append_rolling(*job).await {
                 Ok(ticket) => Ok(Pending::Commit { row, key: (tenant.id, key), batch, ticket }),

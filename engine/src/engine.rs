@@ -23,6 +23,7 @@ use ledger::BatchReport;
 use model::record::{BatchVerb, FrameKey, OperatorAction, Record};
 use model::reject::Refusal;
 use model::{BatchId, Marketing, MessageVersion, State, Stream, StreamName, TenantId, Transactional};
+use render::{TemplateError, Wording};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -45,6 +46,9 @@ pub enum EngineError {
     /// A tenant's bundle cannot be stored.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// A tenant's templates cannot be read.
+    #[error(transparent)]
+    Templates(#[from] TemplateError),
     /// Journals that are old copies, clones or empty.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; also: "))]
     Stale(Vec<Stale>),
@@ -147,6 +151,8 @@ pub struct Accepted {
 pub(crate) struct Tenant {
     pub(crate) id: TenantId,
     pub(crate) settings: TenantSettings,
+    /// What its templates can say.
+    pub(crate) wording: Arc<Wording>,
 }
 
 /// A batch of this installation, as far as doors must know it.
@@ -211,7 +217,8 @@ impl Engine {
         for tenant in &settings.tenants {
             let id = keys.tenant(&tenant.name)?;
             signers.insert(id, Arc::clone(&tenant.signer));
-            tenants.insert(tenant.name.clone(), Tenant { id, settings: tenant.clone() });
+            let wording = Arc::new(Wording::of(&tenant.bundle)?);
+            tenants.insert(tenant.name.clone(), Tenant { id, settings: tenant.clone(), wording });
         }
         let environment = settings.environment.name();
         let common = Common {

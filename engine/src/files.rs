@@ -13,6 +13,7 @@ use crate::receipts::Receipt;
 use crate::rejects::RejectFile;
 use crate::repeats::Repeats;
 use crate::settings::DeliverySettings;
+use crate::wording::{LANGUAGE_UNMET, WordingFound};
 use crate::shard::{Arrival, Order, ToShard};
 pub(crate) use crate::source::file_name;
 use crate::source::{Source, finished, unreadable};
@@ -183,6 +184,7 @@ async fn read_rows<S: Stream>(
     let world = &context.world;
     let mut plants = Misassembly::default();
     let mut pairs = Pairs::default();
+    let mut wording = WordingFound::default();
     for row in rows.by_ref() {
         let row = row?;
         if world.is_planted(Plant::RejectDropped) && matches!(row, intake::Row::Rejected { .. }) {
@@ -208,6 +210,7 @@ async fn read_rows<S: Stream>(
                 // The books count rows: a message made of a template is one, though intake counts no statement in it.
                 job.head.statements = job.head.statements.max(1);
                 give_time(&mut job.head, &manifest, context.settings.lifetime);
+                wording.look_at(&mut job, &context.tenant.wording);
                 plants.spoil(world, &mut job);
                 if world.is_planted(Plant::RowDropped) && job.head.row.is_multiple_of(DROPPED_OF) {
                     continue;
@@ -223,6 +226,10 @@ async fn read_rows<S: Stream>(
     for finding in rows.findings() {
         *intake.reasons.entry(finding.reason.clone()).or_default() += 1;
     }
+    if wording.language_unmet > 0 {
+        intake.reasons.insert(LANGUAGE_UNMET.to_owned(), wording.language_unmet);
+    }
+    wording.say(batch);
     if world.is_planted(Plant::RowCountedTwice) {
         intake.source_records += 1;
         intake.count(Disposition::Rejected, MoneySummary::default(), None);

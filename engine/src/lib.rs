@@ -35,3 +35,4 @@ mod shard;
 pub mod shipped;
 mod source;
 pub mod stages;
+mod wording;

@@ -36,6 +36,7 @@ mod template_set;
 mod text_fold;
 mod trial;
 mod view;
+mod wording;
 mod words;
 
 pub use bundle::Bundle;
@@ -45,6 +46,7 @@ pub use identity::Identity;
 pub use language::LanguageMatch;
 pub use preview::Preview;
 pub use renderer::Renderer;
+pub use wording::Wording;
 
 /// Raised with every change of this crate that changes bytes; part of each [`model::BundleId`].
 pub const RENDERER_VERSION: u32 = 2;

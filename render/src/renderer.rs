@@ -4,19 +4,19 @@
 //! (which see no statement), page, text, MIME, hash.
 
 use crate::header_context::HeaderContext;
-use crate::language::{self, LanguageMatch};
+use crate::language::LanguageMatch;
 use crate::mime::{self, MessageKey, Parts, Sender};
 use crate::template_set::{Part, TemplateSets, Tongue};
 use crate::view::Reader;
 use crate::words::Words;
-use crate::{Bundle, Preview, RenderError, TemplateError, clean, text_fold, trial, view};
+use crate::{Bundle, Preview, RenderError, TemplateError, Wording, clean, text_fold, trial, view};
 use aws_lc_rs::digest;
 use jiff::civil::Date;
 use minijinja::Value;
 use model::limits::MESSAGE_BYTES_MAX;
 use model::stage::{Envelope, JobData, Payload, PermittedDelivery, RenderedMessage};
-use model::statement::{ClaimStatus, ClaimType, NoteKind, ServiceLine, StatementKind};
-use model::{BundleId, Cents, Detail, JobId, Mailbox, MessageVersion, Protection, Recipient, Statement, Stream, StreamName, Timestamp};
+use model::statement::{ClaimType, StatementKind};
+use model::{BundleId, Detail, JobId, Mailbox, MessageVersion, Protection, Recipient, Statement, Stream, StreamName, Timestamp};
 use std::fmt;
 
 /// The template set of Explanations of Benefits.
@@ -34,6 +34,7 @@ pub struct Renderer {
     sender: Sender,
     reply_to: Mailbox,
     sets: TemplateSets,
+    wording: Wording,
 }
 
 impl fmt::Debug for Renderer {
@@ -74,6 +75,7 @@ impl Renderer {
             sender: Sender::new(identity),
             reply_to: identity.reply_to.clone(),
             sets,
+            wording: Wording::of(bundle)?,
         };
         renderer.try_out()?;
         Ok(renderer)
@@ -139,26 +141,12 @@ impl Renderer {
 
     /// What becomes of the language that a person asked for.
     pub fn language(&self, recipient: &Recipient) -> LanguageMatch {
-        let Some(tag) = &recipient.language else { return LanguageMatch::NotAsked };
-        let language = language::primary(tag);
-        if self.sets.has_language(&language) { LanguageMatch::Met(language) } else { LanguageMatch::Unmet(language) }
+        self.wording.language(recipient)
     }
 
-    /// The first code of a denial that neither the plan, the tenant's table nor ours explains to the member: such a statement must
-    /// not go out (29 CFR 2560.503-1(g)(1)(i)). Empty where a claim was denied without any reason. `None`: everything is explained.
+    /// The first code of a denial that nothing explains to the member; see [`Wording::unworded`].
     pub fn unworded<'a>(&self, statement: &'a Statement) -> Option<&'a str> {
-        let words = &self.sets.tongue(language::BASE, None).words;
-        if statement.kind == StatementKind::Bill {
-            return None;
-        }
-        if statement.status == ClaimStatus::Denied && statement.notes.is_empty() {
-            return Some("");
-        }
-        let denied_lines = statement.lines.iter().filter(|line| is_denied(line)).flat_map(|line| &line.notes);
-        let of_lines = denied_lines.filter_map(|note| statement.notes.get(usize::from(*note)));
-        let of_claim = statement.notes.iter().filter(|_| statement.status == ClaimStatus::Denied);
-        let mut reasons = of_claim.chain(of_lines).filter(|note| note.kind == NoteKind::Adjustment);
-        reasons.find(|note| !words.codes.words(note).specific).map(|note| note.code.reveal().trim())
+        self.wording.unworded(statement)
     }
 
     fn parts(&self, stream: StreamName, data: &JobData, recipient: &Recipient, date: Timestamp) -> Result<Rendered, RenderError> {
@@ -280,11 +268,6 @@ fn body_context(kind: &Kind<'_>, data: &JobData, tongue: &Tongue, reader: Reader
         (_, Payload::Templated { variables, .. }) => view::templated(variables.iter(), &tongue.words, reader),
         _ => view::notice(reader),
     }
-}
-
-/// The plan paid nothing of a service and does not cover it.
-fn is_denied(line: &ServiceLine) -> bool {
-    line.amounts.not_covered.is_some_and(|not_covered| not_covered > Cents::ZERO) && line.amounts.plan_paid == Some(Cents::ZERO)
 }
 
 fn nobody(mailbox: Mailbox) -> Recipient {

@@ -146,11 +146,6 @@ impl TemplateSets {
         of_type.or_else(|| find(language, None)).or_else(|| find(BASE, None)).expect("English is compiled, or nothing is")
     }
 
-    /// Whether the bundle can write in a language.
-    pub(crate) fn has_language(&self, language: &str) -> bool {
-        self.tongues.contains_key(&(language.to_owned(), None))
-    }
-
     /// All languages and types of claim, for the trial.
     pub(crate) fn tongues(&self) -> impl Iterator<Item = &Tongue> {
         self.tongues.values()
@@ -263,7 +258,7 @@ fn environment(
 }
 
 /// The languages of a bundle: those that have texts.
-fn languages<'a>(names: impl Iterator<Item = &'a String>) -> impl Iterator<Item = &'a str> {
+pub(crate) fn languages<'a>(names: impl Iterator<Item = &'a String>) -> impl Iterator<Item = &'a str> {
     names.filter_map(|name| name.strip_prefix("strings.")?.strip_suffix(".toml"))
 }
 

@@ -177,6 +177,8 @@ pub enum HoldReason {
     NotAllowListed,
     /// Its payload cannot be read back.
     PayloadDamaged,
+    /// A denial has no words for the member.
+    ReasonUnworded,
 }
 
 impl HoldReason {
@@ -191,6 +193,7 @@ impl HoldReason {
             Self::Unrenderable => "unrenderable",
             Self::NotAllowListed => "not_allow_listed",
             Self::PayloadDamaged => "payload_damaged",
+            Self::ReasonUnworded => "reason_unworded",
         }
     }
 }
