@@ -61,6 +61,7 @@ impl Config {
                 ledger: Some(self.paths.ledger),
                 results: Some(self.paths.results),
                 gates: Some(self.paths.gates),
+                contacts: Some(self.paths.contacts),
                 sockets: self.paths.sockets,
             },
             environment: self.environment,

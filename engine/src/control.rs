@@ -4,6 +4,7 @@
 //! answer ends the exchange. The socket's folder is 0700: who may open it is decided by the file system.
 
 use crate::backup::{BackupRequest, BackupTrouble, Manifest};
+use crate::contacts::MembersAsk;
 use crate::door;
 use crate::engine::{AcceptError, Engine};
 use crate::files::FileRequest;
@@ -64,6 +65,15 @@ pub enum Request {
     },
     /// What is in the key ring.
     ShowKeys,
+    /// Import, show or date the contact data of a tenant.
+    Members {
+        /// Whose; `None` where the configuration has one tenant.
+        tenant: Option<String>,
+        /// What.
+        ask: MembersAsk,
+        /// Who.
+        by: String,
+    },
     /// Copy the journals into a folder, as they are at one moment.
     Backup {
         /// Where, and what.
@@ -118,6 +128,11 @@ pub enum Answer {
     Keys {
         /// Nothing secret.
         overview: Box<RingOverview>,
+    },
+    /// What was asked of a tenant's contact data.
+    Members {
+        /// As [`MembersAsk`] says; readable where a member was asked for.
+        found: serde_json::Value,
     },
     /// How far a backup is, in bytes.
     Copying {
@@ -194,6 +209,7 @@ pub(crate) async fn obey(engine: &Engine, request: Request, answers: &Sender<Ans
             }
             Err(error) => failed(error),
         },
+        Request::Members { tenant, ask, by } => members(engine, &tenant, &ask, by),
         Request::ShowKeys => Answer::Keys { overview: Box::new(engine.keys().overview()) },
         Request::Order { batch, order, reason, by } => match known(engine, &batch).await {
             Ok((batch, stream)) => match engine.order(stream, batch, order, by, reason).await {
@@ -206,6 +222,16 @@ pub(crate) async fn obey(engine: &Engine, request: Request, answers: &Sender<Ans
     };
     // Whoever asked may have gone; what was accepted stays accepted.
     let _ = answers.send(last).await;
+}
+
+fn members(engine: &Engine, tenant: &Option<String>, ask: &MembersAsk, by: String) -> Answer {
+    let found = engine.tenant(tenant).and_then(|tenant| engine.contacts().carry_out(tenant.id, ask, by));
+    match found {
+        Ok(found) => Answer::Members { found },
+        Err(AcceptError::Refused(refusal)) => Answer::Refused { message: refusal.to_string() },
+        Err(error @ (AcceptError::Unknown(_) | AcceptError::Unreadable { .. })) => Answer::Unknown { message: error.to_string() },
+        Err(error) => failed(error),
+    }
 }
 
 async fn send(engine: &Engine, file: FileRequest, deadline: Option<Duration>, answers: &Sender<Answer>) -> Answer {

@@ -149,7 +149,7 @@ async fn admit(engine: &Engine, row: u64, line: &[u8]) -> Result<Pending<Transac
     let tenant = engine.tenant(&None)?;
     let pipeline = engine.transactional();
     let batch = rolling(engine, tenant, pipeline).await?;
-    let contacts = engine.contacts(tenant)?;
+    let contacts = engine.contacts().in_force(tenant.id)?.map(|known| known.contacts);
     let fingerprints = TenantFingerprints::new(engine.keys().clone(), tenant.id)?;
     let now = engine.world().wall();
     let settings = admission_settings(tenant, &pipeline.settings, batch, now, SOURCE.to_owned(), Binding::ByItself);

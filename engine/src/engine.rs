@@ -5,6 +5,8 @@
 //! order of `engine/README.md`.
 
 use crate::accounts::Accounts;
+use crate::contact_store::{ContactStore, ContactStoreError};
+use crate::contacts::{ContactBook, TenantMembers};
 use crate::control::Progress;
 use crate::door::RollingBatch;
 use crate::files::{self, FileRequest};
@@ -17,7 +19,7 @@ use crate::settings::{EngineSettings, TenantSettings};
 use crate::source::Source;
 use crate::stages::StageTimes;
 use futures_util::future::Either;
-use intake::{Contacts, KeyIndexError};
+use intake::KeyIndexError;
 use journal::{JournalError, KeyError, KeyRing, Stale, Vouch};
 use ledger::BatchReport;
 use model::record::{BatchVerb, FrameKey, OperatorAction, Record};
@@ -121,6 +123,9 @@ pub enum AcceptError {
     /// Whether a row is a repeat is not known now.
     #[error(transparent)]
     Repeats(#[from] KeyIndexError),
+    /// Contact data cannot be stored, or not be read back.
+    #[error(transparent)]
+    Contacts(Box<ContactStoreError>),
     /// The intake thread ended.
     #[error("the intake of this file stopped; the log says why; the batch was not accepted")]
     Stopped,
@@ -184,8 +189,8 @@ pub struct Engine {
     stopping: Signal,
     /// The rolling batch of the hour, by tenant.
     rolling: tokio::sync::Mutex<BTreeMap<TenantId, RollingBatch>>,
-    /// Contact files of tenants, read when the job door first needs them.
-    contacts: Mutex<BTreeMap<TenantId, Option<Arc<Contacts>>>>,
+    /// What each tenant goes by.
+    contacts: ContactBook,
     transactional: Pipeline<Transactional>,
     marketing: Option<Pipeline<Marketing>>,
 }
@@ -225,6 +230,7 @@ impl Engine {
             keys: keys.clone(),
             signers: Arc::new(signers),
             environment: Arc::new(settings.environment.clone()),
+            contacts: contact_book(&world, &settings, &keys, &tenants),
             vouch,
             accounts: Accounts::default(),
             times: Arc::new(StageTimes::default()),
@@ -268,7 +274,7 @@ impl Engine {
             environment,
             stopping: Signal::new(),
             rolling: tokio::sync::Mutex::default(),
-            contacts: Mutex::default(),
+            contacts: common.contacts,
             transactional,
             marketing,
         })
@@ -351,6 +357,7 @@ impl Engine {
             shard: pipeline.shard.clone(),
             accounts: self.accounts.clone(),
             results,
+            contacts: self.contacts.clone(),
             environment: self.environment,
             gates,
         };
@@ -446,11 +453,23 @@ impl Engine {
         let key = FrameKey { job: None, message: MessageVersion(0), attempt: 0 };
         pipeline.journal.record(key, Record::Operator(action)).await?.await?;
         match verb {
-            BatchVerb::Release => self.gates.released(batch),
+            BatchVerb::Release => {
+                self.gates.released(batch);
+                self.look_at_contacts();
+            }
             BatchVerb::Cancel => self.gates.forget(batch),
             BatchVerb::Hold => {}
         }
         Ok(pipeline.order(batch, verb).await)
+    }
+
+    /// What was held may have waited for days: its members' data is looked at before the first message leaves.
+    fn look_at_contacts(&self) {
+        for tenant in self.tenants.values() {
+            if let Err(error) = self.contacts.newest(tenant.id) {
+                tracing::error!(target: "sealpost::intake", tenant = %tenant.settings.name, %error, "contact data cannot be read; its messages wait");
+            }
+        }
     }
 
     /// Records that a batch's report was given and no job of it is active.
@@ -506,18 +525,9 @@ impl Engine {
         lock(&self.known).insert(batch, known);
     }
 
-    /// The tenant's contact file; read once in the life of the engine.
-    pub(crate) fn contacts(&self, tenant: &Tenant) -> Result<Option<Arc<Contacts>>, AcceptError> {
-        let mut contacts = lock(&self.contacts);
-        if let Some(read) = contacts.get(&tenant.id) {
-            return Ok(read.clone());
-        }
-        let read = match &tenant.settings.members {
-            Some(path) => Some(Arc::new(files::read_contacts(path)?)),
-            None => None,
-        };
-        contacts.insert(tenant.id, read.clone());
-        Ok(read)
+    /// What each tenant goes by.
+    pub(crate) fn contacts(&self) -> &ContactBook {
+        &self.contacts
     }
 
     pub(crate) fn transactional(&self) -> &Pipeline<Transactional> {
@@ -566,6 +576,15 @@ async fn report_of<S: Stream>(pipeline: &Pipeline<S>, batch: BatchId) -> Result<
 async fn batches_of<S: Stream>(pipeline: &Pipeline<S>) -> Result<Vec<serde_json::Value>, ProjectionError> {
     let lines = pipeline.projection.ask(pipeline.journal.durable(), |ledger| ledger.batches()).await?;
     Ok(lines.iter().filter_map(|line| serde_json::to_value(line).ok()).collect())
+}
+
+fn contact_book(world: &World, settings: &EngineSettings, keys: &KeyRing, tenants: &BTreeMap<String, Tenant>) -> ContactBook {
+    let members = |tenant: &Tenant| {
+        let TenantSettings { name, members, member_settings, .. } = &tenant.settings;
+        (tenant.id, TenantMembers { name: name.clone(), file: members.clone(), settings: Arc::clone(member_settings) })
+    };
+    let store = settings.places.contacts.clone().map(|folder| ContactStore::new(world.clone(), keys.clone(), folder));
+    ContactBook::new(world.clone(), store, tenants.values().map(members).collect())
 }
 
 fn make_folders(world: &World, settings: &EngineSettings) -> Result<(), EngineError> {

@@ -6,6 +6,7 @@
 //! closed is that batch, not a second one.
 
 use crate::accounts::{Accounts, BatchProgress};
+use crate::contacts::{ContactBook, InForce};
 use crate::engine::{AcceptError, Accepted, KnownBatch, KnownBatches, Tenant, lock};
 use crate::gating::{GateKeeper, Verdict};
 use crate::plants::Misassembly;
@@ -17,7 +18,7 @@ use crate::wording::{LANGUAGE_UNMET, WordingFound};
 use crate::shard::{Arrival, Order, ToShard};
 pub(crate) use crate::source::file_name;
 use crate::source::{Source, finished, unreadable};
-use intake::gates::{ContactsSeen, Pairs, Present, Subject};
+use intake::gates::{Pairs, Present, Subject};
 use intake::{
     Admission, AdmissionSettings, Admitted, Binding, Contacts, Fingerprints, Format, InputProfile, MANIFEST_BYTES_MAX, Manifest, Row,
 };
@@ -83,6 +84,7 @@ pub(crate) struct FileContext<S: Stream> {
     pub(crate) shard: Sender<ToShard<S>>,
     pub(crate) accounts: Accounts,
     pub(crate) results: Option<PathBuf>,
+    pub(crate) contacts: ContactBook,
     /// `test` or `live`, for the receipt.
     pub(crate) environment: &'static str,
     pub(crate) gates: GateKeeper,
@@ -118,7 +120,7 @@ pub(crate) async fn accept<S: Stream>(context: FileContext<S>, request: FileRequ
     manifest.check_before(&source.name(), &hash, context.world.wall())?;
     let format =
         request.format.as_deref().map(str::parse::<Format>).transpose().map_err(|error| AcceptError::Unknown(error.to_string()))?;
-    let contacts = contacts(&request, &context.tenant)?;
+    let contacts = contacts(&request, &context)?;
     let (reader, hashing) = source.hashing_reader();
     let profile = InputProfile { format, ..InputProfile::default() };
     let mut rows = intake::open(&profile, &source.name(), Box::new(reader))?;
@@ -165,7 +167,7 @@ struct OpenFile {
     name: String,
     batch: BatchId,
     manifest: Manifest,
-    contacts: Option<(Contacts, ContactsSeen)>,
+    contacts: Option<InForce>,
 }
 
 /// Every row: a job into the journal, or a count with its reason; rejects into their file. Then the totals and the gates.
@@ -179,8 +181,8 @@ async fn read_rows<S: Stream>(
     let now = context.world.wall();
     let fingerprints = TenantFingerprints::new(context.keys.clone(), context.tenant.id)?;
     let settings = admission_settings(&context.tenant, &context.settings, batch, now, name.clone(), Binding::WithBatch);
-    let (contacts, seen) = contacts.map_or((None, None), |(contacts, seen)| (Some(Arc::new(contacts)), Some(seen)));
-    let mut admission = Admission::<S>::new(settings, contacts);
+    let seen = contacts.as_ref().map(InForce::seen);
+    let mut admission = Admission::<S>::new(settings, contacts.map(|known| known.contacts));
     let world = &context.world;
     let mut plants = Misassembly::default();
     let mut pairs = Pairs::default();
@@ -392,14 +394,15 @@ fn unfinished<S: Stream>(context: &FileContext<S>, hash: [u8; 32]) -> Option<Bat
         .map(|(id, _)| *id)
 }
 
-fn contacts(request: &FileRequest, tenant: &Tenant) -> Result<Option<(Contacts, ContactsSeen)>, AcceptError> {
-    let Some(path) = request.members.as_deref().or(tenant.settings.members.as_deref()) else { return Ok(None) };
-    let contacts = read_contacts(path)?;
-    let modified = std::fs::metadata(path).and_then(|about| about.modified()).ok();
-    let since = modified.and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
-    let as_of = since.and_then(|since| u64::try_from(since.as_millis()).ok()).map(Timestamp);
-    let seen = ContactsSeen { rows: contacts.len() as u64, as_of };
-    Ok(Some((contacts, seen)))
+/// What the batch brings along, else what its tenant goes by.
+fn contacts<S: Stream>(request: &FileRequest, context: &FileContext<S>) -> Result<Option<InForce>, AcceptError> {
+    match &request.members {
+        // The tenant's own file, named once more, is the tenant's data.
+        Some(path) if context.tenant.settings.members.as_ref() != Some(path) => {
+            InForce::of_file(path).map(|read| Some(read.for_one_batch()))
+        }
+        _ => context.contacts.newest(context.tenant.id),
+    }
 }
 
 /// Reads a contact file.

@@ -10,6 +10,7 @@
 //! in [`recover`]: nothing is lost, and what may have been sent is marked before anything moves.
 
 use crate::accounts::Accounts;
+use crate::contacts::ContactBook;
 use crate::environment::Environment;
 use crate::prepare::{self, Frozen, Preparer};
 use crate::projection::Projection;
@@ -91,6 +92,8 @@ pub(crate) struct Common {
     pub(crate) keys: KeyRing,
     pub(crate) signers: Arc<BTreeMap<TenantId, Arc<Signer>>>,
     pub(crate) environment: Arc<Environment>,
+    /// What is known of each tenant's members.
+    pub(crate) contacts: ContactBook,
     /// An operator's word for journals that were put back from a copy.
     pub(crate) vouch: Option<Vouch>,
     pub(crate) accounts: Accounts,
@@ -179,6 +182,7 @@ fn start_shard<S: Stream>(
                 reader: reader.clone(),
                 signers: Arc::clone(&common.signers),
                 environment: Arc::clone(&common.environment),
+                contacts: common.contacts.clone(),
                 times: Arc::clone(&common.times),
                 renderers: BTreeMap::new(),
             };

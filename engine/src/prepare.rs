@@ -1,15 +1,18 @@
 //! The prepare workers: payload read, rendered, signed, in slices, off the shard's thread.
 //!
 //! A worker promises that a message it hands back is sealed, that a frozen message came out with
-//! the frozen hash, and that everything else comes back with the reason why it is held. It never writes.
+//! the frozen hash, that consent, authority and address were looked at again with the contact data in force, and that everything else
+//! comes back with the reason why it does not go. It never writes.
 
+use crate::contacts::ContactBook;
 use crate::environment::Environment;
+use crate::recheck::{Verdict, recheck};
 use crate::stages::{self, StageTimes};
 use journal::{PayloadError, Reader};
 use model::record::Intent;
-use model::stage::{DueDelivery, PermittedDelivery, SealedMessage};
+use model::stage::{DueDelivery, JobData, PermittedDelivery, SealedMessage};
 use model::state::HoldReason;
-use model::{BundleId, Monotonic, Stream, TenantId, Timestamp};
+use model::{BundleId, Destination, MessageVersion, Monotonic, PaperReason, Stream, TenantId, Timestamp};
 use render::Renderer;
 use seal::Signer;
 use std::collections::BTreeMap;
@@ -25,11 +28,35 @@ use crate::shard::ToShard;
 pub(crate) struct Frozen {
     pub(crate) date: Timestamp,
     pub(crate) sha256: [u8; 32],
+    /// Version of the contact data.
+    pub(crate) address_version: u32,
+    /// The message may have arrived: only these bytes may go again.
+    pub(crate) is_uncertain: bool,
 }
 
+/// Out of the record of a past life, where nobody knows any more whether it ended.
 impl From<&Intent> for Frozen {
     fn from(intent: &Intent) -> Self {
-        Self { date: intent.date, sha256: intent.sha256 }
+        Self { date: intent.date, sha256: intent.sha256, address_version: intent.address_version, is_uncertain: true }
+    }
+}
+
+/// Why a message is not prepared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Unprepared {
+    /// A person must look.
+    Hold(HoldReason),
+    /// It must not go by e-mail any more.
+    Paper(PaperReason),
+    /// Its address lies in another destination now.
+    Elsewhere(Destination),
+    /// What must be known of its reader cannot be read now.
+    NotNow,
+}
+
+impl From<HoldReason> for Unprepared {
+    fn from(reason: HoldReason) -> Self {
+        Self::Hold(reason)
     }
 }
 
@@ -41,6 +68,8 @@ pub(crate) struct Prepare<S: Stream> {
     /// The `Date` header of a first rendering; the moment the job was taken.
     pub(crate) now: Timestamp,
     pub(crate) frozen: Option<Frozen>,
+    /// The destination in whose line it waited.
+    pub(crate) destination: Destination,
     pub(crate) receiver_on_loopback: bool,
     pub(crate) taken: Monotonic,
 }
@@ -50,7 +79,7 @@ pub(crate) struct Prepared<S: Stream> {
     pub(crate) lane: usize,
     pub(crate) site: usize,
     pub(crate) taken: Monotonic,
-    pub(crate) result: Result<SealedMessage<S>, (DueDelivery<S>, HoldReason)>,
+    pub(crate) result: Result<SealedMessage<S>, (DueDelivery<S>, Unprepared)>,
 }
 
 /// What a worker thread owns.
@@ -59,6 +88,7 @@ pub(crate) struct Preparer {
     pub(crate) reader: Reader,
     pub(crate) signers: Arc<BTreeMap<TenantId, Arc<Signer>>>,
     pub(crate) environment: Arc<Environment>,
+    pub(crate) contacts: ContactBook,
     pub(crate) times: Arc<StageTimes>,
     pub(crate) renderers: BTreeMap<BundleId, Arc<Renderer>>,
 }
@@ -82,25 +112,40 @@ impl Preparer {
         Prepared { lane, site, taken, result }
     }
 
-    fn seal<S: Stream>(&mut self, message: Prepare<S>) -> Result<SealedMessage<S>, HoldReason> {
-        let Prepare { delivery, now, frozen, receiver_on_loopback, .. } = message;
+    fn seal<S: Stream>(&mut self, message: Prepare<S>) -> Result<SealedMessage<S>, Unprepared> {
+        let Prepare { mut delivery, now, frozen, receiver_on_loopback, destination, .. } = message;
         let started = self.world.monotonic();
         let due = &delivery.due;
         let (tenant, job) = (due.tenant, due.job);
-        let data = self.reader.payload(job, due.locator).map_err(|error| unreadable(job, &error))?;
+        let mut data = self.reader.payload(job, due.locator).map_err(|error| unreadable(job, &error))?;
+        let frozen = frozen.filter(|_| !self.world.is_planted(Plant::FrozenIgnored));
+        let is_readdressed = self.readdress(tenant, &mut data, now, frozen)?;
         let recipient = data.recipient.as_ref().ok_or(HoldReason::MemberMismatch)?;
+        if *recipient.mailbox.destination() != destination {
+            return Err(Unprepared::Elsewhere(recipient.mailbox.destination().clone()));
+        }
         if !self.environment.allows(&recipient.mailbox, receiver_on_loopback) {
-            return Err(HoldReason::NotAllowListed);
+            return Err(HoldReason::NotAllowListed.into());
         }
         let read = self.world.monotonic();
-        let frozen = frozen.filter(|_| !self.world.is_planted(Plant::FrozenIgnored));
-        let date = frozen.map_or(now, |frozen| frozen.date);
-        let rendered = self.renderer(data.bundle)?.render(delivery, &data, data.protection, date).map_err(|error| {
-            tracing::warn!(target: "sealpost::render", %job, %error, "cannot be rendered; held");
-            HoldReason::Unrenderable
-        })?;
-        if frozen.is_some_and(|frozen| frozen.sha256 != rendered.sha256) {
-            return Err(HoldReason::FrozenHashDiffers);
+        let renderer = self.renderer(data.bundle)?;
+        let render = |delivery, date| {
+            renderer.render(delivery, &data, data.protection, date).map_err(|error| {
+                tracing::warn!(target: "sealpost::render", %job, %error, "cannot be rendered; held");
+                HoldReason::Unrenderable
+            })
+        };
+        let mut rendered = render(delivery.clone(), frozen.map_or(now, |frozen| frozen.date))?;
+        match frozen {
+            Some(frozen) if frozen.sha256 == rendered.sha256 => {}
+            // Perhaps it arrived: nobody gets another version of it unasked (invariant 4).
+            Some(frozen) if frozen.is_uncertain && is_readdressed => return Err(HoldReason::ContactChanged.into()),
+            Some(frozen) if is_readdressed || frozen.address_version != rendered.address_version => {
+                delivery.due.message = MessageVersion(delivery.due.message.0 + 1);
+                rendered = render(delivery, now)?;
+            }
+            Some(_) => return Err(HoldReason::FrozenHashDiffers.into()),
+            None => {}
         }
         plants::keep_copy(&self.world, &rendered);
         let drawn = self.world.monotonic();
@@ -114,6 +159,27 @@ impl Preparer {
         self.times.record(stages::RENDER, drawn - read);
         self.times.record(stages::SEAL, done - drawn);
         Ok(sealed)
+    }
+
+    /// Looks again whether it may go, and to whom; true where that is another way than the one it was accepted for.
+    fn readdress(&self, tenant: TenantId, data: &mut JobData, now: Timestamp, frozen: Option<Frozen>) -> Result<bool, Unprepared> {
+        let contacts = self.contacts.in_force(tenant).map_err(|error| {
+            tracing::error!(target: "sealpost::intake", %error, "contact data cannot be read; its tenant's messages wait");
+            Unprepared::NotNow
+        })?;
+        let (Some(contacts), Some(settings)) = (contacts, self.contacts.settings(tenant)) else { return Ok(false) };
+        let is_uncertain = frozen.is_some_and(|frozen| frozen.is_uncertain);
+        match recheck(data, &contacts.contacts, settings, now) {
+            Verdict::AsItWas => Ok(false),
+            Verdict::Goes(going) => {
+                data.recipient = Some(going.recipient);
+                (data.presentation, data.protection) = (going.presentation, going.protection);
+                Ok(true)
+            }
+            Verdict::Paper(_) if is_uncertain => Err(HoldReason::ContactChanged.into()),
+            Verdict::Paper(reason) => Err(Unprepared::Paper(reason)),
+            Verdict::Hold(reason) => Err(reason.into()),
+        }
     }
 
     fn renderer(&mut self, id: BundleId) -> Result<Arc<Renderer>, HoldReason> {

@@ -111,6 +111,8 @@ pub struct Places {
     pub results: Option<PathBuf>,
     /// What the gates remember, sealed; `None` remembers nothing.
     pub gates: Option<PathBuf>,
+    /// Contact data, sealed, one folder a tenant; `None` keeps none.
+    pub contacts: Option<PathBuf>,
     /// Sockets of `run`.
     pub sockets: PathBuf,
 }

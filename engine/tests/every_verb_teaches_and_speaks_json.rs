@@ -10,7 +10,7 @@ use support::installation::sealpost;
 use support::{Ended, Installation};
 use testkit::{Batch, Options};
 
-const VERBS: [&[&str]; 17] = [
+const VERBS: [&[&str]; 21] = [
     &["demo"],
     &["send"],
     &["run"],
@@ -21,6 +21,10 @@ const VERBS: [&[&str]; 17] = [
     &["check-config"],
     &["keys"],
     &["keys", "new"],
+    &["members"],
+    &["members", "check"],
+    &["members", "import"],
+    &["members", "show"],
     &["journal"],
     &["journal", "stats"],
     &["journal", "inspect"],

@@ -64,7 +64,7 @@ pub use duplicates::{
 pub use error::Undetected;
 pub use formats::{Format, Rows, detect, open};
 pub use manifest::{MANIFEST_BYTES_MAX, Manifest, Totals};
-pub use members::{Contacts, Join};
+pub use members::{Contacts, Join, VersionHash};
 pub use presentation::DetailSettings;
 pub use profile::InputProfile;
 pub use row::{InlineRecipient, ReadStatement, ReadTemplated, Row};

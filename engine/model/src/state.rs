@@ -179,6 +179,8 @@ pub enum HoldReason {
     PayloadDamaged,
     /// A denial has no words for the member.
     ReasonUnworded,
+    /// The contact data has no address for the member any more, or another one than the message that may have been sent.
+    ContactChanged,
 }
 
 impl HoldReason {
@@ -194,6 +196,7 @@ impl HoldReason {
             Self::NotAllowListed => "not_allow_listed",
             Self::PayloadDamaged => "payload_damaged",
             Self::ReasonUnworded => "reason_unworded",
+            Self::ContactChanged => "contact_changed",
         }
     }
 }

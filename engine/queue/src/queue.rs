@@ -275,6 +275,14 @@ impl<S: Stream> Queue<S> {
         }
     }
 
+    /// A job that was handed out waits for another destination when it comes back. False where it has left the queue.
+    pub fn redirect(&mut self, delivery: &DueDelivery<S>, destination: &Destination) -> bool {
+        let Some(slot) = self.in_flight_slot(delivery) else { return false };
+        let destination = self.destination(destination);
+        self.entries[slot].destination = destination;
+        true
+    }
+
     /// Gives back a job that is to be tried again. `Some` where its batch was cancelled meanwhile: then it has left the
     /// queue and the caller records the cancellation.
     #[must_use = "a job of a cancelled batch comes back to be recorded"]

@@ -120,6 +120,7 @@ pub(crate) fn places() -> Places {
         ledger: None,
         results: None,
         gates: None,
+        contacts: None,
         sockets: state.join("run"),
     }
 }

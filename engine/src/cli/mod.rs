@@ -18,6 +18,7 @@ mod demo;
 mod journal;
 mod keys;
 mod ledger;
+mod members;
 mod output;
 mod preview;
 mod progress;
@@ -136,6 +137,8 @@ enum Verb {
     Preview(preview::Arguments),
     /// Check a configuration and print what it means.
     CheckConfig(check_config::Arguments),
+    /// Check, import and look up contact data: who may be written to, about what and where.
+    Members(members::Arguments),
     /// Make, change and list keys: the key-encryption key, and what is under it.
     Keys(keys::Arguments),
     /// The sandbox world of `demo`: receiving MTAs and DNS on loopback.
@@ -159,6 +162,7 @@ pub fn main() -> ExitCode {
         Verb::Preview(verb) => preview::run(verb, json),
         Verb::CheckConfig(verb) => check_config::run(verb, json),
         Verb::Keys(verb) => keys::run(verb, json),
+        Verb::Members(verb) => members::run(verb, json),
         Verb::Sandbox(verb) => sandbox::run(verb),
     };
     ExitCode::from(match outcome {

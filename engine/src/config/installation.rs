@@ -60,6 +60,8 @@ pub struct Paths {
     pub results: PathBuf,
     /// What the gates remember, sealed.
     pub gates: PathBuf,
+    /// Contact data, sealed, one folder a tenant.
+    pub contacts: PathBuf,
     /// Sockets of `run`.
     pub sockets: PathBuf,
 }
@@ -125,6 +127,7 @@ pub(super) fn paths(section: Section<'_>, places: &Resolver<'_>) -> Paths {
         ledger: path("ledger", state.join("ledger")),
         results: path("results", state.join("results")),
         gates: path("gates", state.join("gates")),
+        contacts: path("contacts", state.join("contacts")),
         sockets: path("sockets", places.socket_folder()),
     };
     if paths.key_ring.starts_with(&paths.journal) {

@@ -163,7 +163,12 @@ async fn attempt<S: Stream>(shard: &Shared<S>, lane: usize, site: usize, connect
     let rendered = &attempt.message.rendered;
     let due = rendered.delivery.due.clone();
     let key = FrameKey { job: Some(due.job), message: due.message, attempt: attempt.number };
-    shard.borrow_mut().frozen.insert(due.job, Frozen { date: rendered.date, sha256: rendered.sha256 });
+    {
+        let mut state = shard.borrow_mut();
+        let is_uncertain = state.frozen.get(&due.job).is_some_and(|frozen| frozen.is_uncertain);
+        let (date, sha256, address_version) = (rendered.date, rendered.sha256, rendered.address_version);
+        state.frozen.insert(due.job, Frozen { date, sha256, address_version, is_uncertain });
+    }
     let appended = world.monotonic();
     let intent = Record::Intent(intent(&attempt.message, attempt.source, connection.peer().ip()));
     let late = world.is_planted(Plant::IntentAfterDot).then(|| intent.clone());

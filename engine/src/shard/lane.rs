@@ -86,9 +86,9 @@ pub(super) async fn receive_prepared<S: Stream>(shard: &Shared<S>, prepared: Pre
                 Some(sealed) => settle::return_unsent(shard, lane, sealed),
             }
         }
-        Err((due, reason)) => {
+        Err((due, why)) => {
             shard.borrow_mut().give_back(lane);
-            settle::hold(shard, due, reason).await;
+            settle::unprepared(shard, due, why).await;
             // Its permit is free: the lane may take the next job.
             freed(shard, lane);
         }
@@ -175,6 +175,7 @@ impl<S: Stream> Shard<S> {
                 self.under_way += 1;
                 slice.push(Prepare {
                     frozen: self.frozen.get(&due.job).copied(),
+                    destination: self.queue.destination_name(due.destination).expect("what the queue hands out has a destination").clone(),
                     delivery: PermittedDelivery::new(due, permit),
                     lane,
                     site,

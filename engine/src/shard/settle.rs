@@ -7,6 +7,7 @@
 use super::lane::{Sealed, freed};
 use super::{Order, Shard, Shared};
 use crate::plants;
+use crate::prepare::Unprepared;
 use egress::{ConnectFailure, Connection, Delivery, DnsTrouble, NoConnection};
 use model::record::{AttemptEnd, BatchVerb, FrameKey, Record, StateChange};
 use model::stage::{Attempt, DueDelivery, Outcome};
@@ -19,6 +20,8 @@ use std::time::Duration;
 use throttle::SuspendReason;
 use world::Plant;
 
+/// How long a message waits whose tenant's contact data cannot be read.
+const CONTACTS_PAUSE: Duration = Duration::from_secs(60);
 /// How long a site rests after none of its hosts could be reached, where no rule says otherwise.
 const SITE_REST: Duration = Duration::from_secs(60);
 
@@ -27,9 +30,29 @@ pub(super) async fn expire<S: Stream>(shard: &Shared<S>, due: DueDelivery<S>) {
     change(shard, due, State::Queued, State::Expired, None, "deadline").await;
 }
 
-/// A worker could not prepare the message.
-pub(super) async fn hold<S: Stream>(shard: &Shared<S>, due: DueDelivery<S>, reason: HoldReason) {
-    change(shard, due, State::InFlight, State::Held, Some(reason), reason.as_str()).await;
+/// A worker could not prepare the message, or found that it must not go this way any more.
+pub(super) async fn unprepared<S: Stream>(shard: &Shared<S>, due: DueDelivery<S>, why: Unprepared) {
+    match why {
+        Unprepared::Hold(reason) => change(shard, due, State::InFlight, State::Held, Some(reason), reason.as_str()).await,
+        Unprepared::Paper(reason) => {
+            // It was under way here alone: of no attempt is there a word in the record.
+            {
+                let mut state = shard.borrow_mut();
+                state.step_progress(due.batch, State::InFlight, State::Queued);
+                state.under_way -= 1;
+            }
+            change(shard, due, State::Queued, State::ToPaper, None, reason.as_str()).await;
+        }
+        Unprepared::Elsewhere(destination) => {
+            let moved = shard.borrow_mut().queue.redirect(&due, &destination);
+            tracing::debug!(target: "sealpost::queue", job = %due.job, moved, "its address lies in another destination now");
+            requeue(shard, due, None);
+        }
+        Unprepared::NotNow => {
+            let again = shard.borrow().context.world.wall() + CONTACTS_PAUSE;
+            requeue(shard, due, Some(again));
+        }
+    }
 }
 
 /// The journal refuses: the job stays as the record last knew it, and the engine is stopping.
@@ -236,6 +259,9 @@ async fn settle<S: Stream>(shard: &Shared<S>, outcome: Outcome<S>) {
     match (to, again) {
         (State::Queued, again) => requeue(shard, due, again),
         (State::Uncertain, Some(again)) => {
+            if let Some(frozen) = shard.borrow_mut().frozen.get_mut(&due.job) {
+                frozen.is_uncertain = true;
+            }
             let at = shard.borrow().context.world.wall();
             let change = StateChange { at, state: State::Queued, held: None, due: Some(again), cause: "resend".to_owned() };
             note(shard, key, Record::Change(change)).await;

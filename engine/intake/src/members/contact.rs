@@ -9,6 +9,7 @@ use super::source::civil_date;
 use crate::reason;
 use jiff::civil::Date;
 use model::{LanguageTag, Private, Protection};
+use std::collections::BTreeMap;
 
 /// What a contact row says. The texts are borrowed from the row or from the table.
 #[derive(Clone, PartialEq, Eq, Default)]
@@ -46,6 +47,74 @@ impl Contact<'_> {
         }
         let parts = [self.given_name, self.family_name];
         parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ").into()
+    }
+}
+
+impl Contact<'_> {
+    /// Everything the row states, readable, by the plain names of its columns: for an operator who asks for one member.
+    pub fn reveal(&self) -> BTreeMap<&'static str, String> {
+        let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        let day = |date: Option<Date>| date.map(|date| date.to_string());
+        let route = |route: Option<Route<'_>>| match route {
+            Some(Route::Email(address)) => Some(address.to_owned()),
+            Some(Route::Paper) => Some("paper".to_owned()),
+            None => None,
+        };
+        let kinds = |kinds: Kinds| {
+            let words = [(Kinds::EOB, "eob"), (Kinds::BILL, "bill"), (Kinds::NOTICE, "notice")];
+            let named: Vec<&str> = words.into_iter().filter(|(kind, _)| kinds.has(*kind)).map(|(_, word)| word).collect();
+            if named.is_empty() { "none".to_owned() } else { named.join(" ") }
+        };
+        let acting = self.representative;
+        let stated = [
+            ("member_id", text(self.id)),
+            ("name", text(self.name)),
+            ("given_name", text(self.given_name)),
+            ("family_name", text(self.family_name)),
+            ("birth_date", day(self.birth_date)),
+            ("email", text(self.email)),
+            ("deceased_on", day(self.deceased_on)),
+            ("consent_kinds", self.consent.kinds.map(kinds)),
+            ("consent_given_on", day(self.consent.given_on)),
+            ("consent_withdrawn_on", day(self.consent.withdrawn_on)),
+            ("representative_name", acting.and_then(|one| text(one.name))),
+            ("representative_email", acting.and_then(|one| text(one.email))),
+            ("representative_authority", acting.and_then(|one| one.authority).map(|authority| authority.as_str().to_owned())),
+            ("representative_from", acting.and_then(|one| day(one.during.from))),
+            ("representative_until", acting.and_then(|one| day(one.during.until))),
+            ("sensitive_route", route(self.sensitive_route)),
+            ("alternative_address", route(self.alternative_address)),
+            ("effective_from", day(self.effective.from)),
+            ("effective_until", day(self.effective.until)),
+            ("language", self.language.map(str::to_owned)),
+            ("format", self.format.map(|wish| wish.as_str().to_owned())),
+            ("protection", self.protection.map(|level| format!("{level:?}"))),
+            ("row_rejected", self.is_damaged.then(|| "yes".to_owned())),
+        ];
+        stated.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+    }
+}
+
+impl Authority {
+    /// The word in contact data.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Parent => "parent",
+            Self::Guardian => "guardian",
+            Self::PowerOfAttorney => "power_of_attorney",
+            Self::Executor => "executor",
+        }
+    }
+}
+
+impl Wish {
+    /// The word in contact data.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Notice => "notice",
+            Self::Paper => "paper",
+        }
     }
 }
 

@@ -20,10 +20,12 @@ mod contact;
 mod names;
 mod sharing;
 mod source;
+mod survey;
 mod table;
 
 pub use columns::ColumnsSeen;
 pub use contact::{Authority, Consent, Contact, Kinds, Representative, Route, Span, Wish};
+pub use survey::Survey;
 
 use crate::error::{refuse, unreadable};
 use crate::reason;
@@ -72,7 +74,7 @@ impl Contacts {
     /// # Errors
     /// [`Refusal`] where the file is empty, has no header that we understand, has too many rows or cannot be read.
     pub fn read(reader: impl BufRead, file_name: &str) -> Result<Self, Refusal> {
-        let mut hashed = Hashed::new(reader);
+        let mut hashed = Hashed { reader, hash: VersionHash::default() };
         let mut contacts = Self {
             table: Table::default(),
             sharing: Sharing::default(),
@@ -91,7 +93,7 @@ impl Contacts {
         }
         contacts.columns = source.columns().clone();
         drop(source);
-        contacts.version = hashed.version();
+        contacts.version = hashed.hash.finish();
         contacts.table.finish();
         contacts.sharing.finish();
         Ok(contacts)
@@ -243,28 +245,40 @@ impl<'t> Matches<'t> {
     }
 }
 
-/// Passes a reader through and takes its SHA-256: the version of the contact data is 31 bits of it.
-struct Hashed<R> {
-    reader: R,
-    digest: aws_lc_rs::digest::Context,
+/// The version of contact data: 31 bits of the SHA-256 of its bytes, never 0.
+#[derive(Clone)]
+pub struct VersionHash(aws_lc_rs::digest::Context);
+
+impl Default for VersionHash {
+    fn default() -> Self {
+        Self(aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256))
+    }
 }
 
-impl<R> Hashed<R> {
-    fn new(reader: R) -> Self {
-        Self { reader, digest: aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256) }
+impl VersionHash {
+    /// Takes the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
     }
 
-    fn version(self) -> u32 {
-        let digest = self.digest.finish();
+    /// The version.
+    pub fn finish(self) -> u32 {
+        let digest = self.0.finish();
         let start = digest.as_ref().first_chunk::<4>().expect("SHA-256 has 32 bytes");
         (u32::from_be_bytes(*start) & !ONE_OFF).max(1)
     }
 }
 
+/// Passes a reader through and takes the version of what passes.
+struct Hashed<R> {
+    reader: R,
+    hash: VersionHash,
+}
+
 impl<R: Read> Read for Hashed<R> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let count = self.reader.read(buffer)?;
-        self.digest.update(&buffer[..count]);
+        self.hash.update(&buffer[..count]);
         Ok(count)
     }
 }
