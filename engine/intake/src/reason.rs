@@ -229,6 +229,8 @@ reasons! {
     COLUMN_COUNT_DIFFERS = "column_count_differs", "put quotes around fields that contain the delimiter";
     /// A span of days that ends before it begins.
     DATES_OUT_OF_ORDER = "dates_out_of_order", "correct the first or the last day of this span";
+    /// A Patient resource that is not in use any more.
+    PATIENT_INACTIVE = "patient_inactive", "nothing, if another record has taken its place; else ask the sender why it is not active";
     /// A contact row without a member id.
     MEMBER_ID_MISSING = "member_id_missing", "state the member id";
     /// A contact row with neither a name nor a birth date: it could only be joined by id.

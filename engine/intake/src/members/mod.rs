@@ -3,7 +3,8 @@
 //! A contact file is CSV (comma, semicolon, tab or bar; quotes; byte order mark) or NDJSON with the same names:
 //! `member_id, name, given_name, family_name, birth_date, email`, and what decides who may be written to, about what and where
 //! ([`columns`]). Required are member_id, email, and name (whole or in parts) or birth date; the rest is there where it is stated.
-//! Columns we do not know are passed over, and named to the operator: eligibility exports have many.
+//! Columns we do not know are passed over, and named to the operator: eligibility exports have many. FHIR Patient resources are
+//! contact data too ([`patients`]). A file may come as gzip or zip.
 //!
 //! **The join** (invariant 13). A row is the member's when its id is equal *and*
 //! * both sides have a birth date: the dates agree, and no given names that differ stand against it (twins share id and birth date);
@@ -18,6 +19,7 @@
 mod columns;
 mod contact;
 mod names;
+mod patients;
 mod sharing;
 mod source;
 mod survey;
@@ -28,7 +30,9 @@ pub use contact::{Authority, Consent, Contact, Kinds, Representative, Route, Spa
 pub use survey::Survey;
 
 use crate::error::{refuse, unreadable};
+use crate::formats::without_blanks;
 use crate::reason;
+use crate::wrapping::{self, WrappingLimits};
 use columns::ContactRow;
 use model::Mailbox;
 use model::limits::CONTACTS_MAX;
@@ -37,11 +41,13 @@ use model::statement::Member;
 use names::Name;
 use sharing::Sharing;
 use source::Source;
-use std::io::{BufRead, Read};
+use std::io::{BufRead, BufReader, Cursor, Read};
 use table::Table;
 
 /// Rejected rows kept with their place; further ones are counted only.
 const REJECTS_MAX: usize = 10_000;
+/// How much of a file is looked at to find what it is, in bytes.
+const START_BYTES: u64 = 16 * 1024;
 /// The bit of a version that says: these contacts came with one batch and are not what the tenant goes by.
 const ONE_OFF: u32 = 1 << 31;
 
@@ -84,7 +90,19 @@ impl Contacts {
             rejects: Vec::new(),
             rejected: 0,
         };
-        let mut source = Source::open(Box::new(&mut hashed), file_name)?;
+        let (_, mut reader) = wrapping::unwrap(Box::new(BufReader::new(&mut hashed)), WrappingLimits::default())
+            .map_err(|error| unreadable(file_name, &error))?;
+        let mut start = Vec::new();
+        reader.by_ref().take(START_BYTES).read_to_end(&mut start).map_err(|error| unreadable(file_name, &error))?;
+        let is_fhir = without_blanks(&start).starts_with(b"{") && memchr::memmem::find(&start, b"\"resourceType\"").is_some();
+        let whole: Box<dyn Read + '_> = Box::new(Cursor::new(start).chain(reader));
+        if is_fhir {
+            contacts.read_patients(whole, file_name)?;
+            contacts.version = hashed.version();
+            contacts.sharing.finish();
+            return Ok(contacts);
+        }
+        let mut source = Source::open(whole, file_name)?;
         while let Some((line, row)) = source.next_row().map_err(|error| unreadable(file_name, &error))? {
             match row {
                 Ok(row) => contacts.take(file_name, line, &row)?,
@@ -97,6 +115,47 @@ impl Contacts {
         contacts.table.finish();
         contacts.sharing.finish();
         Ok(contacts)
+    }
+
+    /// FHIR Patient resources; the coverages among them give their patients one more id.
+    fn read_patients(&mut self, source: Box<dyn Read + '_>, file: &str) -> Result<(), Refusal> {
+        let mut covered = Vec::new();
+        let mut columns = ColumnsSeen::default();
+        patients::read(source, file, &mut columns, |line, found| match found {
+            patients::Found::Row { row, is_first: true } => self.take(file, line, &row),
+            // The same person by another id or name: whose address it is was said already.
+            patients::Found::Row { row, is_first: false } => match contact::checked(&row) {
+                Ok(contact) => self.add(&contact, file),
+                Err((reason, field)) => {
+                    self.reject(file, line, reason, field);
+                    Ok(())
+                }
+            },
+            patients::Found::Covered { patient, subscriber_id } => {
+                covered.push((patient, subscriber_id));
+                Ok(())
+            }
+            patients::Found::LeftOut(reason, field) => {
+                self.reject(file, line, reason, field);
+                Ok(())
+            }
+        })?;
+        self.columns = columns;
+        self.table.finish();
+        covered.sort_unstable();
+        covered.dedup();
+        // A table of their own while the other is read: what is found there is borrowed from it.
+        let mut more = Table::default();
+        for (patient, subscriber_id) in &covered {
+            for contact in self.table.with_id(patient) {
+                more.add(&Contact { id: subscriber_id, ..contact });
+            }
+        }
+        for contact in more.iter() {
+            self.add(&contact, file)?;
+        }
+        self.table.finish();
+        Ok(())
     }
 
     /// The same, for one batch alone: its version says that the tenant does not go by it.

@@ -64,8 +64,17 @@ pub(crate) struct Entry<'a> {
     #[serde(borrow)]
     pub(crate) resource: Option<&'a RawValue>,
     pub(crate) search: Option<Search<'a>>,
+    pub(crate) request: Option<There>,
+    pub(crate) response: Option<There>,
     /// No entry has one: it is a resource that lost its entry.
     pub(crate) resource_type: Option<There>,
+}
+
+impl Entry<'_> {
+    /// FHIR R4 Bundle, bdl-5: "must be a resource unless there's a request or response"; a deletion has none.
+    pub(crate) fn is_without_resource(&self) -> bool {
+        self.resource.is_none() && (self.request.is_some() || self.response.is_some())
+    }
 }
 
 /// Why an entry is in a search's result.

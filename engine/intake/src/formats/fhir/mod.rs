@@ -143,9 +143,10 @@ impl<'r> Resources<'r> {
         if let (Some(bundle), true) = (&mut self.bundle, mode.is_none_or(|mode| mode.as_str() == "match")) {
             bundle.entries += 1;
         }
-        // An answer to a deletion has none.
-        if let Some(resource) = entry.resource {
-            self.claims.take(resource.get().as_bytes(), entry.full_url.as_ref().map(Text::as_str), line);
+        match entry.resource {
+            Some(resource) => self.claims.take(resource.get().as_bytes(), entry.full_url.as_ref().map(Text::as_str), line),
+            None if entry.is_without_resource() => {}
+            None => self.claims.damaged(Wrong::new(reason::FIELD_MISSING, "entry.resource", "a resource in the entry"), line),
         }
     }
 
@@ -180,6 +181,53 @@ impl<'r> Resources<'r> {
 
     fn bundle_broken(&self, expected: String) -> Refusal {
         refuse(&self.file, reason::BUNDLE_BROKEN, format!("expected {expected}"))
+    }
+}
+
+/// A resource of a file, or why it is none.
+pub(crate) enum Each<'a> {
+    /// Its text.
+    Resource(&'a str),
+    /// A reason code.
+    Damaged(&'static str),
+}
+
+/// Gives out every resource of a file with its line, whatever the framing: for files of other resources than claims.
+///
+/// # Errors
+/// [`Refusal`] where the file cannot be read to its end, or of `take`.
+pub(crate) fn each_resource<'r>(
+    source: Box<dyn Read + 'r>,
+    file: &str,
+    mut take: impl FnMut(u64, Each<'_>) -> Result<(), Refusal>,
+) -> Result<(), Refusal> {
+    let mut framing = Framing::new(source);
+    loop {
+        let found = framing.next().map_err(|error| unreadable(file, &error))?;
+        let (line, bytes) = (framing.begins_in_line(), framing.bytes());
+        let text = std::str::from_utf8(bytes).ok();
+        let each = match (found, text) {
+            (Found::Resource, Some(text)) => Each::Resource(text),
+            (Found::Entry, Some(text)) => match serde_json::from_str::<Entry<'_>>(text) {
+                Ok(Entry { resource: Some(resource), .. }) => Each::Resource(resource.get()),
+                Ok(entry) if entry.is_without_resource() => continue,
+                _ => Each::Damaged(reason::JSON_INVALID),
+            },
+            (Found::Resource | Found::Entry, None) => Each::Damaged(reason::TEXT_NOT_UTF8),
+            (Found::BundleHead | Found::BundleTail, _) => continue,
+            (Found::Broken, _) => Each::Damaged(reason::JSON_INVALID),
+            (Found::Truncated | Found::BundleNotClosed, _) => Each::Damaged(reason::TRUNCATED),
+            (Found::TooLong, _) => Each::Damaged(reason::RESOURCE_TOO_LONG),
+            (Found::BundleBroken, _) => {
+                return Err(refuse(
+                    file,
+                    reason::BUNDLE_BROKEN,
+                    format!("expected a Bundle that is valid JSON; from line {line} on it is not"),
+                ));
+            }
+            (Found::End, _) => return Ok(()),
+        };
+        take(line, each)?;
     }
 }
 

@@ -31,9 +31,9 @@ pub(super) struct Person {
 /// A name of a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Name {
-    pub(super) shown: Private,
-    pub(super) given: Private,
-    pub(super) family: Private,
+    pub(crate) shown: Private,
+    pub(crate) given: Private,
+    pub(crate) family: Private,
     from: Option<Date>,
     to: Option<Date>,
     rank: u8,
