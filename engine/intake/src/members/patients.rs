@@ -32,7 +32,7 @@ const NAMES_MAX: usize = 8;
 /// What the file has, in its order.
 pub(super) enum Found<'a> {
     /// A row; only the first of a patient says whose address it is ([`super::sharing`]).
-    Row { row: ContactRow<'a>, is_first: bool },
+    Row { row: Box<ContactRow<'a>>, is_first: bool },
     /// The patient of this id (without its kind) is covered under this subscriber id.
     Covered { patient: String, subscriber_id: String },
     /// Left out: reason and field.
@@ -156,7 +156,7 @@ fn patient_rows(patient: &Patient<'_>, mut take: impl FnMut(Found<'_>) -> Result
                 language: Cow::Borrowed(&language),
                 ..ContactRow::default()
             };
-            take(Found::Row { row, is_first })?;
+            take(Found::Row { row: Box::new(row), is_first })?;
             is_first = false;
         }
     }
