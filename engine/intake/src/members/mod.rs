@@ -98,7 +98,7 @@ impl Contacts {
         let whole: Box<dyn Read + '_> = Box::new(Cursor::new(start).chain(reader));
         if is_fhir {
             contacts.read_patients(whole, file_name)?;
-            contacts.version = hashed.version();
+            contacts.version = hashed.hash.finish();
             contacts.sharing.finish();
             return Ok(contacts);
         }
