@@ -151,6 +151,7 @@ fn tenant(tenant: &Tenant) -> Result<TenantSettings, AssemblyError> {
         members: tenant.members.clone(),
         member_settings: Arc::new(tenant.member_settings.clone()),
         gates: Arc::new(tenant.gates.clone()),
+        input: tenant.input.clone(),
     })
 }
 

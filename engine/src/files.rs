@@ -9,19 +9,18 @@ use crate::accounts::{Accounts, BatchProgress};
 use crate::contacts::{ContactBook, InForce};
 use crate::engine::{AcceptError, Accepted, KnownBatch, KnownBatches, Tenant, lock};
 use crate::gating::{GateKeeper, Verdict};
+use crate::input::Input;
 use crate::plants::Misassembly;
 use crate::receipts::Receipt;
 use crate::rejects::RejectFile;
 use crate::repeats::Repeats;
 use crate::settings::DeliverySettings;
-use crate::wording::{LANGUAGE_UNMET, WordingFound};
 use crate::shard::{Arrival, Order, ToShard};
 pub(crate) use crate::source::file_name;
 use crate::source::{Source, finished, unreadable};
+use crate::wording::{LANGUAGE_UNMET, WordingFound};
 use intake::gates::{Pairs, Present, Subject};
-use intake::{
-    Admission, AdmissionSettings, Admitted, Binding, Contacts, Fingerprints, Format, InputProfile, MANIFEST_BYTES_MAX, Manifest, Row,
-};
+use intake::{Admission, AdmissionSettings, Admitted, Binding, Contacts, Fingerprints, MANIFEST_BYTES_MAX, Manifest, Row};
 use journal::{CommittedJobs, Journal, JournalError, KeyError, KeyRing};
 use model::record::{BatchCommit, BatchOpen, BatchVerb, Head};
 use model::reject::Refusal;
@@ -61,8 +60,9 @@ pub struct FileRequest {
     pub path: PathBuf,
     /// Its contact file; `None` takes the tenant's.
     pub members: Option<PathBuf>,
-    /// How to read it; `None` asks the file.
-    pub format: Option<String>,
+    /// How to read it, where that is not what the tenant's configuration says.
+    #[serde(default)]
+    pub input: Input,
     /// Whose it is; `None` where the configuration has one tenant.
     pub tenant: Option<String>,
     /// Its stream.
@@ -118,11 +118,9 @@ pub(crate) async fn accept<S: Stream>(context: FileContext<S>, request: FileRequ
     }
     let manifest = manifest(&request)?;
     manifest.check_before(&source.name(), &hash, context.world.wall())?;
-    let format =
-        request.format.as_deref().map(str::parse::<Format>).transpose().map_err(|error| AcceptError::Unknown(error.to_string()))?;
     let contacts = contacts(&request, &context)?;
     let (reader, hashing) = source.hashing_reader();
-    let profile = InputProfile { format, ..InputProfile::default() };
+    let profile = request.input.clone().or(&context.tenant.settings.input).profile().map_err(AcceptError::Unknown)?;
     let mut rows = intake::open(&profile, &source.name(), Box::new(reader))?;
     let batch = context.journal.new_batch_id();
     let now = context.world.wall();
@@ -156,7 +154,8 @@ pub(crate) async fn accept<S: Stream>(context: FileContext<S>, request: FileRequ
     context.gates.committed(batch, &verdict, &pairs, context.results.as_deref());
     if let Some(results) = &context.results {
         let file = source.name();
-        Receipt { file: &file, sha256: hash, environment: context.environment, commit: &commit }.write(&context.world, results);
+        Receipt { file: &file, sha256: hash, environment: context.environment, commit: &commit, rounding: rows.rounding() }
+            .write(&context.world, results);
     }
     hand_over_all(&context, batch, jobs, &verdict).await;
     Ok(Accepted { batch, resumed: false, findings: rows.findings_count(), held: verdict.held })

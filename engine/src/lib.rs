@@ -22,6 +22,7 @@ pub mod engine;
 pub mod environment;
 pub mod files;
 mod gating;
+pub mod input;
 mod memory;
 pub mod pipeline;
 mod plants;

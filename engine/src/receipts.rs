@@ -2,6 +2,7 @@
 //!
 //! It is written after the commit: a batch without a receipt may be accepted, a receipt without a batch cannot be.
 
+use intake::Rounded;
 use model::BatchId;
 use model::record::{BatchCommit, Part};
 use serde_json::{Value, json};
@@ -18,6 +19,8 @@ pub(crate) struct Receipt<'r> {
     pub(crate) environment: &'r str,
     /// What was committed.
     pub(crate) commit: &'r BatchCommit,
+    /// What rounding did to its amounts.
+    pub(crate) rounding: Rounded,
 }
 
 impl Receipt<'_> {
@@ -49,6 +52,7 @@ impl Receipt<'_> {
             "no_consent": part(&intake.no_consent),
             "accepted": part(&intake.accepted),
             "reasons": intake.reasons,
+            "rounding": { "amounts": self.rounding.amounts, "difference_dollars": self.rounding.difference.to_string() },
         });
         format!("{receipt:#}\n")
     }

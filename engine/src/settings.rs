@@ -132,6 +132,8 @@ pub struct TenantSettings {
     pub member_settings: Arc<MemberSettings>,
     /// What must hold before the first message of its batches.
     pub gates: Arc<TenantGates>,
+    /// How its files are read, where a request says nothing else.
+    pub input: crate::input::Input,
 }
 
 /// The gates of a tenant.

@@ -1,4 +1,4 @@
-//! What is compiled in: templates, limits of receivers, meanings of replies, warm-up. A test holds the lists to the folders.
+//! What is compiled in: templates, limits of receivers, meanings of replies, column maps, warm-up. A test holds the lists to the folders.
 
 /// Limits of receivers, in the order they are read.
 pub const DESTINATIONS: &[(&str, &str)] = &[
@@ -26,6 +26,9 @@ pub const BOUNCES: &[(&str, &str)] = &[
     ("configs/bounces/transport.toml", include_str!("../../configs/bounces/transport.toml")),
     ("configs/bounces/yahoodns.toml", include_str!("../../configs/bounces/yahoodns.toml")),
 ];
+
+/// Layouts of delimited and fixed-width files. Compiled into `intake`, which finds a file's map by its header.
+pub const COLUMNS: &[(&str, &str)] = intake::column_map::SHIPPED_MAPS;
 
 /// How much a new address may send on each day.
 pub const WARMUP: [(&str, &str); 1] = [("configs/pools/warmup.toml", include_str!("../../configs/pools/warmup.toml"))];

@@ -109,7 +109,7 @@ fn what_is_no_batch_is_refused_alike_by_every_verb() {
     story.expect_refusal("garbage.bin", &garbage(5000), "format_unknown");
     story.expect_refusal("page.html", b"<!doctype html><html><body>502 Bad Gateway</body></html>", "format_unknown");
     story.expect_refusal("claim.837", CLAIM_837.as_bytes(), "not_an_835");
-    story.expect_refusal("batch.835.gz", &gzip(&whole), "format_unknown");
+    story.expect_refusal("cut.835.gz", &gzip(&whole)[..200], "wrapping_truncated");
     // Cut inside the ISA segment: its separators are not even there.
     story.expect_refusal("cut-30.835", &whole[..30], "not_an_835");
     story.expect_refusal("cut-104.835", &whole[..104], "not_an_835");

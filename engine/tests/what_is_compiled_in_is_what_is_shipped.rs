@@ -2,7 +2,7 @@
 
 mod workspace;
 
-use sealpost::shipped::{BOUNCES, DESTINATIONS, TEMPLATES, WARMUP};
+use sealpost::shipped::{BOUNCES, COLUMNS, DESTINATIONS, TEMPLATES, WARMUP};
 use std::path::{Path, PathBuf};
 use workspace::root;
 
@@ -40,6 +40,11 @@ fn limits_of_receivers() {
 #[test]
 fn meanings_of_replies() {
     check(BOUNCES, "configs/bounces", "");
+}
+
+#[test]
+fn column_maps() {
+    check(COLUMNS, "configs/columns", "");
 }
 
 #[test]

@@ -178,6 +178,11 @@ impl Exact {
         value.filter(|value| !value.is_too_large()).ok_or(AmountError::TooLarge)
     }
 
+    /// Times 10 to the power of -`decimals`.
+    pub(crate) fn shifted_down(self, decimals: u32) -> Result<Self, AmountError> {
+        self.shifted(-i32::try_from(decimals).map_err(|_| AmountError::TooPrecise)?)
+    }
+
     const fn is_too_large(self) -> bool {
         self.0.unsigned_abs() > CENTS_MAX as u128 * UNITS_PER_CENT as u128
     }

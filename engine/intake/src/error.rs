@@ -10,8 +10,8 @@ pub enum Undetected {
     /// There is nothing.
     #[error("the file is empty")]
     Empty,
-    /// UTF-16, which neither format may be.
-    #[error("the file is UTF-16; X12 and NDJSON are ASCII or UTF-8")]
+    /// UTF-16, which no format may be.
+    #[error("the file is UTF-16; expected UTF-8, or ASCII in X12")]
     Utf16,
     /// An archive or a compressed file.
     #[error("the file is compressed or an archive; hand in what is in it")]
@@ -23,7 +23,7 @@ pub enum Undetected {
     #[error("the file is X12, but its first transaction set is not an 835")]
     OtherX12,
     /// None of these.
-    #[error("the file begins neither with ISA, GS or ST (X12) nor with a JSON object (NDJSON)")]
+    #[error("the file begins neither with ISA, GS or ST (X12) nor with a JSON object (NDJSON, FHIR)")]
     Unknown,
 }
 

@@ -37,6 +37,7 @@ pub mod admission;
 pub mod amount;
 pub mod authority;
 pub mod check;
+pub mod column_map;
 mod content;
 pub mod duplicates;
 pub mod error;
@@ -44,6 +45,7 @@ pub mod formats;
 pub mod gates;
 pub mod manifest;
 pub mod members;
+mod nearest;
 pub mod presentation;
 mod profile;
 pub mod reason;
@@ -57,12 +59,13 @@ pub use admission::{Admission, AdmissionSettings, Admitted, Fingerprints};
 pub use amount::{Rounded, Rounding};
 pub use authority::{AuthoritySettings, ConsentRule};
 pub use check::StatementView;
+pub use column_map::ColumnMap;
 pub use duplicates::{
     Binding, Day, KeyEntry, KeyIndex, KeyIndexError, KeyIndexKeeper, KeyIndexSettings, Known, OpenedKeyIndex, RUN_KEYS_DEFAULT, Repeat,
     Replay,
 };
 pub use error::Undetected;
-pub use formats::{Format, Rows, detect, open};
+pub use formats::{Format, Rows, Verdict, detect, open};
 pub use manifest::{MANIFEST_BYTES_MAX, Manifest, Totals};
 pub use members::{Contacts, Join, VersionHash};
 pub use presentation::DetailSettings;

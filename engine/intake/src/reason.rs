@@ -45,6 +45,16 @@ reasons! {
     TEXT_CONTROL_CHARACTER = "text_control_character", "ask the sender to remove control characters from this field";
     /// A text is longer than the limit.
     TEXT_TOO_LONG = "text_too_long", "ask the sender to shorten this field to 1,000 bytes";
+    /// A row of a delimited or fixed-width file is longer than the limit.
+    RECORD_TOO_LONG = "record_too_long", "ask the sender whether line ends are missing here; one row takes at most 1 MiB";
+    /// A row of a fixed-width file has another length than the layout.
+    RECORD_LENGTH_DIFFERS = "record_length_differs", "ask the sender for the file again; a row of another length has its columns elsewhere";
+    /// A row of a delimited file with another number of fields than the header.
+    FIELD_COUNT_DIFFERS = "field_count_differs", "ask the sender to put quotes around fields that contain the delimiter or a line end";
+    /// A row beside the claim's cannot be read: the claim may lack a service.
+    CLAIM_INCOMPLETE = "claim_incomplete", "ask the sender to correct the row beside this claim, then for the claim again";
+    /// What belongs to the claim is not the same in each of its rows.
+    CLAIM_ROWS_DIFFER = "claim_rows_differ", "ask the sender for the claim again; rows of two claims may have run together here";
     // Rejected: shape
     /// A field that the schema does not have.
     FIELD_UNKNOWN = "field_unknown", "correct the field's name or leave it out; see configs/schema/statement.schema.json";
@@ -129,8 +139,8 @@ reasons! {
     AMOUNT_AMBIGUOUS = "amount_ambiguous", "ask the sender to state each amount once";
     /// The payment is another amount than what the plan is said to have paid.
     PAYMENT_DIFFERS = "payment_differs", "ask the sender which of payment and benefit is what the plan paid";
-    /// The source names the patient by a reference only.
-    MEMBER_UNNAMED = "member_unnamed", "hand in the Patient resources with the claims: in the Bundle, contained, or as lines of the same file";
+    /// The source has the member's id or a reference only; nobody is ever joined by that alone.
+    MEMBER_UNNAMED = "member_unnamed", "hand in the Patient resources with the claims (FHIR), or add the columns of the member's name to the column map";
     /// Two different patients go by the reference.
     PATIENT_AMBIGUOUS = "patient_ambiguous", "ask the sender which of the two Patient resources is meant";
     // No address, no consent
@@ -205,7 +215,13 @@ reasons! {
     /// Not an 835.
     NOT_AN_835 = "not_an_835", "hand in an X12 835 (005010X221A1), FHIR R4 or NDJSON of our schema";
     /// None of the formats that are read.
-    FORMAT_UNKNOWN = "format_unknown", "hand in an X12 835 (005010X221A1), FHIR R4 or NDJSON of our schema";
+    FORMAT_UNKNOWN = "format_unknown", "hand in an X12 835 (005010X221A1), FHIR R4, NDJSON of our schema, or delimited text with its column map";
+    /// A delimited or fixed-width file without the columns of its map.
+    COLUMNS_DIFFER = "columns_differ", "name the column map this file is for, or correct the map; see configs/columns";
+    /// The rows of a claim do not follow each other.
+    CLAIM_ROWS_APART = "claim_rows_apart", "sort the file by claim, or say rows = \"anywhere\" in the column map";
+    /// More rows than can be held in memory.
+    TOO_MANY_ROWS = "too_many_rows", "sort the file by claim and say rows = \"adjacent\" in the column map";
     /// The file cannot be read to its end.
     UNREADABLE = "unreadable", "check the disk or the share the file lies on, then hand it in again";
     /// A compressed file ends before its end.

@@ -3,7 +3,7 @@
 use crate::reason;
 use jiff::civil::Date;
 use model::limits::TEXT_FIELD_BYTES_MAX;
-use model::statement::{ClaimStatus, LiabilityRule};
+use model::statement::{ClaimStatus, LiabilityRule, NoteKind};
 
 /// Whether a text may stand in a statement: bounded, and without control characters, which could break a header or a line.
 ///
@@ -40,6 +40,18 @@ pub(crate) fn iso_date(text: &[u8]) -> Option<Date> {
 pub(crate) fn date(year: &[u8], month: &[u8], day: &[u8]) -> Option<Date> {
     let number = |digits: &[u8]| digits.iter().try_fold(0i16, |sum, byte| byte.is_ascii_digit().then(|| sum * 10 + i16::from(byte - b'0')));
     Date::new(number(year)?, i8::try_from(number(month)?).ok()?, i8::try_from(number(day)?).ok()?).ok()
+}
+
+/// What kind of code it is, by its form: `CO-45` is an adjustment (group and CARC), `N130` or `MA18` a remark (RARC).
+pub(crate) fn note_kind(code: &str) -> NoteKind {
+    let is_adjustment = matches!(code.split_once('-'), Some(("CO" | "PR" | "OA" | "PI" | "CR", reason)) if !reason.is_empty());
+    let digits = code.strip_prefix("MA").or_else(|| code.strip_prefix(['M', 'N']));
+    let is_remark = digits.is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()));
+    match (is_adjustment, is_remark) {
+        (true, _) => NoteKind::Adjustment,
+        (_, true) => NoteKind::Remark,
+        _ => NoteKind::Message,
+    }
 }
 
 /// Why a statement of this status is never mailed.

@@ -16,6 +16,14 @@ pub const ACCUMULATORS_MAX: usize = 32;
 pub const TEXT_FIELD_BYTES_MAX: usize = 1_000;
 /// One row of a contact file, in bytes.
 pub const CONTACT_ROW_BYTES_MAX: usize = 64 * 1024;
+/// One row of a delimited or fixed-width batch, in bytes.
+pub const RECORD_BYTES_MAX: usize = 1024 * 1024;
+/// Columns of a delimited batch.
+pub const COLUMNS_MAX: usize = 4_096;
+/// Rows of one claim: services, and the other entries of a ledger.
+pub const CLAIM_ROWS_MAX: usize = 20_000;
+/// Rows of claims that lie anywhere in a file and are held until its end, in bytes.
+pub const HELD_ROWS_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Rows of a contact file held in memory for the join.
 pub const CONTACTS_MAX: usize = 20_000_000;
 /// Encoded payload of one job, in bytes, before compression.
@@ -35,5 +43,6 @@ pub const CONFIG_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 // A row that intake accepts must fit the payload it becomes, and a claim must fit one statement.
 const _: () = assert!(NDJSON_LINE_BYTES_MAX < PAYLOAD_BYTES_MAX);
+const _: () = assert!(RECORD_BYTES_MAX < PAYLOAD_BYTES_MAX);
 const _: () = assert!(X12_SEGMENT_BYTES_MAX < NDJSON_LINE_BYTES_MAX);
 const _: () = assert!(SERVICE_LINES_MAX * 10 <= X12_CLAIM_SEGMENTS_MAX);

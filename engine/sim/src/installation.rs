@@ -87,6 +87,7 @@ impl Installation {
             bundle: Arc::clone(&self.bundle),
             signer: Arc::clone(&self.signer),
             members: None,
+            input: sealpost::input::Input::default(),
             member_settings: Arc::default(),
             gates: Arc::new(TenantGates::open()),
         };

@@ -195,7 +195,7 @@ async fn hand_in(engine: &Engine, number: usize, errand: &Errand, orders: &Order
         manifest: None,
         path: errand.files.batch.clone(),
         members: errand.files.contacts.clone(),
-        format: None,
+        input: sealpost::input::Input::default(),
         tenant: None,
         stream: errand.stream(),
     };

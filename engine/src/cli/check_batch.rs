@@ -3,10 +3,11 @@
 //! Nothing is written and no key is needed: repeats inside the file are found, repeats of earlier batches are not (only the
 //! engine's own index knows them).
 
+use super::input::{self, InputFlags};
 use super::{Exit, Outcome, Trouble, report, statements};
 use aws_lc_rs::hmac;
 use clap::Args;
-use intake::{Admission, AdmissionSettings, Admitted, Binding, Fingerprints, Format, KeyIndex};
+use intake::{Admission, AdmissionSettings, Admitted, Binding, Fingerprints, KeyIndex};
 use model::record::Intake;
 use model::state::HoldReason;
 use model::{BatchId, BundleId, Fingerprint, Protection, Stream, StreamName, TenantId, Timestamp, Transactional};
@@ -26,14 +27,13 @@ use world::World;
                         Example:\n  sealpost check-batch remittance.835 --members contacts.csv"
 )]
 pub(super) struct Arguments {
-    /// The batch: an X12 835, FHIR R4 or NDJSON; plain, gzip or zip.
+    /// The batch: an X12 835, FHIR R4, NDJSON, delimited text or fixed width; plain, gzip or zip.
     file: PathBuf,
     /// Contact file (CSV or NDJSON).
     #[arg(long, value_name = "FILE")]
     members: Option<PathBuf>,
-    /// How to read it; without it the file itself tells: x12_835, ndjson or fhir_r4.
-    #[arg(long)]
-    format: Option<Format>,
+    #[command(flatten)]
+    input: InputFlags,
     /// The stream: transactional or marketing.
     #[arg(long, default_value = "transactional", value_parser = super::stream)]
     stream: StreamName,
@@ -48,7 +48,7 @@ pub(super) fn run(arguments: Arguments, json: bool) -> Outcome {
 
 fn check<S: Stream>(arguments: &Arguments, json: bool) -> Outcome {
     let world = World::real();
-    let mut rows = statements::open(&arguments.file, arguments.format)?;
+    let mut rows = statements::open(&arguments.file, &arguments.input.profile()?)?;
     let contacts = arguments.members.as_deref().map(crate::files::read_contacts).transpose().map_err(|error| match error {
         crate::engine::AcceptError::Refused(refusal) => statements::refused(refusal),
         other => Trouble::usage(other),
@@ -73,7 +73,9 @@ fn check<S: Stream>(arguments: &Arguments, json: bool) -> Outcome {
     let findings = rows.findings_count();
     let intake = admission.finish(rows.source_records());
     let needs_a_person = intake.rejected.rows + held + findings;
-    report::print_check(&as_json(&intake, held, &rows.format().to_string()), json);
+    let mut check = as_json(&intake, held, &rows.format().to_string());
+    check["reading"] = input::reading(&rows);
+    report::print_check(&check, json);
     Ok(if needs_a_person == 0 { Exit::Done } else { Exit::NeedsPerson })
 }
 

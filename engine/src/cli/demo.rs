@@ -83,7 +83,7 @@ async fn deliver(world: &World, config: Config, batches: &[BatchFiles], json: bo
             manifest: None,
             path: files.batch.clone(),
             members: Some(files.members.clone()),
-            format: None,
+            input: crate::input::Input::default(),
             tenant: None,
             stream: StreamName::Transactional,
         };
@@ -169,7 +169,7 @@ fn write_batches(dir: &Path, statements: u64, destinations: &[String]) -> Result
 /// The first statement as its member would see it.
 fn write_sample(config: &Config, files: &BatchFiles, dir: &Path) -> Result<(), Trouble> {
     let contacts = crate::files::read_contacts(&files.members).map_err(Trouble::failed)?;
-    let rows = super::statements::open(&files.batch, None)?;
+    let rows = super::statements::open(&files.batch, &intake::InputProfile::default())?;
     let sample = super::preview::Request { tenant: &config.tenants[0], contacts: Some(&contacts), out: &dir.join("sample"), first: 1 };
     super::preview::write_messages(&World::real(), &sample, rows).map(drop)
 }

@@ -15,6 +15,7 @@ mod check_batch;
 mod check_config;
 mod connect;
 mod demo;
+mod input;
 mod journal;
 mod keys;
 mod ledger;

@@ -2,11 +2,12 @@
 //!
 //! They are readable, so it asks first: what lies in the folder afterwards is protected health information in clear text.
 
+use super::input::InputFlags;
 use super::output::say;
 use super::{Exit, Outcome, Trouble, statements};
 use crate::config::{Config, Tenant};
 use clap::Args;
-use intake::{Addressed, Addressing, Contacts, Format, Row, Rows, addressing};
+use intake::{Addressed, Addressing, Contacts, Row, Rows, addressing};
 use model::stage::{JobData, Payload};
 use model::{Mailbox, Presentation, Private, Recipient};
 use render::Renderer;
@@ -41,9 +42,8 @@ pub(super) struct Arguments {
     /// How many statements.
     #[arg(long, default_value_t = 10)]
     first: usize,
-    /// How to read it; without it the file itself tells: x12_835, ndjson or fhir_r4.
-    #[arg(long)]
-    format: Option<Format>,
+    #[command(flatten)]
+    input: InputFlags,
     /// Do not ask: yes, write readable personal data.
     #[arg(long)]
     write_clear_text: bool,
@@ -57,7 +57,7 @@ pub(super) fn run(arguments: Arguments, json: bool) -> Outcome {
     let config = super::load(&arguments.config)?;
     let tenant = tenant(&config, arguments.tenant.as_deref())?;
     let contacts = arguments.members.as_deref().map(crate::files::read_contacts).transpose().map_err(Trouble::usage)?;
-    let rows = statements::open(&arguments.file, arguments.format)?;
+    let rows = statements::open(&arguments.file, &arguments.input.profile()?)?;
     let request = Request { tenant, contacts: contacts.as_ref(), out: &arguments.out, first: arguments.first };
     let written = write_messages(&world, &request, rows)?;
     if json {

@@ -90,7 +90,7 @@ pub(super) fn print_check(check: &Value, json: bool) {
     }
     let mut page = String::new();
     let read = check["statements"]["read"].as_u64().unwrap_or(0);
-    let _ = writeln!(page, "\n{} records as {}", check["source_records"], check["format"].as_str().unwrap_or("-"));
+    let _ = writeln!(page, "\n{} records as {}{}", check["source_records"], check["format"].as_str().unwrap_or("-"), why(check));
     heading(&mut page, "at the door");
     line(&mut page, "read", read, read, check, "read");
     for part in PARTS {
@@ -98,6 +98,18 @@ pub(super) fn print_check(check: &Value, json: bool) {
     }
     reasons(&mut page, check);
     say!("{}", page.trim_end());
+}
+
+/// Why the file was read as this, and what rounding did.
+fn why(check: &Value) -> String {
+    let reading = &check["reading"];
+    let verdict = reading["formats"].as_array().into_iter().flatten().find(|verdict| verdict["fits"] == true);
+    let mut text = verdict.and_then(|verdict| verdict["why"].as_str()).map(|why| format!(": {why}")).unwrap_or_default();
+    if let Some(amounts @ 1..) = reading["rounding"]["amounts"].as_u64() {
+        let difference = reading["rounding"]["difference_dollars"].as_str().unwrap_or("-");
+        let _ = write!(text, "\n{amounts} amounts rounded to the cent, half to even; in sum that added ${difference}");
+    }
+    text
 }
 
 /// All batches.

@@ -3,12 +3,12 @@
 //! Where `run` owns the journal the file is handed over to it by the control socket; otherwise this
 //! process is the engine until the batch is through.
 
+use super::input::InputFlags;
 use super::restored::Restored;
 use super::{Exit, Outcome, Trouble, connect, progress::Bar, report};
 use crate::control::{Answer, Request};
 use crate::files::FileRequest;
 use clap::Args;
-use intake::Format;
 use model::StreamName;
 use std::path::PathBuf;
 
@@ -24,15 +24,14 @@ pub(super) struct Arguments {
     /// The configuration.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// The batch: an X12 835, FHIR R4 or NDJSON; plain, gzip or zip.
+    /// The batch: an X12 835, FHIR R4, NDJSON, delimited text or fixed width; plain, gzip or zip.
     #[arg(long, value_name = "FILE")]
     batch: PathBuf,
     /// Contact file (CSV or NDJSON), joined by member id and name or birth date. Default: the tenant's `members`.
     #[arg(long, value_name = "FILE")]
     members: Option<PathBuf>,
-    /// How to read the batch; without it the file itself tells: x12_835, ndjson or fhir_r4.
-    #[arg(long)]
-    format: Option<Format>,
+    #[command(flatten)]
+    input: InputFlags,
     /// What the file must come to: rows, totals, SHA-256, kind, not-before, expiry (TOML, or JSON where its name ends in .json).
     #[arg(long, value_name = "FILE")]
     manifest: Option<PathBuf>,
@@ -54,7 +53,7 @@ pub(super) fn run(arguments: Arguments, json: bool) -> Outcome {
     let file = FileRequest {
         path: super::absolute(&arguments.batch)?,
         members: arguments.members.as_deref().map(super::absolute).transpose()?,
-        format: arguments.format.map(|format| format.to_string()),
+        input: arguments.input.input()?,
         tenant: arguments.tenant,
         stream: arguments.stream,
         manifest: arguments.manifest.as_deref().map(super::absolute).transpose()?,

@@ -3,6 +3,7 @@
 use super::document::Section;
 use super::gates;
 use super::place::Resolver;
+use crate::input::{Input, is_shipped_map};
 use crate::settings::TenantGates;
 use intake::MemberSettings;
 use model::{Destination, Mailbox};
@@ -30,6 +31,8 @@ pub struct Tenant {
     pub members: Option<PathBuf>,
     /// How its statements find their readers.
     pub member_settings: MemberSettings,
+    /// How its files are read.
+    pub input: Input,
     /// Its signing keys.
     pub dkim: DkimConfig,
     /// What must hold before the first message of its batches.
@@ -55,10 +58,27 @@ fn tenant(name: String, section: Section<'_>, places: &Resolver<'_>) -> Option<T
     let templates = section.explained("templates", |typed| places.resolve(typed));
     let members = section.explained("members", |typed| places.resolve(typed));
     let member_settings = super::members::members(&section);
+    let input = input(&section.section("input"), places);
     let dkim = dkim(&section, places, identity.as_ref().map(|identity| identity.from.destination()));
     let gates = gates::gates(section.section("gates"));
     section.finish();
-    Some(Tenant { name, identity: identity?, templates, members, member_settings, dkim: dkim?, gates })
+    Some(Tenant { name, identity: identity?, templates, members, member_settings, input, dkim: dkim?, gates })
+}
+
+/// `[tenants.NAME.input]`. A map is read here, so that what is wrong with it is told with the rest.
+fn input(section: &Section<'_>, places: &Resolver<'_>) -> Input {
+    let columns = section.explained("columns", |typed| {
+        let is_name = is_shipped_map(typed) || !(typed.contains('/') || typed.contains('.'));
+        let named = if is_name { typed.to_owned() } else { places.resolve(typed)?.display().to_string() };
+        Input { columns: Some(named.clone()), ..Input::default() }.profile().map(|_| named)
+    });
+    let format = section.explained("format", |typed| typed.parse::<intake::Format>().map(|format| format.to_string()));
+    let rounding = section.explained("rounding", |typed| typed.parse::<intake::Rounding>().map(|rounding| rounding.to_string()));
+    if format.as_deref() == Some("fixed_width") && columns.is_none() {
+        section.wrong("format", "fixed_width needs columns: nothing in such a file tells what is where");
+    }
+    section.finish();
+    Input { format, columns, rounding: Some(rounding.unwrap_or_else(|| intake::Rounding::Refuse.to_string())) }
 }
 
 fn identity(name: &str, section: &Section<'_>) -> Option<Identity> {

@@ -1,19 +1,24 @@
 //! The formats: which one a file is in, and one iterator over the rows of either.
 
+mod delimited;
+mod detection;
 pub(crate) mod fhir;
+mod fixed_width;
 pub(crate) mod ndjson;
+mod tabular;
 pub(crate) mod x12_835;
 
+pub use detection::Verdict;
+
+use crate::column_map::{ColumnMap, Header, Layout};
 use crate::error::{Undetected, refuse, unreadable};
 use crate::wrapping::{self, Wrapping};
 use crate::{InputProfile, Rounded, Row, reason};
+use detection::{Detected, Nothing};
 use model::reject::{Refusal, Reject};
 use std::fmt;
 use std::io::{BufRead, Cursor, Read};
 use std::str::FromStr;
-
-/// How much of a file is looked at to find its format, in bytes: an ISA, a GS and an ST, or the first names of a FHIR resource after a long text.
-const START_BYTES: u64 = 16 * 1024;
 
 /// A format that is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -24,15 +29,24 @@ pub enum Format {
     Ndjson,
     /// FHIR R4 ExplanationOfBenefit: a resource, a Bundle, or one resource per line.
     FhirR4,
+    /// Delimited text, by a column map.
+    Csv,
+    /// Columns that are byte ranges, by a column map.
+    FixedWidth,
 }
 
 impl Format {
+    /// All of them, in the order they are tried.
+    pub const ALL: [Self; 5] = [Self::X12_835, Self::Ndjson, Self::FhirR4, Self::Csv, Self::FixedWidth];
+
     /// The name used in configuration and in the record.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::X12_835 => "x12_835",
             Self::Ndjson => "ndjson",
             Self::FhirR4 => "fhir_r4",
+            Self::Csv => "csv",
+            Self::FixedWidth => "fixed_width",
         }
     }
 
@@ -42,6 +56,8 @@ impl Format {
             Self::X12_835 => "it begins with an ISA, GS or ST segment",
             Self::Ndjson => "its first line begins with {",
             Self::FhirR4 => "it begins with { and names FHIR's elements, such as resourceType",
+            Self::Csv => "its header has all columns of exactly one column map",
+            Self::FixedWidth => "its column map is named",
         }
     }
 }
@@ -54,27 +70,22 @@ impl fmt::Display for Format {
 
 /// The text names no format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("expected x12_835, ndjson or fhir_r4")]
+#[error("expected x12_835, ndjson, fhir_r4, csv or fixed_width")]
 pub struct UnknownFormat;
 
 impl FromStr for Format {
     type Err = UnknownFormat;
     fn from_str(text: &str) -> Result<Self, UnknownFormat> {
-        match text {
-            "x12_835" => Ok(Self::X12_835),
-            "ndjson" => Ok(Self::Ndjson),
-            "fhir_r4" => Ok(Self::FhirR4),
-            _ => Err(UnknownFormat),
-        }
+        Self::ALL.into_iter().find(|format| format.as_str() == text).ok_or(UnknownFormat)
     }
 }
 
-/// Finds the format by the first bytes of a file (4 KiB are enough). [`Format::evidence`] says what it went by.
+/// Finds X12 and JSON by the first bytes of a file (4 KiB are enough). [`Format::evidence`] says what it went by.
 ///
 /// # Errors
 /// [`Undetected`] says what the file is instead, as far as that can be seen.
 pub fn detect(start: &[u8]) -> Result<Format, Undetected> {
-    if start.starts_with(&[0xff, 0xfe]) || start.starts_with(&[0xfe, 0xff]) {
+    if is_utf16(start) {
         return Err(Undetected::Utf16);
     }
     let archives: [&[u8]; 4] = [b"PK\x03\x04", &[0x1f, 0x8b], &[0x28, 0xb5, 0x2f, 0xfd], b"%PDF"];
@@ -102,22 +113,47 @@ pub fn detect(start: &[u8]) -> Result<Format, Undetected> {
 /// [`Refusal`] where the file as a whole is not for us: empty, garbage, an X12 transaction set other than 835.
 pub fn open<'r>(profile: &InputProfile, file_name: &str, reader: Box<dyn BufRead + 'r>) -> Result<Rows<'r>, Refusal> {
     let (wrapping, mut reader) = wrapping::unwrap(reader, profile.wrapping).map_err(|error| unreadable(file_name, &error))?;
-    let mut start = Vec::new();
-    reader.by_ref().take(START_BYTES).read_to_end(&mut start).map_err(|error| unreadable(file_name, &error))?;
-    let format = match profile.format {
-        Some(_) if without_blanks(&start).is_empty() && start.len() < START_BYTES as usize => {
-            return Err(Undetected::Empty.refusal(file_name));
-        }
-        Some(format) => format,
-        None => detect(&start).map_err(|undetected| undetected.refusal(file_name))?,
-    };
+    let unreadable = |error: std::io::Error| unreadable(file_name, &error);
+    let mut start = detection::start(&mut *reader).map_err(unreadable)?;
+    if detect(&start) == Err(Undetected::Empty) && reader.fill_buf().map_err(unreadable)?.is_empty() {
+        return Err(Undetected::Empty.refusal(file_name));
+    }
+    let found = detection::find(profile, &mut start, &mut *reader).map_err(unreadable)?;
+    let Detected { format, map, head, verdicts } = found.map_err(|nothing| match nothing {
+        Nothing::Undetected(undetected) => undetected.refusal(file_name),
+        Nothing::NoFormat(verdicts) => refuse(file_name, reason::FORMAT_UNKNOWN, detection::sentence(&verdicts)),
+        Nothing::HeaderTooLong => refuse(file_name, reason::FORMAT_UNKNOWN, "expected a first line of at most 1 MiB"),
+    })?;
+    let before = delimited::before_first(&start);
+    let first = &start[..delimited::line_end(&start).unwrap_or(start.len())];
+    let delimiter = map.as_deref().map(|map| delimiter_of(map, head.as_ref(), first));
     let whole: Box<dyn Read + 'r> = Box::new(Cursor::new(start).chain(reader));
-    let source = match format {
-        Format::X12_835 => Source::X12(Box::new(x12_835::Claims::open(file_name, whole, profile.rounding)?)),
-        Format::Ndjson => Source::Ndjson(Box::new(ndjson::Lines::new(file_name, whole, profile.rounding))),
-        Format::FhirR4 => Source::Fhir(Box::new(fhir::Resources::new(file_name, whole, profile.rounding))),
+    let source = match (format, map) {
+        (Format::X12_835, _) => Source::X12(Box::new(x12_835::Claims::open(file_name, whole, profile.rounding)?)),
+        (Format::Ndjson, _) => Source::Ndjson(Box::new(ndjson::Lines::new(file_name, whole, profile.rounding))),
+        (Format::FhirR4, _) => Source::Fhir(Box::new(fhir::Resources::new(file_name, whole, profile.rounding))),
+        (Format::FixedWidth, Some(map)) => {
+            let records = fixed_width::FixedWidth::new(whole, &map).map_err(unreadable)?;
+            let places = tabular::places(&map, None).map_err(|expected| columns_differ(file_name, &expected))?;
+            Source::Tabular(Box::new(tabular::Claims::new(file_name, Box::new(records), map, places, profile.rounding)))
+        }
+        (Format::Csv, Some(map)) => {
+            let names = head.as_ref().map(|head| head.names.as_slice());
+            let places = tabular::places(&map, names).map_err(|expected| columns_differ(file_name, &expected))?;
+            let Some(Some(delimiter)) = delimiter else {
+                return Err(columns_differ(file_name, "the columns of the map in the first line; no delimiter makes so many"));
+            };
+            let fields = match &map.layout {
+                Layout::Delimited { header: Header::Named(names), .. } => Some(names.len()),
+                _ => names.map(<[String]>::len),
+            };
+            let (bytes, lines) = head.as_ref().map_or(before, |head| (head.bytes, head.lines));
+            let records = delimited::Delimited::new(whole, delimiter, fields, bytes, lines).map_err(unreadable)?;
+            Source::Tabular(Box::new(tabular::Claims::new(file_name, Box::new(records), map, places, profile.rounding)))
+        }
+        (Format::Csv | Format::FixedWidth, None) => return Err(columns_differ(file_name, "a column map")),
     };
-    Ok(Rows { source, format, wrapping, failed: false })
+    Ok(Rows { source, format, wrapping, verdicts, failed: false })
 }
 
 /// The rows of a batch, in the order of the file. Ends after an error: a file that cannot be read to its end is no batch.
@@ -125,6 +161,7 @@ pub struct Rows<'r> {
     source: Source<'r>,
     format: Format,
     wrapping: Wrapping,
+    verdicts: Vec<Verdict>,
     failed: bool,
 }
 
@@ -132,6 +169,7 @@ enum Source<'r> {
     X12(Box<x12_835::Claims<'r>>),
     Ndjson(Box<ndjson::Lines<'r>>),
     Fhir(Box<fhir::Resources<'r>>),
+    Tabular(Box<tabular::Claims<'r>>),
 }
 
 impl Rows<'_> {
@@ -142,12 +180,23 @@ impl Rows<'_> {
             Source::X12(claims) => claims.source_records(),
             Source::Ndjson(lines) => lines.source_records(),
             Source::Fhir(resources) => resources.source_records(),
+            Source::Tabular(claims) => claims.source_records(),
         }
     }
 
     /// The format.
     pub fn format(&self) -> Format {
         self.format
+    }
+
+    /// What was said of each format, in the order they are tried.
+    pub fn verdicts(&self) -> &[Verdict] {
+        &self.verdicts
+    }
+
+    /// The column map by which it is read, for delimited and fixed-width files.
+    pub fn column_map(&self) -> Option<&ColumnMap> {
+        if let Source::Tabular(claims) = &self.source { Some(claims.map()) } else { None }
     }
 
     /// How the file came.
@@ -160,7 +209,7 @@ impl Rows<'_> {
     pub fn findings(&self) -> &[Reject] {
         match &self.source {
             Source::X12(claims) => claims.findings(),
-            Source::Ndjson(_) => &[],
+            Source::Ndjson(_) | Source::Tabular(_) => &[],
             Source::Fhir(resources) => resources.findings(),
         }
     }
@@ -171,6 +220,7 @@ impl Rows<'_> {
             Source::X12(claims) => claims.rounded(),
             Source::Ndjson(lines) => lines.rounded(),
             Source::Fhir(resources) => resources.rounded(),
+            Source::Tabular(claims) => claims.rounded(),
         }
     }
 
@@ -178,7 +228,7 @@ impl Rows<'_> {
     pub fn findings_count(&self) -> u64 {
         match &self.source {
             Source::X12(claims) => claims.findings_count(),
-            Source::Ndjson(_) => 0,
+            Source::Ndjson(_) | Source::Tabular(_) => 0,
             Source::Fhir(resources) => resources.findings_count(),
         }
     }
@@ -201,10 +251,37 @@ impl Iterator for Rows<'_> {
             Source::X12(claims) => claims.next_row(),
             Source::Ndjson(lines) => lines.next_row(),
             Source::Fhir(resources) => resources.next_row(),
+            Source::Tabular(claims) => claims.next_row(),
         };
         self.failed = matches!(item, Err(_) | Ok(None));
         item.transpose()
     }
+}
+
+/// The delimiter of a file under a map: the map's, the header's, or the one that makes enough columns of the first line.
+fn delimiter_of(map: &ColumnMap, head: Option<&delimited::Head>, first: &[u8]) -> Option<u8> {
+    let Layout::Delimited { delimiter, header } = &map.layout else { return None };
+    let columns = match header {
+        Header::Named(names) => names.len(),
+        _ => map
+            .columns
+            .iter()
+            .map(|column| if let crate::column_map::ColumnAt::Number(at) = column.at { at + 1 } else { 1 })
+            .max()
+            .unwrap_or(1),
+    };
+    delimiter.or_else(|| head.map(|head| head.delimiter)).or_else(|| delimited::delimiter_of(first, columns))
+}
+
+fn columns_differ(file: &str, expected: &str) -> Refusal {
+    refuse(file, reason::COLUMNS_DIFFER, format!("expected {expected}"))
+}
+
+/// With its byte order mark, or without one: of plain text every other byte is NUL.
+fn is_utf16(start: &[u8]) -> bool {
+    let nul = |offset: usize| start.iter().take(64).skip(offset).step_by(2).filter(|byte| **byte == 0).count();
+    let is_striped = start.len() >= 8 && (nul(0) + nul(1)) * 3 >= start.len().min(64) && (nul(0) == 0 || nul(1) == 0);
+    start.starts_with(&[0xff, 0xfe]) || start.starts_with(&[0xfe, 0xff]) || is_striped
 }
 
 /// Passes over what may stand before the first byte that counts: a byte order mark, blanks, line ends, the end mark of DOS files.
@@ -263,7 +340,7 @@ mod tests {
 
     #[test]
     fn a_named_format_does_not_excuse_an_empty_file() {
-        for format in [Format::X12_835, Format::Ndjson, Format::FhirR4] {
+        for format in Format::ALL {
             let refusal = open(&format.into(), "a.txt", Box::new(Cursor::new(b" \n".to_vec()))).unwrap_err();
             assert_eq!(refusal.reason, reason::EMPTY_FILE);
             assert_eq!(format.to_string().parse::<Format>(), Ok(format));

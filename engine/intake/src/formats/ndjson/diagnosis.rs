@@ -5,6 +5,7 @@
 //! been meant. Never a value. A test holds this shape to `configs/schema/statement.schema.json`.
 
 use super::fields::Reading;
+use crate::nearest::nearest;
 use crate::{Rounded, Rounding, reason, validate};
 use model::{Cents, LanguageTag, MoneySummary};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
@@ -289,12 +290,9 @@ fn check(raw: &str, shape: &Shape, path: &str, rounding: Rounding) -> Option<Wro
 /// The sender's own spelling is not repeated: it could be a value that slipped out of its place.
 fn unknown_field(name: &str, fields: &[Field], path: &str) -> Wrong {
     let place = if path.is_empty() { "the line".to_owned() } else { path.to_owned() };
-    let nearest = fields.iter().map(|field| (distance(name, field.name), field.name)).min();
     let is_name = name.len() <= 40 && name.bytes().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'-'));
-    let (field, expected) = match nearest {
-        Some((distance, nearest)) if distance <= 2 || distance * 3 <= nearest.len() => {
-            (name.to_owned(), format!("only fields of the schema in {place}; did you mean {nearest}?"))
-        }
+    let (field, expected) = match nearest(name, fields.iter().map(|field| field.name)) {
+        Some(nearest) => (name.to_owned(), format!("only fields of the schema in {place}; did you mean {nearest}?")),
         _ if is_name => (name.to_owned(), format!("only fields of the schema in {place}")),
         _ => ("(unknown)".to_owned(), format!("only fields of the schema in {place}; its name is none that the schema could have")),
     };
@@ -319,21 +317,6 @@ fn described(shape: &Shape) -> String {
 
 fn join(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
-}
-
-/// Levenshtein distance; names are short.
-fn distance(left: &str, right: &str) -> usize {
-    let right: Vec<char> = right.chars().collect();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (at, from) in left.chars().take(64).enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], at + 1);
-        for (column, to) in right.iter().enumerate() {
-            let change = diagonal + usize::from(from != *to);
-            diagonal = row[column + 1];
-            row[column + 1] = change.min(diagonal + 1).min(row[column] + 1);
-        }
-    }
-    row[right.len()]
 }
 
 /// What the totals of a rejected line say, as far as they can be read; else nothing.

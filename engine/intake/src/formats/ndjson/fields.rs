@@ -6,13 +6,12 @@ use super::diagnosis::Wrong;
 use super::particulars::{self, LineAccumulator, LineBill, Stated};
 use super::totals;
 use crate::amount::{self, AmountError};
+use crate::validate::note_kind;
 use crate::{InlineRecipient, ReadStatement, ReadTemplated, Rounded, Rounding, Row, reason, validate};
 use jiff::civil::Date;
 use model::limits::{NOTES_MAX, SERVICE_LINES_MAX};
 use model::reject::Place;
-use model::statement::{
-    Amounts, ClaimStatus, ClaimType, Member, Network, Note, NoteKind, PaidTo, Program, ServiceLine, Statement, StatementKind,
-};
+use model::statement::{Amounts, ClaimStatus, ClaimType, Member, Network, Note, PaidTo, Program, ServiceLine, Statement, StatementKind};
 use model::{Cents, LanguageTag, Private};
 use serde::de::{Deserialize, Deserializer, Error as _};
 use serde_json::value::RawValue;
@@ -204,7 +203,7 @@ impl<'a> Line<'a> {
         if let Some(wrong) = refers_beyond(&lines, notes.len()) {
             return Some(Err(wrong));
         }
-        let mut judged = match totals::judge(totals, &lines) {
+        let mut judged = match totals::judge(totals, &lines, amounts.rounded.amounts) {
             Ok(judged) => judged,
             Err(wrong) => return Some(Err(wrong)),
         };
@@ -379,17 +378,5 @@ impl LineNote {
         }
         let code = code.unwrap_or_default();
         Some(Note { kind: note_kind(code.reveal()), code, text })
-    }
-}
-
-/// What kind of code it is, by its form: `CO-45` is an adjustment (group and CARC), `N130` or `MA18` a remark (RARC).
-fn note_kind(code: &str) -> NoteKind {
-    let is_adjustment = matches!(code.split_once('-'), Some(("CO" | "PR" | "OA" | "PI" | "CR", reason)) if !reason.is_empty());
-    let digits = code.strip_prefix("MA").or_else(|| code.strip_prefix(['M', 'N']));
-    let is_remark = digits.is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()));
-    match (is_adjustment, is_remark) {
-        (true, _) => NoteKind::Adjustment,
-        (_, true) => NoteKind::Remark,
-        _ => NoteKind::Message,
     }
 }

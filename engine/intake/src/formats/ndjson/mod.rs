@@ -15,11 +15,14 @@ mod fields;
 mod particulars;
 mod totals;
 
+pub(crate) use diagnosis::Wrong;
+pub(crate) use totals::judge;
+
 use crate::error::unreadable;
 use crate::formats::without_blanks;
 use crate::window::Window;
 use crate::{Rounded, Rounding, Row, reason};
-use diagnosis::{Wrong, money_of};
+use diagnosis::money_of;
 use fields::{Line, Reading};
 use memchr::memchr;
 use model::MoneySummary;

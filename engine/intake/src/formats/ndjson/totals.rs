@@ -6,18 +6,20 @@ use model::Cents;
 use model::statement::{Amounts, LiabilityRule, ServiceLine};
 
 /// Totals that do not contradict themselves.
-pub(super) struct Judged {
+pub(crate) struct Judged {
     /// With the member's share, where it could be derived.
-    pub(super) totals: Amounts,
-    pub(super) rule: LiabilityRule,
+    pub(crate) totals: Amounts,
+    pub(crate) rule: LiabilityRule,
     /// No line contradicts itself.
-    pub(super) lines_balance: bool,
+    pub(crate) lines_balance: bool,
 }
 
-/// Judges the totals and lines of a statement.
-pub(super) fn judge(mut totals: Amounts, lines: &[ServiceLine]) -> Result<Judged, Wrong> {
+/// Judges the totals and lines of a statement. `rounded`: how many of its amounts were rounded, each of them by at most half a cent; what
+/// that can explain is no contradiction.
+pub(crate) fn judge(mut totals: Amounts, lines: &[ServiceLine], rounded: u64) -> Result<Judged, Wrong> {
+    let slack = Cents(i64::try_from(rounded / 2).unwrap_or(i64::MAX));
     // REQUIRED: the operator is shown the arithmetic. Amounts alone name nobody; `model::reject::Reject::expected` allows them here.
-    if let Some((billed, parts)) = contradiction(&totals) {
+    if let Some((billed, parts)) = contradiction(&totals, slack) {
         let expected = format!(
             "billed = discount + not_covered + other_insurance + deductible + coinsurance + copay + plan_paid, but {billed} is not {parts}"
         );
@@ -25,7 +27,7 @@ pub(super) fn judge(mut totals: Amounts, lines: &[ServiceLine]) -> Result<Judged
     }
     let charges: Option<Cents> = lines.iter().map(|line| line.amounts.billed).sum();
     if let (Some(billed), Some(charges), false) = (totals.billed, charges, lines.is_empty())
-        && billed != charges
+        && differ(billed, charges, slack)
     {
         let expected = format!("billed to be the sum of the lines' billed, but {billed} is not {charges}");
         return Err(Wrong::new(reason::CLAIM_UNBALANCED, "totals.billed", expected));
@@ -35,7 +37,7 @@ pub(super) fn judge(mut totals: Amounts, lines: &[ServiceLine]) -> Result<Judged
     let rule = match (totals.member_owes, parts) {
         (Some(owes), Some((share, not_covered))) => {
             let (least, most) = (share + not_covered.min(Cents::ZERO), share + not_covered.max(Cents::ZERO));
-            if owes < least || owes > most {
+            if owes < least - slack || owes > most + slack {
                 let expected = format!(
                     "member_owes between deductible + coinsurance + copay and that + not_covered, {least} to {most}, but it is {owes}"
                 );
@@ -50,12 +52,12 @@ pub(super) fn judge(mut totals: Amounts, lines: &[ServiceLine]) -> Result<Judged
         }
         (None, None) => LiabilityRule::Unknown,
     };
-    let lines_balance = lines.iter().all(|line| contradiction(&line.amounts).is_none());
+    let lines_balance = lines.iter().all(|line| contradiction(&line.amounts, slack).is_none());
     Ok(Judged { totals, rule, lines_balance })
 }
 
 /// Billed and the sum of its parts, where all are stated and differ.
-fn contradiction(amounts: &Amounts) -> Option<(Cents, Cents)> {
+fn contradiction(amounts: &Amounts, slack: Cents) -> Option<(Cents, Cents)> {
     let billed = amounts.billed?;
     let parts = amounts.discount?
         + amounts.not_covered?
@@ -64,7 +66,11 @@ fn contradiction(amounts: &Amounts) -> Option<(Cents, Cents)> {
         + amounts.coinsurance?
         + amounts.copay?
         + amounts.plan_paid?;
-    (billed != parts).then_some((billed, parts))
+    differ(billed, parts, slack).then_some((billed, parts))
+}
+
+fn differ(one: Cents, other: Cents, slack: Cents) -> bool {
+    (one - other).0.abs() > slack.0
 }
 
 #[cfg(test)]
@@ -89,33 +95,37 @@ mod tests {
 
     #[test]
     fn only_true_contradictions_are_rejected() {
-        assert!(judge(whole(), &[]).is_ok());
+        assert!(judge(whole(), &[], 0).is_ok());
         let off = Amounts { billed: Some(Cents(10_001)), ..whole() };
-        assert_eq!(judge(off, &[]).err().unwrap().reason, reason::CLAIM_UNBALANCED);
-        assert!(judge(Amounts { copay: None, ..off }, &[]).is_ok(), "where a part is not stated, it may be the difference");
+        assert_eq!(judge(off, &[], 0).err().unwrap().reason, reason::CLAIM_UNBALANCED);
+        assert!(judge(Amounts { copay: None, ..off }, &[], 0).is_ok(), "where a part is not stated, it may be the difference");
         for (owes, fits) in [(1_999, false), (2_000, true), (2_500, true), (3_000, true), (3_001, false)] {
             let stated = Amounts { member_owes: Some(Cents(owes)), ..whole() };
-            assert_eq!(judge(stated, &[]).is_ok(), fits, "{owes}");
+            assert_eq!(judge(stated, &[], 0).is_ok(), fits, "{owes}");
         }
     }
 
     #[test]
     fn a_share_that_is_not_stated_is_derived_completely_or_not_at_all() {
-        let judged = judge(whole(), &[]).ok().unwrap();
+        let judged = judge(whole(), &[], 0).ok().unwrap();
         assert_eq!((judged.totals.member_owes, judged.rule), (Some(Cents(3_000)), LiabilityRule::SumOfParts));
-        let judged = judge(Amounts { not_covered: None, ..whole() }, &[]).ok().unwrap();
+        let judged = judge(Amounts { not_covered: None, ..whole() }, &[], 0).ok().unwrap();
         assert_eq!((judged.totals.member_owes, judged.rule), (None, LiabilityRule::Unknown));
     }
 
     #[test]
     fn lines_add_up_and_do_not_contradict_themselves() {
         let line = ServiceLine { amounts: whole(), ..ServiceLine::default() };
-        assert!(judge(whole(), std::slice::from_ref(&line)).ok().unwrap().lines_balance);
-        assert!(judge(whole(), &[line.clone(), line.clone()]).is_err());
+        assert!(judge(whole(), std::slice::from_ref(&line), 0).ok().unwrap().lines_balance);
+        assert!(judge(whole(), &[line.clone(), line.clone()], 0).is_err());
         let silent = ServiceLine::default();
-        assert!(judge(whole(), &[line.clone(), silent]).is_ok());
+        assert!(judge(whole(), &[line.clone(), silent], 0).is_ok());
+        let cents = |off: i64| Amounts { billed: Some(Cents(20_000 + off)), ..Amounts::default() };
+        for (off, rounded, fits) in [(1, 0, false), (1, 1, false), (-1, 2, true), (2, 3, false), (2, 4, true)] {
+            assert_eq!(judge(cents(off), &[line.clone(), line.clone()], rounded).is_ok(), fits, "{off} {rounded}");
+        }
         let mut off = line;
         off.amounts.copay = Some(Cents(501));
-        assert!(!judge(whole(), &[off]).ok().unwrap().lines_balance);
+        assert!(!judge(whole(), &[off], 0).ok().unwrap().lines_balance);
     }
 }
