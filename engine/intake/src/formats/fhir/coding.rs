@@ -199,6 +199,10 @@ pub(super) fn program_of_type(concept: &Concept<'_>) -> Option<Program> {
             "https://bluebutton.cms.gov/resources/codesystem/eob-type",
             "CARRIER" | "DME" | "HHA" | "HOSPICE" | "INPATIENT" | "OUTPATIENT" | "SNF",
         ) => Some(Program::OriginalMedicare),
+        (
+            "https://bluebutton.cms.gov/fhir/CodeSystem/CLM-TYPE-CD",
+            "10" | "20" | "30" | "40" | "50" | "60" | "61" | "71" | "72" | "81" | "82",
+        ) => Some(Program::OriginalMedicare),
         _ => None,
     })
 }
@@ -232,8 +236,8 @@ pub(super) fn program_of_text(text: &str) -> Option<Program> {
         "medicaid" | "dual eligible" => Some(Program::Medicaid),
         "chip" | "children's health insurance program" => Some(Program::Chip),
         "medicare advantage" => Some(Program::MedicareAdvantage),
-        "medicare part d" => Some(Program::MedicarePartD),
-        "medicare" | "original medicare" => Some(Program::OriginalMedicare),
+        "medicare part d" | "part d" => Some(Program::MedicarePartD),
+        "medicare" | "original medicare" | "part a" | "part b" => Some(Program::OriginalMedicare),
         _ => None,
     }
 }
@@ -332,15 +336,19 @@ pub(super) const SERVICE_SYSTEMS: [(&str, &str); 13] = [
     ("http://hl7.org/fhir/sid/cvx", "CVX"),
 ];
 
-/// The code of a service with its qualifier; of a system without one, the code alone.
+/// The code of a service with its qualifier.
 pub(super) fn service_code(concept: &Concept<'_>) -> Option<String> {
-    let qualified = SERVICE_SYSTEMS.iter().find_map(|(system, qualifier)| {
+    SERVICE_SYSTEMS.iter().find_map(|(system, qualifier)| {
         let coding = concept.coding.iter().find(|coding| coding.system() == *system && !coding.code().is_empty())?;
         Some(format!("{qualifier}:{}", coding.code()))
-    });
-    let is_other = |system: &str| !system.is_empty() && system != "http://terminology.hl7.org/CodeSystem/data-absent-reason";
-    let other = || concept.coding.iter().find(|coding| is_other(coding.system()) && !coding.code().is_empty());
-    qualified.or_else(|| other().map(|coding| coding.code().to_owned()))
+    })
+}
+
+/// The code of a service by a system that has no qualifier, alone.
+pub(super) fn other_service_code(concept: &Concept<'_>) -> Option<String> {
+    let is_code = |system: &str| !system.is_empty() && system != "http://terminology.hl7.org/CodeSystem/data-absent-reason";
+    let coding = concept.coding.iter().find(|coding| is_code(coding.system()) && !coding.code().is_empty())?;
+    Some(coding.code().to_owned())
 }
 
 /// A reason (CARC) or remark (RARC), from the reason of an adjudication.

@@ -15,6 +15,9 @@ use std::sync::Arc;
 
 /// Bytes of names and references that are kept of a file: those of about half a million patients.
 const KNOWN_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Ids and names of one patient that are kept.
+const IDS_MAX: usize = 16;
+const NAMES_MAX: usize = 8;
 /// What a kept resource takes beside its texts, roughly.
 const KNOWN_ENTRY_BYTES: usize = 200;
 
@@ -186,9 +189,12 @@ fn person(patient: &Patient<'_>, is_contained: bool) -> Option<Person> {
         return None;
     }
     let mut ids = member_ids(&patient.identifier);
+    ids.truncate(IDS_MAX);
     ids.extend(patient.id.as_ref().filter(|_| !is_contained).and_then(shown));
     let birth_date = patient.birth_date.as_ref().and_then(|date| iso_date(date.as_str().as_bytes()));
-    Some(Person { ids, names: names(&patient.name), birth_date })
+    let mut names = names(&patient.name);
+    names.truncate(NAMES_MAX);
+    Some(Person { ids, names, birth_date })
 }
 
 /// The identifiers by which plans know a member, the best first; what is not current comes later, and what is said to be old not at all.

@@ -13,7 +13,7 @@ use model::statement::{
     Accumulator, ClaimStatus, LiabilityRule, Member, Note, NoteKind, PaidTo, Particulars, Program, ServiceLine, Statement, StatementKind,
 };
 use model::{Date, MoneySummary, Private};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Balances of one claim that are read.
 const ACCUMULATORS_MAX: usize = 64;
@@ -310,7 +310,9 @@ fn lines(eob: &Eob<'_>, amounts: &[model::statement::Amounts], notes: &mut Notes
             Some(stated) => period(Some(stated), &format!("{list}[{at}].servicedPeriod"))?,
             None => (check_date(item.serviced_date.as_ref(), || format!("{list}[{at}].servicedDate"))?, None),
         };
-        let mut own: Vec<u16> = item.note_number.iter().filter_map(|number| notes.by_number.get(number)).flatten().copied().collect();
+        // Each number once: a list that repeats one must not multiply the notes it stands for.
+        let numbers: BTreeSet<u64> = item.note_number.iter().copied().collect();
+        let mut own: Vec<u16> = numbers.iter().filter_map(|number| notes.by_number.get(number)).flatten().copied().collect();
         for reason in item.adjudication.iter().filter_map(|adjudication| adjudication.reason.as_ref()) {
             own.extend(notes.reasons(reason));
         }
@@ -320,7 +322,10 @@ fn lines(eob: &Eob<'_>, amounts: &[model::statement::Amounts], notes: &mut Notes
         lines.push(ServiceLine {
             service_from: from,
             service_to: to.filter(|to| Some(*to) != from),
-            code: coding::service_code(&item.product_or_service).or_else(|| coding::service_code(revenue?)).map(Private::from),
+            code: coding::service_code(&item.product_or_service)
+                .or_else(|| coding::service_code(revenue?))
+                .or_else(|| coding::other_service_code(&item.product_or_service))
+                .map(Private::from),
             modifiers: item.modifier.iter().filter_map(modifier).collect(),
             description: description(&item.product_or_service).or_else(|| description(revenue?)),
             amounts: *amounts,
