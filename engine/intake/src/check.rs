@@ -31,6 +31,8 @@ pub struct StatementView<'a> {
     pub totals: AmountsView,
     /// Where the member's share comes from.
     pub liability_rule: LiabilityRule,
+    /// Whether it explains or bills, kind of service, network, programme, payee, limits of the year; in cents, `null` where not stated.
+    pub particulars: &'a model::statement::Particulars,
     /// The services.
     pub lines: Vec<LineView<'a>>,
     /// The notes; lines refer to them by position.
@@ -127,6 +129,7 @@ impl<'a> StatementView<'a> {
             service_to: statement.service_to,
             totals: AmountsView::of(&statement.totals),
             liability_rule: statement.liability_rule,
+            particulars: &statement.particulars,
             lines: statement.lines.iter().map(LineView::of).collect(),
             notes: statement
                 .notes
