@@ -6,6 +6,7 @@
 //! [file]
 //! delimiter = "|"                  # default: found among , ; | and TAB
 //! header = true                    # false: columns are numbers, from 1; ["A", "B"]: the names of a file without a header line
+//! last_line_end = "optional"       # default: required, because a last row without one may be cut
 //! layout = "fixed"                 # columns are byte ranges; with record_bytes = 363, or trimmed = true where blanks at the end are cut
 //!
 //! [columns]                        # fixed width only: first and last byte, from 1
@@ -150,6 +151,7 @@ enum Plain {
 
 struct Reader {
     layout: Layout,
+    needs_last_line_end: bool,
     /// Names that the map itself declares: fixed width, or a header of its own.
     declared: Option<Vec<(String, ColumnAt)>>,
     columns: RefCell<Vec<Column>>,
@@ -174,6 +176,7 @@ impl Reader {
         let header = header(&file);
         let record_bytes = file.number("record_bytes", 1..=1_000_000).and_then(|count| usize::try_from(count).ok());
         let trimmed = file.flag("trimmed").unwrap_or(false);
+        let needs_last_line_end = file.word("last_line_end", &[("required", true), ("optional", false)]).unwrap_or(true);
         let ranges = ranges(top, is_fixed);
         for (key, belongs) in [("delimiter", !is_fixed), ("header", !is_fixed), ("record_bytes", is_fixed), ("trimmed", is_fixed)] {
             if file.has(key) && !belongs {
@@ -189,7 +192,7 @@ impl Reader {
         let layout = if is_fixed { Layout::Fixed { record_bytes, trimmed } } else { Layout::Delimited { delimiter, header } };
         let line = top.table("line");
         let repeat = line.number("repeat", 1..=REPEAT_MAX).and_then(|count| usize::try_from(count).ok()).unwrap_or(1);
-        Self { layout, declared, columns: RefCell::default(), repeat }
+        Self { layout, needs_last_line_end, declared, columns: RefCell::default(), repeat }
     }
 
     fn map(self, name: &str, top: &Table<'_>) -> Option<ColumnMap> {
@@ -215,11 +218,12 @@ impl Reader {
             top.wrong_here(&format!("it uses {} columns; at most {COLUMNS_MAX} are read", columns.len()));
         }
         let rows = rows.unwrap_or(ClaimRows::One);
-        let layout = self.layout;
+        let (layout, needs_last_line_end) = (self.layout, self.needs_last_line_end);
         Some(ColumnMap {
             name: name.to_owned(),
             title,
             layout,
+            needs_last_line_end,
             rows,
             columns,
             claim: claim?,

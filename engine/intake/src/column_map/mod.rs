@@ -33,6 +33,8 @@ pub struct ColumnMap {
     name: String,
     title: String,
     pub(crate) layout: Layout,
+    /// The last row must end in a line end too: else nobody can tell it from one that is cut.
+    pub(crate) needs_last_line_end: bool,
     pub(crate) rows: ClaimRows,
     pub(crate) columns: Vec<Column>,
     pub(crate) claim: ClaimFields,
@@ -93,6 +95,28 @@ impl ColumnMap {
         };
         self.columns.iter().filter(|column| !column.optional && !is_there(column)).map(|column| column.name.as_str()).collect()
     }
+}
+
+impl ColumnMap {
+    /// A name of a header that no field uses, and the optional column that it was probably meant to be: one letter is another.
+    pub(crate) fn slip_in<'s>(&'s self, header: &'s [String]) -> Option<(&'s str, &'s str)> {
+        let absent = self
+            .columns
+            .iter()
+            .filter(|column| column.optional && column.at == ColumnAt::Name && !header.iter().any(|name| is_same_name(name, &column.name)));
+        let is_used = |name: &str| self.columns.iter().any(|column| is_same_name(&column.name, name));
+        absent.into_iter().find_map(|column| {
+            let slip = header.iter().find(|name| !is_used(name) && is_one_letter_off(name, &column.name))?;
+            Some((slip.as_str(), column.name.as_str()))
+        })
+    }
+}
+
+/// Columns that are counted differ in a digit; that is no slip.
+fn is_one_letter_off(one: &str, other: &str) -> bool {
+    let (one, other) = (one.to_ascii_lowercase(), other.to_ascii_lowercase());
+    let digits = |text: &str| text.bytes().filter(u8::is_ascii_digit).collect::<Vec<_>>();
+    digits(&one) == digits(&other) && crate::nearest::distance(&one, &other) == 1
 }
 
 pub(crate) fn is_same_name(one: &str, other: &str) -> bool {

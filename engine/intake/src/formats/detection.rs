@@ -120,6 +120,7 @@ fn delimited(profile: &InputProfile, start: &[u8]) -> Result<(Arc<ColumnMap>, Op
             return Err(format!("the header lacks columns of map {}: {}", map.name(), shown(&missing)));
         }
         let why = format!("the header has all columns of map {}, which is named", map.name());
+        no_slip(map, &head.names)?;
         return Ok((Arc::clone(map), Some(head), why));
     }
     let mut maps = ColumnMap::all_shipped();
@@ -128,6 +129,7 @@ fn delimited(profile: &InputProfile, start: &[u8]) -> Result<(Arc<ColumnMap>, Op
         Fit::One(at) => {
             let map = maps.swap_remove(at);
             let why = format!("the header has all columns of map {} and of no other", map.name());
+            no_slip(&map, &head.names)?;
             Ok((Arc::new(map), Some(head), why))
         }
         Fit::Several(names) => Err(format!("the header fits several column maps, {}: name the one that is meant", names.join(", "))),
@@ -135,6 +137,17 @@ fn delimited(profile: &InputProfile, start: &[u8]) -> Result<(Arc<ColumnMap>, Op
         Fit::None { nearest, missing } => {
             Err(format!("the header has no column map: the nearest is {nearest}, missing {}", shown(&missing)))
         }
+    }
+}
+
+/// A column that may be missing, and one beside it whose name is a letter away, are one column misspelt: without it a statement would
+/// lack what the file has.
+fn no_slip(map: &ColumnMap, names: &[String]) -> Result<(), String> {
+    match map.slip_in(names) {
+        Some((found, meant)) => {
+            Err(format!("the header has {found}, which map {} does not know: it was probably meant to be {meant}", map.name()))
+        }
+        None => Ok(()),
     }
 }
 

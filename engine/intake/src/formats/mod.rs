@@ -124,6 +124,10 @@ pub fn open<'r>(profile: &InputProfile, file_name: &str, reader: Box<dyn BufRead
         Nothing::NoFormat(verdicts) => refuse(file_name, reason::FORMAT_UNKNOWN, detection::sentence(&verdicts)),
         Nothing::HeaderTooLong => refuse(file_name, reason::FORMAT_UNKNOWN, "expected a first line of at most 1 MiB"),
     })?;
+    let is_header_alone = head.as_ref().is_some_and(|head| head.bytes >= start.len());
+    if is_header_alone && reader.fill_buf().map_err(unreadable)?.is_empty() {
+        return Err(refuse(file_name, reason::EMPTY_FILE, "expected rows after the header; there are none"));
+    }
     let before = delimited::before_first(&start);
     let first = &start[..delimited::line_end(&start).unwrap_or(start.len())];
     let delimiter = map.as_deref().map(|map| delimiter_of(map, head.as_ref(), first));
@@ -147,8 +151,8 @@ pub fn open<'r>(profile: &InputProfile, file_name: &str, reader: Box<dyn BufRead
                 Layout::Delimited { header: Header::Named(names), .. } => Some(names.len()),
                 _ => names.map(<[String]>::len),
             };
-            let (bytes, lines) = head.as_ref().map_or(before, |head| (head.bytes, head.lines));
-            let records = delimited::Delimited::new(whole, delimiter, fields, bytes, lines).map_err(unreadable)?;
+            let passed = head.as_ref().map_or(before, |head| (head.bytes, head.lines));
+            let records = delimited::Delimited::new(whole, delimiter, fields, map.needs_last_line_end, passed).map_err(unreadable)?;
             Source::Tabular(Box::new(tabular::Claims::new(file_name, Box::new(records), map, places, profile.rounding)))
         }
         (Format::Csv | Format::FixedWidth, None) => return Err(columns_differ(file_name, "a column map")),

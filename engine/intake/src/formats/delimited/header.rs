@@ -42,8 +42,13 @@ fn blanks(start: &[u8]) -> usize {
 pub(crate) fn head(whole: &[u8], maps: &[ColumnMap]) -> Result<Head, String> {
     let from = blanks(whole);
     let record = without_line_end(&whole[from..]);
-    if memchr(b'\r', record).is_some_and(|at| record.get(at + 1) != Some(&b'\n')) && memchr(b'"', record).is_none() {
+    // Within quotes a CR is text; before the first quote it can only be a line end of its own.
+    let unquoted = &record[..memchr(b'"', record).unwrap_or(record.len())];
+    if memchr(b'\r', unquoted).is_some_and(|at| record.get(at + 1) != Some(&b'\n')) {
         return Err("lines that end in LF or CR LF; this file has CR alone".to_owned());
+    }
+    if DELIMITERS.iter().any(|delimiter| memchr::memchr_iter(*delimiter, record).count() >= COLUMNS_MAX) {
+        return Err(format!("a header of at most {COLUMNS_MAX} columns"));
     }
     let candidates = DELIMITERS.map(|delimiter| (delimiter, names(record, delimiter)));
     let known = |delimiter: u8, names: &[String]| {

@@ -21,6 +21,7 @@ pub(crate) struct Delimited<'r> {
     delimiter: u8,
     /// Fields that each row has. `None` until the first row of a file without a header has told.
     fields_per_row: Option<usize>,
+    needs_last_line_end: bool,
     /// Lines consumed.
     line: u64,
     taken: usize,
@@ -36,19 +37,19 @@ enum Extent {
 }
 
 impl<'r> Delimited<'r> {
-    /// `header_bytes`: what is passed over at the start, a byte order mark and a header line; it is `header_lines` lines.
+    /// `passed`: what is passed over at the start, a byte order mark and a header line, in bytes and in lines.
     pub(crate) fn new(
         source: Box<dyn Read + 'r>,
         delimiter: u8,
         fields_per_row: Option<usize>,
-        header_bytes: usize,
-        header_lines: u64,
+        needs_last_line_end: bool,
+        passed: (usize, u64),
     ) -> io::Result<Self> {
         let mut window = Window::new(source, RECORD_BYTES_MAX + 2);
-        window.ensure(header_bytes)?;
-        let passed = header_bytes.min(window.bytes().len());
-        window.consume(passed);
-        Ok(Self { window, delimiter, fields_per_row, line: header_lines, taken: 0, fields: Fields::default() })
+        window.ensure(passed.0)?;
+        let header_bytes = passed.0.min(window.bytes().len());
+        window.consume(header_bytes);
+        Ok(Self { window, delimiter, fields_per_row, needs_last_line_end, line: passed.1, taken: 0, fields: Fields::default() })
     }
 
     fn extent(&mut self) -> io::Result<Extent> {
@@ -140,6 +141,13 @@ impl Records for Delimited<'_> {
                 self.line += 1;
                 self.taken = first;
                 return Ok(self.broken(reason::TEXT_CONTROL_CHARACTER, "text without NUL bytes; they are holes in a file".to_owned()));
+            }
+            if whole == length && self.needs_last_line_end {
+                self.line += 1;
+                self.taken = whole;
+                let expected =
+                    "a line end after the last row: without one it may be cut; last_line_end = \"optional\" in the column map takes it";
+                return Ok(self.broken(reason::TRUNCATED, expected.to_owned()));
             }
             let lines = memchr::memchr_iter(b'\n', &self.window.bytes()[..whole]).count().max(1) as u64;
             match self.split(length) {
@@ -254,7 +262,7 @@ mod tests {
     use super::*;
 
     fn rows(text: &[u8], fields: Option<usize>) -> Vec<(u64, Result<Vec<String>, &'static str>)> {
-        let mut source = Delimited::new(Box::new(text), b',', fields, 0, 0).unwrap();
+        let mut source = Delimited::new(Box::new(text), b',', fields, false, (0, 0)).unwrap();
         let mut rows = Vec::new();
         loop {
             match source.advance().unwrap() {
@@ -324,7 +332,7 @@ mod tests {
     fn a_line_without_end_is_passed_over_without_being_held() {
         let long = io::repeat(b'x').take(50_000_000);
         let reader = io::Read::chain(io::Read::chain(&b"1,2\n"[..], long), &b"\n3,4\n\0,1\n5,6"[..]);
-        let mut source = Delimited::new(Box::new(reader), b',', Some(2), 0, 0).unwrap();
+        let mut source = Delimited::new(Box::new(reader), b',', Some(2), false, (0, 0)).unwrap();
         let mut reasons = Vec::new();
         loop {
             match source.advance().unwrap() {

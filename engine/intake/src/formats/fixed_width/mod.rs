@@ -20,6 +20,7 @@ pub(crate) struct FixedWidth<'r> {
     /// Bytes that the columns need; blanks at the end may be missing where `trimmed`.
     needed: usize,
     trimmed: bool,
+    needs_last_line_end: bool,
     line: u64,
     taken: usize,
     fields: Fields,
@@ -38,7 +39,17 @@ impl<'r> FixedWidth<'r> {
         window.ensure(3)?;
         let bom = if window.bytes().starts_with(&[0xef, 0xbb, 0xbf]) { 3 } else { 0 };
         window.consume(bom);
-        Ok(Self { window, ranges, record_bytes, needed, trimmed, line: 0, taken: 0, fields: Fields::default() })
+        Ok(Self {
+            window,
+            ranges,
+            record_bytes,
+            needed,
+            trimmed,
+            needs_last_line_end: map.needs_last_line_end,
+            line: 0,
+            taken: 0,
+            fields: Fields::default(),
+        })
     }
 
     /// The length of the next line without its end; `None` at the end of the file. `Err`: beyond the limit, and passed over.
@@ -107,6 +118,13 @@ impl Records for FixedWidth<'_> {
             if memchr(0, record).is_some() {
                 return Ok(self.broken(reason::TEXT_CONTROL_CHARACTER, "text without NUL bytes; they are holes in a file"));
             }
+            // A length that must be exact tells a cut row by itself.
+            let may_be_cut = self.taken == length && (self.trimmed || self.record_bytes.is_none());
+            if may_be_cut && self.needs_last_line_end {
+                let expected =
+                    "a line end after the last row: without one it may be cut; last_line_end = \"optional\" in the column map takes it";
+                return Ok(self.broken(reason::TRUNCATED, expected));
+            }
             if let Some(expected) = self.length_expected(record.len()) {
                 return Ok(self.broken(reason::RECORD_LENGTH_DIFFERS, expected));
             }
@@ -153,17 +171,17 @@ mod tests {
         let row = |a: &str, b: &str| Ok(vec![a.to_owned(), b.to_owned()]);
         let (length, nul) = (Err(reason::RECORD_LENGTH_DIFFERS), Err(reason::TEXT_CONTROL_CHARACTER));
         let fixed = "layout = \"fixed\"";
-        assert_eq!(rows(text, fixed), [row("abc", "def"), length.clone(), row("abc", "def"), nul.clone(), row("123", "456")]);
+        assert_eq!(rows(text, fixed), [row("abc", "def"), length.clone(), row("abc", "def"), nul.clone(), Err(reason::TRUNCATED)]);
         let exact = format!("{fixed}\nrecord_bytes = 6");
         assert_eq!(rows(text, &exact), [row("abc", "def"), length.clone(), length, nul.clone(), row("123", "456")]);
         let trimmed = format!("{fixed}\ntrimmed = true");
-        assert_eq!(rows(text, &trimmed), [row("abc", "def"), row("abc", "de"), row("abc", "def"), nul, row("123", "456")]);
+        assert_eq!(rows(text, &trimmed), [row("abc", "def"), row("abc", "de"), row("abc", "def"), nul, Err(reason::TRUNCATED)]);
     }
 
     #[test]
     fn a_line_without_end_is_passed_over_without_being_held() {
         let map = ColumnMap::parse("a", "a.toml", MAP).unwrap();
-        let reader = io::Read::chain(io::repeat(b'x').take(50_000_000), &b"\n123456"[..]);
+        let reader = io::Read::chain(io::repeat(b'x').take(50_000_000), &b"\n123456\n"[..]);
         let mut source = FixedWidth::new(Box::new(reader), &map).unwrap();
         assert!(matches!(source.advance().unwrap(), Found::Broken(Trouble { reason: reason::RECORD_TOO_LONG, .. })));
         assert!(matches!(source.advance().unwrap(), Found::Row { line: 2, .. }));

@@ -5,6 +5,7 @@
 //! sorted or shifted column, and never becomes a statement.
 
 use super::row::{Row, Said, Trouble};
+use crate::Row as Judged;
 use crate::amount::{AmountError, Exact, Rounded, Rounding};
 use crate::column_map::{AMOUNT_NAMES, Amount, AmountFields, ColumnMap, LineFields, NoteFields, Slot, TermSource, Text, Word};
 use crate::formats::ndjson::judge;
@@ -326,7 +327,11 @@ impl Claim {
     }
 
     /// Judges the claim: a statement with what rounding did to it, or a reject with the money as far as it was read.
-    pub(crate) fn finish(mut self, map: &ColumnMap, file: &str) -> Result<(ReadStatement, Rounded), (Reject, MoneySummary)> {
+    pub(crate) fn finish(self, map: &ColumnMap, file: &str) -> (Judged, Rounded) {
+        self.judged(map, file).unwrap_or_else(|rejected| (*rejected, Rounded::default()))
+    }
+
+    fn judged(mut self, map: &ColumnMap, file: &str) -> Result<(Judged, Rounded), Box<Judged>> {
         let totals = match self.totals(map) {
             Ok(totals) => totals,
             Err(trouble) => {
@@ -344,7 +349,8 @@ impl Claim {
             let field = Some(trouble.field).filter(|field| !field.is_empty());
             let place = Place { row: place.row, line: Some(trouble.line), segment: None, field };
             let (reason, action) = (trouble.reason.to_owned(), reason::action(trouble.reason).to_owned());
-            (Reject { file: file.to_owned(), place, reason, expected: trouble.expected, action }, money)
+            let reject = Reject { file: file.to_owned(), place, reason, expected: trouble.expected, action };
+            Box::new(Judged::Rejected { reject, money })
         };
         if let Some(trouble) = self.trouble.take() {
             return Err(reject(trouble));
@@ -385,7 +391,8 @@ impl Claim {
             },
         };
         let (recipient, key) = (self.recipient, stated(self.key));
-        Ok((ReadStatement { statement, place, not_mailable, also_known_as: Vec::new(), recipient, key }, self.rounded))
+        let read = ReadStatement { statement, place, not_mailable, also_known_as: Vec::new(), recipient, key };
+        Ok((Judged::Statement(Box::new(read)), self.rounded))
     }
 
     fn totals(&mut self, map: &ColumnMap) -> Result<Amounts, Trouble> {

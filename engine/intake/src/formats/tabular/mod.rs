@@ -270,13 +270,8 @@ impl<'r> Claims<'r> {
     }
 
     fn give(&mut self, claim: Claim) {
-        let row = match claim.finish(&self.map, &self.file) {
-            Ok((read, rounded)) => {
-                self.rounded += rounded;
-                crate::Row::Statement(Box::new(read))
-            }
-            Err((reject, money)) => crate::Row::Rejected { reject, money },
-        };
+        let (row, rounded) = claim.finish(&self.map, &self.file);
+        self.rounded += rounded;
         self.ready.push_back(row);
     }
 }
