@@ -172,6 +172,15 @@ fn outcome() -> Record {
     })
 }
 
+/// What the threads that make segments ahead of need have spent on a core (`schedstat`: nanoseconds first).
+fn cpu_of_keepers() -> Duration {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap().filter_map(Result::ok);
+    let read = |path: PathBuf| std::fs::read_to_string(path).unwrap_or_default();
+    let keepers = tasks.filter(|task| read(task.path().join("comm")).starts_with("keeper"));
+    let spent = keepers.filter_map(|task| read(task.path().join("schedstat")).split(' ').next()?.parse::<u64>().ok());
+    Duration::from_nanos(spent.sum())
+}
+
 /// What all threads of this process have spent on a core.
 fn cpu() -> Duration {
     let spent = clock_gettime(ClockId::ProcessCPUTime);
@@ -198,7 +207,7 @@ fn append(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("journal/append");
     // Few samples of many groups: a sample of one job would be a commit of one job.
     group.sample_size(10).sampling_mode(SamplingMode::Flat);
-    let (mut bytes, mut messages) = (0, 0);
+    let (mut bytes, mut messages, mut ahead) = (0, 0, Duration::ZERO);
     group.bench_function("cpu", |bencher| {
         bencher.iter_custom(|iterations| {
             let groups = iterations.div_ceil(ROWS);
@@ -206,13 +215,14 @@ fn append(criterion: &mut Criterion) {
             for _ in 0..groups {
                 // Jobs are built before the clock runs: intake has its own figure.
                 let jobs = (0..ROWS).map(|_| place.job(batch)).collect();
-                let (before, written) = (cpu(), place.journal().bytes_written());
+                let (before, written, keepers) = (cpu(), place.journal().bytes_written(), cpu_of_keepers());
                 world::block_on(async {
                     let ids = place.append(jobs).await;
                     place.record(&ids, intent).await;
                     place.record(&ids, outcome).await;
                 });
                 spent += cpu() - before;
+                ahead += cpu_of_keepers() - keepers;
                 bytes += place.journal().bytes_written() - written;
                 messages += ROWS;
             }
@@ -221,6 +231,8 @@ fn append(criterion: &mut Criterion) {
     });
     group.finish();
     println!("journal bytes of a message, four frames: {}", bytes.checked_div(messages).unwrap_or(0));
+    let messages = u32::try_from(messages).unwrap_or(u32::MAX).max(1);
+    println!("of its CPU, segments written with zeros ahead of need: {:?}", ahead / messages);
     world::block_on(place.close());
 }
 
