@@ -12,6 +12,9 @@ use testkit::Random;
 const SORT_ORDERS: u64 = 105;
 const LIVES_WITH_ORDERS: u64 = 4;
 const AT_MAX_MS: u64 = 60_000;
+/// More than half of the orders come while most of the batch still waits.
+const EARLY_PER_MILLE: u32 = 600;
+const EARLY_MAX_MS: u64 = 3_000;
 /// A hold is long enough that what was under way before it is through and its effect can be seen.
 const HOLD_MIN_S: u64 = 200;
 const HOLD_MAX_S: u64 = 400;
@@ -39,7 +42,10 @@ pub(crate) fn plan(seed: u64, parcels: &[Parcel]) -> Vec<PlannedOrder> {
     let count = random.between(1, 3);
     let order = |random: &mut Random| PlannedOrder {
         life: random.below(LIVES_WITH_ORDERS) as usize,
-        at: Duration::from_millis(random.below(AT_MAX_MS)),
+        at: Duration::from_millis({
+            let latest = if random.chance(EARLY_PER_MILLE) { EARLY_MAX_MS } else { AT_MAX_MS };
+            random.below(latest)
+        }),
         parcel: *random.pick(&files),
         hold: random.chance(850).then(|| Duration::from_secs(random.between(HOLD_MIN_S, HOLD_MAX_S))),
     };
