@@ -6,9 +6,10 @@
 //! [`PENDING_MAX`] of a connection wait for their commit together, then the door stops reading: that is the backpressure.
 
 use crate::engine::{AcceptError, Engine, KnownBatch, Tenant};
-use crate::files::{TenantFingerprints, admission_settings};
+use crate::files::{TenantFingerprints, admission_settings, located};
 use crate::pipeline::Pipeline;
 use crate::shard::{Arrival, ToShard};
+use crate::superseding::Superseded;
 use crate::wording::WordingFound;
 use intake::{Admission, Admitted, Binding, Format};
 use journal::{JournalError, Ticket};
@@ -66,7 +67,7 @@ struct Answer {
 
 /// A row on its way to its answer.
 enum Pending<S: Stream> {
-    Commit { row: u64, key: (TenantId, Fingerprint), batch: BatchId, ticket: Ticket<JournaledJob<S>> },
+    Commit { row: u64, key: (TenantId, Fingerprint), batch: BatchId, superseded: Superseded, ticket: Ticket<JournaledJob<S>> },
     Answered(Answer),
 }
 
@@ -155,18 +156,28 @@ async fn admit(engine: &Engine, row: u64, line: &[u8]) -> Result<Pending<Transac
     let settings = admission_settings(tenant, &pipeline.settings, batch, now, SOURCE.to_owned(), Binding::ByItself);
     let mut rows = intake::open(&Format::Ndjson.into(), SOURCE, Box::new(Cursor::new(line)))?;
     let Some(read) = rows.next() else { return Ok(Pending::Answered(nothing(row))) };
-    let admitted = Admission::<Transactional>::new(settings, contacts).admit(read?, &mut pipeline.repeats.lock(), &fingerprints)?;
+    let mut admission = Admission::<Transactional>::new(settings, contacts);
+    let admitted = admission.admit(read?, &mut pipeline.repeats.lock(), &fingerprints)?;
     match admitted {
         Admitted::Job(mut job) => {
+            let mut superseded = Superseded::default();
+            if let Some(earlier) = admission.earlier() {
+                let weighed = pipeline.corrector(engine.accounts()).weigh(earlier, &mut job, Binding::ByItself, &mut superseded).await;
+                if let Err(error) = weighed {
+                    pipeline.repeats.lock().give_back(tenant.id, &job.head.key);
+                    return Err(error);
+                }
+            }
             job.head.row = row;
             let mut wording = WordingFound::default();
             wording.look_at(&mut job, &tenant.wording);
             wording.say(batch);
             let key = job.head.key;
             match pipeline.journal.append_rolling(*job).await {
-                Ok(ticket) => Ok(Pending::Commit { row, key: (tenant.id, key), batch, ticket }),
+                Ok(ticket) => Ok(Pending::Commit { row, key: (tenant.id, key), batch, superseded, ticket }),
                 Err(error) => {
                     pipeline.repeats.lock().give_back(tenant.id, &key);
+                    pipeline.corrector(engine.accounts()).put_back(&superseded).await;
                     Err(error.into())
                 }
             }
@@ -215,7 +226,9 @@ async fn answer_rows(
         for one in taken.drain(..) {
             let answer = match one {
                 Pending::Answered(answer) => answer,
-                Pending::Commit { row, key, batch, ticket } => committed(engine, row, key, batch, ticket.await).await,
+                Pending::Commit { row, key, batch, superseded, ticket } => {
+                    committed(engine, row, key, batch, &superseded, ticket.await).await
+                }
             };
             serde_json::to_writer(&mut lines, &answer)?;
             lines.push(b'\n');
@@ -239,16 +252,23 @@ async fn committed(
     row: u64,
     (tenant, key): (TenantId, Fingerprint),
     batch: BatchId,
+    superseded: &Superseded,
     outcome: Result<JournaledJob<Transactional>, JournalError>,
 ) -> Answer {
     let job = match outcome {
         Ok(job) => job,
         Err(error) => {
             engine.transactional().repeats.lock().give_back(tenant, &key);
+            engine.transactional().corrector(engine.accounts()).put_back(superseded).await;
             return refused(row, &error.into());
         }
     };
-    engine.transactional().repeats.lock().bind(tenant, &key);
+    {
+        let mut keys = engine.transactional().repeats.lock();
+        keys.locate(&located(&job.head), Binding::ByItself, job.id);
+        keys.bind(tenant, &key);
+    }
+    let settled = engine.transactional().corrector(engine.accounts()).settle(superseded, batch).await;
     let state = job.head.first_state();
     let answer = Answer {
         accepted: true,
@@ -259,6 +279,11 @@ async fn committed(
         ..blank(row)
     };
     engine.accounts().batch(batch).enter(state);
+    if let Err(error) = settled {
+        // Poisoned: the job is durable, and the next start reads what it supersedes.
+        tracing::error!(target: "sealpost::journal", %batch, %error, "what a job corrects is superseded at the next start");
+        return answer;
+    }
     if state == State::Queued {
         // A shard that is gone is stopping; the job is durable and comes back at the next start.
         let arrival = Arrival::fresh(&job).into_iter().collect();

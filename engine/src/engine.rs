@@ -126,6 +126,9 @@ pub enum AcceptError {
     /// Contact data cannot be stored, or not be read back.
     #[error(transparent)]
     Contacts(Box<ContactStoreError>),
+    /// How an earlier version stands is not known now.
+    #[error("a row corrects an earlier statement, and how that one stands is not known: {0}; hand it in again")]
+    Standing(Box<ProjectionError>),
     /// The intake thread ended.
     #[error("the intake of this file stopped; the log says why; the batch was not accepted")]
     Stopped,
@@ -355,6 +358,7 @@ impl Engine {
             known: Arc::clone(&self.known),
             settings: Arc::clone(&pipeline.settings),
             shard: pipeline.shard.clone(),
+            corrector: pipeline.corrector(&self.accounts),
             accounts: self.accounts.clone(),
             results,
             contacts: self.contacts.clone(),

@@ -18,9 +18,10 @@ use crate::settings::DeliverySettings;
 use crate::shard::{Arrival, Order, ToShard};
 pub(crate) use crate::source::file_name;
 use crate::source::{Source, finished, unreadable};
+use crate::superseding::{Corrector, Superseded};
 use crate::wording::{LANGUAGE_UNMET, WordingFound};
 use intake::gates::{Pairs, Present, Subject};
-use intake::{Admission, AdmissionSettings, Admitted, Binding, Contacts, Fingerprints, MANIFEST_BYTES_MAX, Manifest, Row};
+use intake::{Admission, AdmissionSettings, Admitted, Binding, Contacts, Day, Fingerprints, KeyEntry, MANIFEST_BYTES_MAX, Manifest, Row};
 use journal::{CommittedJobs, Journal, JournalError, KeyError, KeyRing};
 use model::record::{BatchCommit, BatchOpen, BatchVerb, Head};
 use model::reject::Refusal;
@@ -82,6 +83,7 @@ pub(crate) struct FileContext<S: Stream> {
     pub(crate) known: KnownBatches,
     pub(crate) settings: Arc<DeliverySettings>,
     pub(crate) shard: Sender<ToShard<S>>,
+    pub(crate) corrector: Corrector<S>,
     pub(crate) accounts: Accounts,
     pub(crate) results: Option<PathBuf>,
     pub(crate) contacts: ContactBook,
@@ -137,16 +139,17 @@ pub(crate) async fn accept<S: Stream>(context: FileContext<S>, request: FileRequ
         })
         .await?;
     let file = OpenFile { name: source.name(), batch, manifest, contacts };
-    let read = read_rows(&context, file, &mut rows).await;
+    let mut superseded = Superseded::default();
+    let read = read_rows(&context, file, &mut rows, &mut superseded).await;
     let unchanged = finished(&hashing) == hash;
     let (commit, verdict, pairs) = match read {
         Ok(read) if unchanged => read,
-        Ok(_) => return Err(give_up(&context, batch, changed(source.path()).into()).await),
-        Err(error) => return Err(give_up(&context, batch, error).await),
+        Ok(_) => return Err(give_up(&context, batch, &superseded, changed(source.path()).into()).await),
+        Err(error) => return Err(give_up(&context, batch, &superseded, error).await),
     };
     let jobs = match context.journal.commit(commit.clone()).await {
         Ok(jobs) => jobs,
-        Err(error) => return Err(give_up(&context, batch, error.into()).await),
+        Err(error) => return Err(give_up(&context, batch, &superseded, error.into()).await),
     };
     context.repeats.lock().commit(batch);
     let known = KnownBatch { stream: S::NAME, tenant: context.tenant.id, file_sha256: Some(hash), closed: false };
@@ -157,7 +160,12 @@ pub(crate) async fn accept<S: Stream>(context: FileContext<S>, request: FileRequ
         Receipt { file: &file, sha256: hash, environment: context.environment, commit: &commit, rounding: rows.rounding() }
             .write(&context.world, results);
     }
-    hand_over_all(&context, batch, jobs, &verdict).await;
+    if let Err(error) = context.corrector.settle(&superseded, batch).await {
+        // Poisoned: nothing leaves any more, and the next start reads what supersedes what.
+        tracing::error!(target: "sealpost::journal", %batch, %error, "accepted; what it corrects is superseded at the next start");
+        return Ok(Accepted { batch, resumed: false, findings: rows.findings_count(), held: verdict.held });
+    }
+    hand_over_all(&context, batch, jobs, &verdict, &superseded).await;
     Ok(Accepted { batch, resumed: false, findings: rows.findings_count(), held: verdict.held })
 }
 
@@ -174,6 +182,7 @@ async fn read_rows<S: Stream>(
     context: &FileContext<S>,
     file: OpenFile,
     rows: &mut intake::Rows<'_>,
+    superseded: &mut Superseded,
 ) -> Result<(BatchCommit, Verdict, Pairs), AcceptError> {
     let OpenFile { name, batch, manifest, contacts } = file;
     let mut rejects = RejectFile::new(context.results.as_deref(), batch);
@@ -206,8 +215,12 @@ async fn read_rows<S: Stream>(
         if let Some(subject) = subject {
             pairs.add(subject, address_of(&admitted));
         }
+        let earlier = admission.earlier();
         match admitted {
             Admitted::Job(mut job) => {
+                if let Some(earlier) = earlier {
+                    context.corrector.weigh(earlier, &mut job, Binding::WithBatch, superseded).await?;
+                }
                 // The books count rows: a message made of a template is one, though intake counts no statement in it.
                 job.head.statements = job.head.statements.max(1);
                 give_time(&mut job.head, &manifest, context.settings.lifetime);
@@ -216,7 +229,9 @@ async fn read_rows<S: Stream>(
                 if world.is_planted(Plant::RowDropped) && job.head.row.is_multiple_of(DROPPED_OF) {
                     continue;
                 }
-                context.journal.append(*job).await?;
+                let located = located(&job.head);
+                let id = context.journal.append(*job).await?;
+                context.repeats.lock().locate(&located, Binding::WithBatch, id);
             }
             Admitted::Not { reject, .. } => rejects.add(&reject)?,
         }
@@ -226,6 +241,9 @@ async fn read_rows<S: Stream>(
     let mut intake = admission.finish(rows.source_records());
     for finding in rows.findings() {
         *intake.reasons.entry(finding.reason.clone()).or_default() += 1;
+    }
+    for (reason, rows) in &superseded.reasons {
+        *intake.reasons.entry(reason.clone()).or_default() += rows;
     }
     if wording.language_unmet > 0 {
         intake.reasons.insert(LANGUAGE_UNMET.to_owned(), wording.language_unmet);
@@ -243,6 +261,12 @@ async fn read_rows<S: Stream>(
     let present = Present { intake: &intake, file_findings: rows.findings_count(), contacts: seen, pairs: &pairs, now };
     let verdict = context.gates.judge(&present);
     Ok((BatchCommit { batch, at: now, intake, held: verdict.held }, verdict, pairs))
+}
+
+/// The key of a job, by which the index finds it when its number is known.
+pub(crate) fn located(head: &Head) -> KeyEntry {
+    let Head { tenant, key, content, batch, due, .. } = *head;
+    KeyEntry { tenant, key, content, batch, day: Day::of(due), job: None }
 }
 
 /// Where a row goes, for the gates.
@@ -295,10 +319,13 @@ pub(crate) fn admission_settings(
 }
 
 /// The batch is discarded: nothing of it binds.
-async fn give_up<S: Stream>(context: &FileContext<S>, batch: BatchId, error: AcceptError) -> AcceptError {
+async fn give_up<S: Stream>(context: &FileContext<S>, batch: BatchId, superseded: &Superseded, error: AcceptError) -> AcceptError {
     match context.journal.discard_batch(batch, context.world.wall(), "refused").await {
         Ok(()) if context.world.is_planted(Plant::DiscardedKeysCount) => {}
-        Ok(()) => context.repeats.lock().discard(batch),
+        Ok(()) => {
+            context.repeats.lock().discard(batch);
+            context.corrector.put_back(superseded).await;
+        }
         // Perhaps it is committed, and only the answer was lost: its keys stay until the next start reads what became of it.
         Err(refused) => {
             tracing::error!(target: "sealpost::journal", %batch, error = %refused, "cannot be discarded now; the next start discards it");
@@ -309,13 +336,19 @@ async fn give_up<S: Stream>(context: &FileContext<S>, batch: BatchId, error: Acc
 
 /// Sends committed jobs to the shard. A disk that cannot be read for a while is waited for: without it these jobs would lie still until the
 /// next start. A batch that a gate holds is suspended before its first job arrives; a canary goes before that.
-async fn hand_over_all<S: Stream>(context: &FileContext<S>, batch: BatchId, mut jobs: CommittedJobs<S>, verdict: &Verdict) {
+async fn hand_over_all<S: Stream>(
+    context: &FileContext<S>,
+    batch: BatchId,
+    mut jobs: CommittedJobs<S>,
+    verdict: &Verdict,
+    superseded: &Superseded,
+) {
     let mut canary = verdict.canary;
     if verdict.held && canary.is_none() {
         hold(context, batch).await;
     }
     let mut pause = READ_PAUSE_MIN;
-    while let Err(error) = hand_over(context, batch, &mut jobs, &mut canary).await {
+    while let Err(error) = hand_over(context, batch, &mut jobs, &mut canary, superseded).await {
         if context.shard.is_closed() {
             tracing::warn!(target: "sealpost::journal", %batch, %error, "accepted, but not all of its jobs could be read back; the next start queues them");
             return;
@@ -332,6 +365,7 @@ async fn hand_over<S: Stream>(
     batch: BatchId,
     jobs: &mut CommittedJobs<S>,
     canary: &mut Option<u64>,
+    superseded: &Superseded,
 ) -> Result<(), JournalError> {
     let progress = context.accounts.batch(batch);
     loop {
@@ -346,13 +380,14 @@ async fn hand_over<S: Stream>(
             return Ok(());
         }
         *canary = canary.map(|left| left.saturating_sub(portion.len() as u64));
-        arrive(context, &progress, &portion).await;
+        arrive(context, &progress, &portion, superseded).await;
     }
 }
 
-async fn arrive<S: Stream>(context: &FileContext<S>, progress: &BatchProgress, portion: &[JournaledJob<S>]) {
+async fn arrive<S: Stream>(context: &FileContext<S>, progress: &BatchProgress, portion: &[JournaledJob<S>], superseded: &Superseded) {
     let mut chunk = Vec::with_capacity(portion.len());
-    for job in portion {
+    // What was corrected further down in the file is settled, and counted, already.
+    for job in portion.iter().filter(|job| !superseded.has(job.id)) {
         match (job.head.first_state(), Arrival::fresh(job)) {
             (State::Queued, Ok(arrival)) => {
                 // Counted before the shard sees it: whoever follows the batch must never see it without jobs.

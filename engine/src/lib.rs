@@ -39,4 +39,5 @@ mod shard;
 pub mod shipped;
 mod source;
 pub mod stages;
+mod superseding;
 mod wording;

@@ -19,16 +19,17 @@ use crate::restoration;
 use crate::settings::{DeliverySettings, EngineSettings};
 use crate::shard::{self, Arrival, Order, ShardContext, ToShard};
 use crate::stages::StageTimes;
+use crate::superseding::{CORRECTED, Corrector};
 use journal::bounds::RESERVE_SEGMENTS;
 use journal::{Journal, JournalConfig, JournalError, KeyRing, Opened, Reader, Recovered, RecoveredBatch, RecoveredJob, Vouch};
 use ledger::{Ledger, LedgerError};
 use model::record::{BatchVerb, FrameKey, Record, StateChange};
 use model::state::HoldReason;
-use model::{BatchId, State, Stream, StreamName, TenantId};
+use model::{BatchId, JobId, State, Stream, StreamName, TenantId};
 use outcome::UncertainRule;
 use queue::Waiting;
 use seal::Signer;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use world::channel::Sender;
@@ -227,7 +228,15 @@ async fn recover<S: Stream>(
         pipeline.order(batch.open.batch, BatchVerb::Hold).await;
     }
     let mut arrivals = Vec::new();
+    // A crash may have come between the commit of a correction and the word about the version before it.
+    let superseded: BTreeSet<JobId> = jobs.iter().filter_map(|job| job.job.head.supersedes).collect();
     for job in jobs {
+        if superseded.contains(&job.job.id) && matches!(job.state, State::Queued | State::Held) {
+            let key = FrameKey { job: Some(job.job.id), message: job.message, attempt: job.attempts };
+            pipeline.note(key, State::Superseded, None, CORRECTED).await?;
+            accounts.batch(job.job.head.batch).enter(State::Superseded);
+            continue;
+        }
         if let Some(arrival) = readmit(pipeline, job, restored, accounts).await? {
             accounts.batch(arrival.job.batch()).enter(State::Queued);
             arrivals.push(arrival);
@@ -304,6 +313,13 @@ impl<S: Stream> Pipeline<S> {
             let _ = self.shard.send(ToShard::Jobs(rest)).await;
             rest = tail;
         }
+    }
+
+    /// Who looks at what a new version of a statement means for the older one.
+    pub(crate) fn corrector(&self, accounts: &Accounts) -> Corrector<S> {
+        let Self { world, journal, projection, shard, .. } = self;
+        let (world, journal, projection) = (world.clone(), journal.clone(), projection.clone());
+        Corrector { world, journal, projection, shard: shard.clone(), accounts: accounts.clone() }
     }
 
     /// Waits until repeats are told apart: the doors open then. What is queued is delivered meanwhile.

@@ -8,7 +8,7 @@ use crate::settings::{EngineSettings, IdempotencySettings};
 use intake::{Day, KeyIndex, KeyIndexError, KeyIndexKeeper, KeyIndexSettings, Replay};
 use journal::{Journal, JournalError, RecordPosition, Tail};
 use model::record::Record;
-use model::{BatchId, Stream};
+use model::{BatchId, JobId, Stream};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -173,11 +173,12 @@ impl Follower {
         self.tail.seek(from);
         loop {
             let position = self.tail.position();
-            let records: Vec<Record> = self.tail.next(FRAMES_MAX)?.into_iter().map(|(_, _, record)| record).collect();
+            let records: Vec<(Option<JobId>, Record)> =
+                self.tail.next(FRAMES_MAX)?.into_iter().map(|(_, key, record)| (key.job, record)).collect();
             if records.is_empty() || self.world.is_planted(Plant::KeysForgotten) {
                 break;
             }
-            replay.see(&mut lock(&self.index), position.0, &records);
+            replay.see(&mut lock(&self.index), position.0, records.iter().map(|(job, record)| (*job, record)));
             match self.keeper.work_off() {
                 // Seen to when all is read.
                 Err(KeyIndexError::Damaged { .. }) => {}

@@ -4,7 +4,7 @@
 //! 1. rejected by its format, or in the wrong stream;
 //! 2. no written authorization (marketing);
 //! 3. never mailed: reversals, estimates, statements whose lines do not add up ([`crate::ReadStatement::not_mailable`]);
-//! 4. the key was accepted before: duplicate, or rejected as a conflict;
+//! 4. the key was accepted before: duplicate, a correction ([`crate::correction`]), or rejected as a conflict;
 //! 5. no address;
 //! 6. accepted; held where the contact data has the id under another name, on paper where it must not go by e-mail
 //!    ([`crate::addressing`]).
@@ -12,7 +12,8 @@
 //! Only accepted rows take their key: a row without an address can be handed in again with a better contact file.
 
 use crate::addressing::{self, Addressed, Addressing, MemberSettings, NoAddressRule};
-use crate::duplicates::{Binding, Day, KeyEntry, KeyIndex, KeyIndexError, Repeat};
+use crate::correction::{self, Earlier, Reversals, Standing};
+use crate::duplicates::{Binding, Day, KeyEntry, KeyIndex, KeyIndexError, Known, Repeat};
 use crate::members::Contacts;
 use crate::row::{InlineRecipient, ReadStatement, ReadTemplated};
 use crate::{Row, content, presentation, reason};
@@ -21,7 +22,7 @@ use model::record::{Head, Intake};
 use model::reject::{Place, Reject};
 use model::stage::{Job, JobData, Payload};
 use model::state::{Disposition, HoldReason};
-use model::statement::Member;
+use model::statement::{Member, StatementKind};
 use model::{
     BatchId, BundleId, Fingerprint, Mailbox, MoneySummary, PaperReason, Presentation, Private, Protection, Recipient, Statement, Stream,
     StreamName, TenantId, Timestamp,
@@ -68,6 +69,9 @@ pub struct Admission<S: Stream> {
     intake: Intake,
     /// Reused for every row's canonical bytes.
     bytes: Vec<u8>,
+    reversals: Reversals,
+    /// The earlier version of the row that was admitted last.
+    earlier: Option<Earlier>,
     stream: PhantomData<S>,
 }
 
@@ -125,7 +129,15 @@ struct Route {
 impl<S: Stream> Admission<S> {
     /// Admission to one batch. `contacts` is the contact file; rows that name their recipient need none.
     pub fn new(settings: AdmissionSettings, contacts: Option<Arc<Contacts>>) -> Self {
-        Self { settings, contacts, intake: Intake::default(), bytes: Vec::new(), stream: PhantomData }
+        Self {
+            settings,
+            contacts,
+            intake: Intake::default(),
+            bytes: Vec::new(),
+            reversals: Reversals::default(),
+            earlier: None,
+            stream: PhantomData,
+        }
     }
 
     /// Admits a row. An accepted row's key is reserved in `keys`; call [`KeyIndex::commit`] or [`KeyIndex::discard`] with its batch, or
@@ -136,6 +148,7 @@ impl<S: Stream> Admission<S> {
     pub fn admit(&mut self, row: Row, keys: &mut KeyIndex, fingerprints: &dyn Fingerprints) -> Result<Admitted<S>, KeyIndexError> {
         let money = row.money();
         let place = row.place().clone();
+        self.earlier = None;
         let admitted = match row {
             Row::Rejected { reject, .. } => {
                 self.intake.count(Disposition::Rejected, money, Some(&reject.reason));
@@ -161,6 +174,12 @@ impl<S: Stream> Admission<S> {
         }
     }
 
+    /// The earlier version of the statement that was admitted last, where it has one: its job may have to be superseded, or the new
+    /// one to say that it corrects.
+    pub fn earlier(&self) -> Option<Earlier> {
+        self.earlier
+    }
+
     /// The counts so far.
     pub fn intake(&self) -> &Intake {
         &self.intake
@@ -178,6 +197,10 @@ impl<S: Stream> Admission<S> {
         if S::NAME != StreamName::Transactional {
             return Err(Refused::new(Disposition::Rejected, reason::WRONG_STREAM, "a templated message in the marketing stream").into());
         }
+        if not_mailable == Some(reason::REVERSAL) && key.is_none() && statement.kind == StatementKind::Eob {
+            let taken_back = negated(statement.money());
+            self.reversals.note(correction::claim_of(&statement, fingerprints), taken_back);
+        }
         if let Some(reason) = not_mailable {
             return Err(Refused::new(Disposition::NotMailable, reason, "a statement that can be mailed").into());
         }
@@ -185,16 +208,42 @@ impl<S: Stream> Admission<S> {
         content::of_statement(&statement, &mut self.bytes);
         check_size(&self.bytes)?;
         let content = fingerprints.fingerprint("content", &[&self.bytes]);
-        let key = match &key {
-            Some(key) => stated_key(key, fingerprints),
-            None => fingerprints.fingerprint("key.content", &[statement.claim_number.reveal().as_bytes(), &content.0]),
+        let identity = match (&key, statement.kind) {
+            (None, StatementKind::Eob) => self.version(&statement, content, keys, fingerprints)?,
+            (stated, _) => {
+                let own = || fingerprints.fingerprint("key.content", &[statement.claim_number.reveal().as_bytes(), &content.0]);
+                let identity = self.entry(stated.as_ref().map_or_else(own, |key| stated_key(key, fingerprints)), content);
+                check_repeat(&identity, keys)?;
+                identity
+            }
         };
-        let identity = self.entry(key, content);
-        check_repeat(&identity, keys)?;
         let route = self.route(&statement, &also_known_as, recipient)?;
         let money = statement.money();
         let payload = Payload::Statements(vec![statement]);
         Ok(self.job(identity, place, money, payload, route, keys, fingerprints))
+    }
+
+    /// The key of a statement without a stated one: the next version of its claim.
+    fn version(
+        &mut self,
+        statement: &Statement,
+        content: Fingerprint,
+        keys: &mut KeyIndex,
+        fingerprints: &dyn Fingerprints,
+    ) -> Result<KeyEntry, Stopped> {
+        let claim = correction::claim_of(statement, fingerprints);
+        match correction::standing(&claim, |key| self.entry(key, content), keys, fingerprints).map_err(Stopped::Unknown)? {
+            Standing::Repeat(known) => Err(duplicate(known).into()),
+            Standing::TooMany(known) => Err(conflict(known).into()),
+            Standing::New(key, known) => {
+                let reversed = self.reversals.take(&claim);
+                // In one file only a reversal makes two statements of a claim two versions of one; single jobs come one by one.
+                let is_alone = self.settings.binding == Binding::ByItself;
+                let known = known.filter(|known| is_alone || known.batch != self.settings.batch || reversed.is_some());
+                self.earlier = (known.is_some() || reversed.is_some()).then_some(Earlier { known, reversed });
+                Ok(self.entry(key, content))
+            }
+        }
     }
 
     fn route(&self, statement: &Statement, also_known_as: &[Member], inline: Option<InlineRecipient>) -> Result<Route, Refused> {
@@ -259,7 +308,7 @@ impl<S: Stream> Admission<S> {
 
     fn entry(&self, key: Fingerprint, content: Fingerprint) -> KeyEntry {
         let AdmissionSettings { tenant, batch, now, .. } = self.settings;
-        KeyEntry { tenant, key, content, batch, day: Day::of(now) }
+        KeyEntry { tenant, key, content, batch, day: Day::of(now), job: None }
     }
 
     #[allow(clippy::too_many_arguments, reason = "two call sites; the arguments are the parts of a job")]
@@ -324,15 +373,23 @@ fn address_fingerprint(mailbox: &Mailbox, fingerprints: &dyn Fingerprints) -> Fi
 fn check_repeat(identity: &KeyEntry, keys: &mut KeyIndex) -> Result<(), Stopped> {
     match keys.look_up(identity).map_err(Stopped::Unknown)? {
         None => Ok(()),
-        Some(Repeat::Same(known)) => {
-            let expected = format!("content that was not accepted before; batch {} has it", known.batch);
-            Err(Refused::new(Disposition::Duplicate, reason::DUPLICATE, expected).into())
-        }
-        Some(Repeat::Conflict(known)) => {
-            let expected = format!("the content that batch {} was given under this key", known.batch);
-            Err(Refused::new(Disposition::Rejected, reason::KEY_CONFLICT, expected).into())
-        }
+        Some(Repeat::Same(known)) => Err(duplicate(known).into()),
+        Some(Repeat::Conflict(known)) => Err(conflict(known).into()),
     }
+}
+
+fn duplicate(known: Known) -> Refused {
+    let expected = format!("content that was not accepted before; batch {} has it", known.batch);
+    Refused::new(Disposition::Duplicate, reason::DUPLICATE, expected)
+}
+
+fn conflict(known: Known) -> Refused {
+    let expected = format!("the content that batch {} was given under this key", known.batch);
+    Refused::new(Disposition::Rejected, reason::KEY_CONFLICT, expected)
+}
+
+fn negated(money: MoneySummary) -> MoneySummary {
+    MoneySummary { billed: -money.billed, plan_paid: -money.plan_paid, member_owes: -money.member_owes }
 }
 
 fn inline_recipient(inline: InlineRecipient, member_name: &Private) -> Result<Recipient, Refused> {

@@ -40,7 +40,7 @@ pub use replay::Replay;
 pub use storage::{KeyIndexSettings, OpenedKeyIndex, RUN_KEYS_DEFAULT};
 
 use entry::Name;
-use model::{BatchId, Fingerprint, TenantId};
+use model::{BatchId, Fingerprint, JobId, TenantId};
 use position::Reached;
 use run::Run;
 use std::collections::BTreeMap;
@@ -138,6 +138,8 @@ pub struct Known {
     pub content: Fingerprint,
     /// The batch that has it.
     pub batch: BatchId,
+    /// The job it became; `None` where that is not known yet.
+    pub job: Option<JobId>,
 }
 
 /// What a key that is there already means.
@@ -180,7 +182,7 @@ impl KeyIndex {
         self.check_room()?;
         match self.find(candidate) {
             Ok(found) => Ok(found.map(|entry| {
-                let known = Known { content: entry.content, batch: entry.batch };
+                let known = Known { content: entry.content, batch: entry.batch, job: entry.job };
                 if entry.content == candidate.content { Repeat::Same(known) } else { Repeat::Conflict(known) }
             })),
             Err(error) => {
@@ -222,10 +224,27 @@ impl KeyIndex {
         let since = self.reached.of(origin);
         let new = || Pending { since, table: Table::default(), parts: Vec::new() };
         let pending = self.pending.entry((origin, entry.batch)).or_insert_with(new);
-        pending.table.insert(entry, since);
-        if let Some(storage) = self.storage.as_mut().filter(|storage| pending.table.len() >= storage.run_keys) {
+        // Before the key joins: the job of the last one is known by now.
+        let is_full = self.storage.as_mut().filter(|storage| pending.table.len() >= storage.run_keys);
+        if let Some(storage) = is_full {
             pending.parts.push(Part::Frozen(Arc::new(pending.table.freeze(storage.next_number()))));
             self.wake_keeper();
+        }
+        if let Some(pending) = self.pending.get_mut(&(origin, entry.batch)) {
+            pending.table.insert(entry, since);
+        }
+    }
+
+    /// The job of a key that was reserved last has a number.
+    pub fn locate(&mut self, entry: &KeyEntry, binding: Binding, job: JobId) {
+        let name = entry.name();
+        match binding {
+            Binding::WithBatch => {
+                if let Some(pending) = self.pending.get_mut(&(Origin::Live, entry.batch)) {
+                    pending.table.locate(&name, job);
+                }
+            }
+            Binding::ByItself => [&mut self.rolling.newer, &mut self.rolling.older].into_iter().for_each(|table| table.locate(&name, job)),
         }
     }
 
@@ -362,9 +381,10 @@ mod tests {
     const CONTENT: Fingerprint = Fingerprint([2; 16]);
     const OTHER: Fingerprint = Fingerprint([3; 16]);
     const TENANT: TenantId = TenantId(1);
+    const JOB: JobId = JobId::new(1, 7);
 
     fn entry(key: Fingerprint, content: Fingerprint, batch: BatchId) -> KeyEntry {
-        KeyEntry { tenant: TENANT, key, content, batch, day: Day(20_000) }
+        KeyEntry { tenant: TENANT, key, content, batch, day: Day(20_000), job: None }
     }
 
     fn look_up(index: &mut KeyIndex, key: Fingerprint, content: Fingerprint) -> Option<Repeat> {
@@ -376,14 +396,15 @@ mod tests {
         let (first, second) = (BatchId::new(1, 1), BatchId::new(1, 2));
         let mut index = KeyIndex::in_memory();
         index.reserve(&entry(KEY, CONTENT, first), Binding::WithBatch);
-        let known = Known { content: CONTENT, batch: first };
+        let known = Known { content: CONTENT, batch: first, job: None };
         assert_eq!(look_up(&mut index, KEY, CONTENT), Some(Repeat::Same(known)));
         index.discard(first);
         assert_eq!(look_up(&mut index, KEY, CONTENT), None);
         index.reserve(&entry(KEY, CONTENT, second), Binding::WithBatch);
+        index.locate(&entry(KEY, CONTENT, second), Binding::WithBatch, JOB);
         index.commit(second);
         index.discard(second);
-        assert_eq!(look_up(&mut index, KEY, OTHER), Some(Repeat::Conflict(Known { content: CONTENT, batch: second })));
+        assert_eq!(look_up(&mut index, KEY, OTHER), Some(Repeat::Conflict(Known { content: CONTENT, batch: second, job: Some(JOB) })));
         let other_tenant = KeyEntry { tenant: TenantId(2), ..entry(KEY, CONTENT, first) };
         assert_eq!(index.look_up(&other_tenant).unwrap(), None, "two tenants do not see each other");
     }

@@ -39,6 +39,7 @@ pub mod authority;
 pub mod check;
 pub mod column_map;
 mod content;
+pub mod correction;
 pub mod duplicates;
 pub mod error;
 pub mod formats;
@@ -60,6 +61,7 @@ pub use amount::{Rounded, Rounding};
 pub use authority::{AuthoritySettings, ConsentRule};
 pub use check::StatementView;
 pub use column_map::ColumnMap;
+pub use correction::Earlier;
 pub use duplicates::{
     Binding, Day, KeyEntry, KeyIndex, KeyIndexError, KeyIndexKeeper, KeyIndexSettings, Known, OpenedKeyIndex, RUN_KEYS_DEFAULT, Repeat,
     Replay,

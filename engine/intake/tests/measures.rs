@@ -29,6 +29,7 @@ fn entry(number: u64, day: u16) -> KeyEntry {
         content: Fingerprint(key),
         batch: BatchId::new(1, number / PER_BATCH + 1),
         day: Day(day),
+        job: Some(model::JobId::new(1, number + 1)),
     }
 }
 

@@ -29,6 +29,7 @@ mod job;
 mod projection;
 mod report;
 mod schema;
+mod standing;
 mod view;
 mod words;
 
@@ -36,4 +37,5 @@ pub use error::LedgerError;
 pub use finding::Finding;
 pub use projection::{Applied, Ledger, Look};
 pub use report::{BatchReport, MoneySplit, Parts, Split, States};
+pub use standing::JobStanding;
 pub use view::{Adjustment, BatchLine, JobLine, OperatorLine};

@@ -146,7 +146,9 @@ impl State {
             Diverted => matches!(next, Delivered | Held | Expired | ToPaper),
             Delivered => matches!(next, Bounced),
             Bounced | Expired | Suppressed => matches!(next, Held | ToPaper),
-            Cancelled | Superseded | ToPaper => false,
+            // Nothing of it left by e-mail; a correction in the same batch takes its place.
+            ToPaper => matches!(next, Superseded),
+            Cancelled | Superseded => false,
         }
     }
 }

@@ -60,6 +60,12 @@ impl<S: Stream> Waiting<S> {
         Ok(Self { job: job.id, locator: job.locator, batch, tenant, destination, priority, deadline, stream: PhantomData })
     }
 
+    /// A job that was taken out, on its way back in.
+    pub fn again(delivery: &DueDelivery<S>, destination: Destination) -> Self {
+        let DueDelivery { job, locator, batch, tenant, priority, deadline, .. } = *delivery;
+        Self { job, locator, batch, tenant, destination, priority, deadline, stream: PhantomData }
+    }
+
     /// Which job.
     pub fn job(&self) -> JobId {
         self.job
@@ -323,6 +329,17 @@ impl<S: Stream> Queue<S> {
     /// Lets it go on, in the order it had.
     pub fn resume(&mut self, scope: Scope) {
         self.set_stopped(scope, false);
+    }
+
+    /// Takes out one job that was never bound to a connection; `None` where it is in flight, was sent once, or is not here.
+    pub fn withdraw(&mut self, job: JobId) -> Option<DueDelivery<S>> {
+        let slot = self.index.find(&self.entries, job)?;
+        let entry = &self.entries[slot];
+        if entry.frozen || !matches!(entry.place, Place::Scheduled | Place::Waiting) {
+            return None;
+        }
+        self.detach(slot);
+        Some(self.leave(slot))
     }
 
     /// Takes out all jobs of a batch that are not in flight, to be recorded as cancelled. One in flight that is put back

@@ -76,6 +76,14 @@ pub(crate) enum ToShard<S: Stream> {
     Jobs(Vec<Arrival<S>>),
     Prepared(Vec<Prepared<S>>),
     Order(Order),
+    /// A newer version of a statement is being accepted: give the older one up, if nothing of it left. The answer is whether it was.
+    Withdraw(JobId, OneSender<bool>),
+    /// What became of that.
+    Withdrawn {
+        job: JobId,
+        /// The newer version is on disk; else the older one waits again.
+        is_superseded: bool,
+    },
     Drain,
 }
 
@@ -112,6 +120,8 @@ pub(crate) struct Shard<S: Stream> {
     leases: Leases,
     /// Bytes frozen by a first intent, until the job is finished.
     frozen: BTreeMap<JobId, Frozen>,
+    /// Jobs that wait, out of the queue, for a newer version of their statement.
+    withdrawn: BTreeMap<JobId, DueDelivery<S>>,
     /// Groups that may be able to go on.
     dirty: VecDeque<usize>,
     wakes: BinaryHeap<Reverse<(Monotonic, usize)>>,
@@ -176,6 +186,14 @@ async fn receive<S: Stream>(shard: &Shared<S>, event: ToShard<S>) {
             }
         }
         ToShard::Order(order) => settle::obey(shard, order).await,
+        ToShard::Withdraw(job, done) => {
+            let is_given_up = shard.borrow_mut().withdraw(job);
+            // Whoever asked and went has given its batch up, and says so by itself no more.
+            if done.send(is_given_up).is_err() {
+                shard.borrow_mut().end_withdrawal(job, false);
+            }
+        }
+        ToShard::Withdrawn { job, is_superseded } => shard.borrow_mut().end_withdrawal(job, is_superseded),
         ToShard::Drain => lane::drain(shard),
     }
 }
@@ -229,6 +247,7 @@ impl<S: Stream> Shard<S> {
             lanes: Vec::new(),
             leases,
             frozen: BTreeMap::new(),
+            withdrawn: BTreeMap::new(),
             dirty: VecDeque::new(),
             wakes: BinaryHeap::new(),
             connects: BTreeSet::new(),
@@ -254,6 +273,23 @@ impl<S: Stream> Shard<S> {
         if let Some(frozen) = frozen {
             self.frozen.insert(job.job(), frozen);
         }
+    }
+
+    fn withdraw(&mut self, job: JobId) -> bool {
+        if self.frozen.contains_key(&job) {
+            return false;
+        }
+        let Some(delivery) = self.queue.withdraw(job) else { return false };
+        self.withdrawn.insert(job, delivery);
+        true
+    }
+
+    fn end_withdrawal(&mut self, job: JobId, is_superseded: bool) {
+        let Some(delivery) = self.withdrawn.remove(&job).filter(|_| !is_superseded) else { return };
+        let Some(destination) = self.queue.destination_name(delivery.destination).cloned() else { return };
+        let (attempts, message) = (delivery.attempts, delivery.message);
+        let due = self.context.world.wall();
+        self.enqueue(Arrival { job: Waiting::again(&delivery, destination), attempts, due, message, frozen: None });
     }
 
     /// Lets the queue's clock run; gives back what expired, and marks the groups that have something due.

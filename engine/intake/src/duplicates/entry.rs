@@ -1,32 +1,34 @@
-//! One key as the index keeps it: 44 bytes, in memory and on disk.
+//! One key as the index keeps it: 52 bytes, in memory and on disk.
 //!
 //! ```text
-//! 0        2       18        34      42    44
-//! ┌────────┬───────┬─────────┬───────┬─────┐
-//! │ tenant │  key  │ content │ batch │ day │
-//! └────────┴───────┴─────────┴───────┴─────┘
+//! 0        2       18        34      42    44    52
+//! ┌────────┬───────┬─────────┬───────┬─────┬─────┐
+//! │ tenant │  key  │ content │ batch │ day │ job │
+//! └────────┴───────┴─────────┴───────┴─────┴─────┘
 //! tenant   big-endian, so that entries sort by tenant and key as bytes
 //! key      the keyed fingerprint of the idempotency key
 //! content  the keyed fingerprint of the content: tells a repeat from a conflict
 //! batch    who has it, little-endian
 //! day      of admission, days since 1970 (UTC), little-endian: what the horizon counts from
+//! job      which job it became, little-endian: what a correction asks about; 0 until that is known
 //! ```
 //!
 //! No value of a row stands here, so nothing needs a cipher, and shredding a batch takes nothing away.
 
-use model::{BatchId, Fingerprint, TenantId, Timestamp};
+use model::{BatchId, Fingerprint, JobId, TenantId, Timestamp};
 use std::hash::{BuildHasherDefault, Hasher};
 
 /// Bytes of an entry.
-pub(super) const ENTRY_BYTES: usize = 44;
+pub(super) const ENTRY_BYTES: usize = 52;
 /// Bytes of it that name the key: tenant and fingerprint.
 pub(super) const NAME_BYTES: usize = 18;
 const CONTENT_AT: usize = NAME_BYTES;
 const BATCH_AT: usize = CONTENT_AT + 16;
 const DAY_AT: usize = BATCH_AT + 8;
+const JOB_AT: usize = DAY_AT + 2;
 const DAY_MS: u64 = 86_400_000;
 
-const _: () = assert!(DAY_AT + 2 == ENTRY_BYTES);
+const _: () = assert!(JOB_AT + 8 == ENTRY_BYTES);
 
 /// Days since 1970 (UTC); good until 2149.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,6 +54,8 @@ pub struct KeyEntry {
     pub batch: BatchId,
     /// The day of its admission.
     pub day: Day,
+    /// The job it became; `None` until the journal has given it a number.
+    pub job: Option<JobId>,
 }
 
 /// What is looked for: tenant and key, as they sort.
@@ -107,7 +111,8 @@ impl KeyEntry {
         bytes[..NAME_BYTES].copy_from_slice(&self.name().0);
         bytes[CONTENT_AT..BATCH_AT].copy_from_slice(&self.content.0);
         bytes[BATCH_AT..DAY_AT].copy_from_slice(&self.batch.to_bits().to_le_bytes());
-        bytes[DAY_AT..].copy_from_slice(&self.day.0.to_le_bytes());
+        bytes[DAY_AT..JOB_AT].copy_from_slice(&self.day.0.to_le_bytes());
+        bytes[JOB_AT..].copy_from_slice(&job_bytes(self.job));
         bytes
     }
 
@@ -120,8 +125,18 @@ impl KeyEntry {
             content: fingerprint(&bytes[CONTENT_AT..BATCH_AT]),
             batch: BatchId::from_bits(u64::from_le_bytes(batch)),
             day: Day(u16::from_le_bytes([bytes[DAY_AT], bytes[DAY_AT + 1]])),
+            job: job_of(*bytes.last_chunk().expect("an entry ends with its job")),
         }
     }
+}
+
+/// Job numbers begin at 1, so 0 says that there is none.
+pub(super) fn job_bytes(job: Option<JobId>) -> [u8; 8] {
+    job.map_or(0, JobId::to_bits).to_le_bytes()
+}
+
+pub(super) fn job_of(bytes: [u8; 8]) -> Option<JobId> {
+    Some(u64::from_le_bytes(bytes)).filter(|bits| *bits != 0).map(JobId::from_bits)
 }
 
 fn fingerprint(bytes: &[u8]) -> Fingerprint {
@@ -140,10 +155,12 @@ mod tests {
             content: Fingerprint([4; 16]),
             batch: BatchId::from_bits(0x0B0A),
             day: Day(0x0D0C),
+            job: Some(JobId::from_bits(0x0F0E)),
         };
         let bytes = entry.encode();
         assert_eq!(bytes[..3], [1, 2, 3]);
         assert_eq!((bytes[17], bytes[18], bytes[33], bytes[34], bytes[35], bytes[42], bytes[43]), (3, 4, 4, 0x0A, 0x0B, 0x0C, 0x0D));
+        assert_eq!(bytes[44..], [0x0E, 0x0F, 0, 0, 0, 0, 0, 0]);
         assert_eq!(KeyEntry::decode(&bytes), entry);
         assert!(Name::new(TenantId(1), &Fingerprint([255; 16])) < Name::new(TenantId(256), &Fingerprint([0; 16])));
     }

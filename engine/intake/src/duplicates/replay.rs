@@ -5,8 +5,8 @@
 
 use super::entry::{Day, KeyEntry};
 use super::{Health, KeyIndex, Origin};
-use model::BatchId;
 use model::record::{Head, Record};
+use model::{BatchId, JobId};
 use std::collections::BTreeSet;
 
 /// Follows the record from a position on.
@@ -23,13 +23,13 @@ impl Replay {
         Self { rolling, today }
     }
 
-    /// Takes the next records, all of which lie behind `position`.
-    pub fn see<'r>(&mut self, index: &mut KeyIndex, position: u64, records: impl IntoIterator<Item = &'r Record>) {
+    /// Takes the next records, each with the job it is about, all of which lie behind `position`.
+    pub fn see<'r>(&mut self, index: &mut KeyIndex, position: u64, records: impl IntoIterator<Item = (Option<JobId>, &'r Record)>) {
         index.reached.replay(Some(position));
-        for record in records {
+        for (job, record) in records {
             match record {
                 Record::BatchOpen(open) if open.rolling => drop(self.rolling.insert(open.batch)),
-                Record::Head(head) => self.head(index, head),
+                Record::Head(head) => self.head(index, head, job),
                 Record::BatchCommit(commit) => index.commit_from(Origin::Record, commit.batch),
                 Record::BatchDiscard { batch, .. } => index.discard_from(Origin::Record, *batch),
                 _ => {}
@@ -48,8 +48,8 @@ impl Replay {
         }
     }
 
-    fn head(&self, index: &mut KeyIndex, head: &Head) {
-        let entry = KeyEntry { tenant: head.tenant, key: head.key, content: head.content, batch: head.batch, day: Day::of(head.due) };
+    fn head(&self, index: &mut KeyIndex, head: &Head, job: Option<JobId>) {
+        let entry = KeyEntry { tenant: head.tenant, key: head.key, content: head.content, batch: head.batch, day: Day::of(head.due), job };
         if index.storage.as_ref().is_some_and(|storage| storage.is_past(entry.day, self.today)) {
             return;
         }

@@ -1,15 +1,16 @@
 //! Keys in memory: a table that grows, and the sorted entries it becomes when it is full and waits to be written.
 
-use super::entry::{Day, KeyEntry, Name, NameHash};
-use model::{BatchId, Fingerprint, TenantId};
+use super::entry::{Day, KeyEntry, Name, NameHash, job_bytes, job_of};
+use model::{BatchId, Fingerprint, JobId, TenantId};
 use std::collections::HashMap;
 
-/// Without its name: bytes alone, so that a place in the table has 44 and no padding.
+/// Without its name: bytes alone, so that a place in the table has 52 and no padding.
 #[derive(Debug, Clone, Copy)]
 struct Value {
     content: [u8; 16],
     batch: [u8; 8],
     day: [u8; 2],
+    job: [u8; 8],
 }
 
 /// Keys by name.
@@ -25,12 +26,24 @@ impl Table {
     /// Adds an entry whose head lies behind `since` in the record. The first of a name stays.
     pub(super) fn insert(&mut self, entry: &KeyEntry, since: u64) {
         self.since = if self.values.is_empty() { since } else { self.since.min(since) };
-        let value = Value { content: entry.content.0, batch: entry.batch.to_bits().to_le_bytes(), day: entry.day.0.to_le_bytes() };
+        let value = Value {
+            content: entry.content.0,
+            batch: entry.batch.to_bits().to_le_bytes(),
+            day: entry.day.0.to_le_bytes(),
+            job: job_bytes(entry.job),
+        };
         self.values.entry(entry.name()).or_insert(value);
     }
 
     pub(super) fn find(&self, name: &Name) -> Option<KeyEntry> {
         self.values.get(name).map(|value| value.entry(name))
+    }
+
+    /// Notes which job a key became.
+    pub(super) fn locate(&mut self, name: &Name, job: JobId) {
+        if let Some(value) = self.values.get_mut(name) {
+            value.job = job_bytes(Some(job));
+        }
     }
 
     pub(super) fn remove(&mut self, name: &Name) -> Option<KeyEntry> {
@@ -69,6 +82,7 @@ impl Value {
             content: Fingerprint(self.content),
             batch: BatchId::from_bits(u64::from_le_bytes(self.batch)),
             day: Day(u16::from_le_bytes(self.day)),
+            job: job_of(self.job),
         }
     }
 }

@@ -1,0 +1,46 @@
+//! How one job stands: what a correction asks about the version before it.
+
+use crate::{Ledger, LedgerError};
+use model::{BatchId, Cents, JobId, MoneySummary, State};
+use rusqlite::OptionalExtension;
+
+/// A job of a batch that is binding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobStanding {
+    /// Its batch.
+    pub batch: BatchId,
+    /// Its state.
+    pub state: State,
+    /// What its statements add up to.
+    pub money: MoneySummary,
+    /// Statements in it.
+    pub statements: u16,
+    /// What happened last, in a stable word: of a job that goes on paper, why.
+    pub cause: Option<String>,
+}
+
+impl Ledger {
+    /// How a job stands; `None` where it is not known, or its batch is not binding.
+    ///
+    /// # Errors
+    /// [`LedgerError::Sqlite`].
+    pub fn job_standing(&self, job: JobId) -> Result<Option<JobStanding>, LedgerError> {
+        let mut query = self.connection.prepare_cached(
+            "SELECT jobs.batch, jobs.state, jobs.billed, jobs.plan_paid, jobs.member_owes, jobs.statements, words.word
+             FROM jobs JOIN batches ON batches.id = jobs.batch LEFT JOIN words ON words.id = jobs.cause
+             WHERE jobs.id = ?1 AND (batches.rolling OR batches.committed_at IS NOT NULL) AND batches.discarded_at IS NULL",
+        )?;
+        let found = query.query_row([job.to_bits().cast_signed()], |row| {
+            let cents = |column| row.get(column).map(Cents);
+            let state: u8 = row.get(1)?;
+            let batch = BatchId::from_bits(row.get::<_, i64>(0)?.cast_unsigned());
+            let money = MoneySummary { billed: cents(2)?, plan_paid: cents(3)?, member_owes: cents(4)? };
+            Ok((batch, state, money, row.get(5)?, row.get(6)?))
+        });
+        let found = found.optional()?;
+        Ok(found.and_then(|(batch, state, money, statements, cause)| {
+            let state = State::ALL.get(usize::from(state)).copied()?;
+            Some(JobStanding { batch, state, money, statements, cause })
+        }))
+    }
+}

@@ -1,0 +1,180 @@
+//! A corrected statement and the version before it: never both, unless the older one has gone.
+//!
+//! ```text
+//! a new version is admitted ─► how does the older one stand (ledger)?
+//!   queued, no intent yet ─► the shard gives it up ─┐
+//!   held                  ────────────────────────────┼─► head.supersedes; with the commit it is `superseded`, before the new one may leave
+//!   gone, or on paper     ─► the new one says "corrected", and which sums changed; of paper, paper comes
+//!   never reached anybody ─► nothing to say
+//! ```
+//! The order is what makes it safe. The older one leaves the queue *before* the new one is appended, so it cannot go while nobody looks. It
+//! becomes `superseded` in the record *after* the new batch is committed and *before* its jobs reach the shard. A batch that is given up
+//! puts it back (invariant 2); a crash before the commit leaves it as the record has it, queued; a crash after the commit is
+//! seen to at the start, by `supersedes` in the committed heads ([`crate::pipeline`]).
+
+use crate::accounts::Accounts;
+use crate::engine::AcceptError;
+use crate::projection::{Projection, ProjectionError};
+use crate::shard::ToShard;
+use intake::{Binding, Earlier, correction, presentation};
+use journal::{Journal, JournalError};
+use ledger::JobStanding;
+use model::record::{FrameKey, Record, StateChange};
+use model::stage::{Job, Payload};
+use model::statement::{ChangedAmount, Correction};
+use model::{BatchId, JobId, MessageVersion, MoneySummary, PaperReason, State, Stream};
+use std::collections::{BTreeMap, BTreeSet};
+use world::World;
+use world::channel::Sender;
+
+/// The cause in the record.
+pub(crate) const CORRECTED: &str = "corrected";
+
+/// What superseding works with.
+pub(crate) struct Corrector<S: Stream> {
+    pub(crate) world: World,
+    pub(crate) journal: Journal<S>,
+    pub(crate) projection: Projection,
+    pub(crate) shard: Sender<ToShard<S>>,
+    pub(crate) accounts: Accounts,
+}
+
+/// The jobs that a batch supersedes when it is committed.
+#[derive(Debug, Default)]
+pub(crate) struct Superseded {
+    /// Jobs of other batches, with their batch and the state they were in.
+    others: BTreeMap<JobId, (BatchId, State)>,
+    /// Jobs of the batch itself.
+    own: BTreeSet<JobId>,
+    /// Rows that correct, by what became of the version before: `supersedes`, `corrects`, or why they go on paper.
+    pub(crate) reasons: BTreeMap<String, u64>,
+}
+
+impl Superseded {
+    /// Whether a job of the batch itself was corrected further down in its file.
+    pub(crate) fn has(&self, job: JobId) -> bool {
+        self.own.contains(&job)
+    }
+
+    fn count(&mut self, reason: &str) {
+        *self.reasons.entry(reason.to_owned()).or_default() += 1;
+    }
+}
+
+impl<S: Stream> Corrector<S> {
+    /// Looks at the version before a job that was just admitted, and says in the job what follows from it.
+    ///
+    /// # Errors
+    /// Where it cannot be known how that version stands: then the row must not be accepted.
+    pub(crate) async fn weigh(
+        &self,
+        earlier: Earlier,
+        job: &mut Job<S>,
+        binding: Binding,
+        superseded: &mut Superseded,
+    ) -> Result<(), AcceptError> {
+        let Some(known) = earlier.known else {
+            // Its reversal alone is here. The member's share does not stand in one, so nothing is said of it.
+            let mut told = earlier.reversed.map(|before| correction::correction(before, job.head.money)).unwrap_or_default();
+            told.changes.retain(|change| change.which != ChangedAmount::MemberOwes);
+            superseded.count("corrects");
+            tell(job, told);
+            return Ok(());
+        };
+        let Some(id) = known.job else { return Ok(()) };
+        if binding == Binding::WithBatch && known.batch == job.head.batch {
+            job.head.supersedes = Some(id);
+            superseded.own.insert(id);
+            superseded.count("supersedes");
+            return Ok(());
+        }
+        let question = move |ledger: &mut ledger::Ledger| ledger.job_standing(id);
+        // A batch that is not committed yet may never be: it corrects nothing and is not corrected.
+        let Some(standing) = self.projection.ask(self.journal.durable(), question).await? else { return Ok(()) };
+        let is_given_up = match standing.state {
+            State::Queued => self.withdraw(id).await,
+            State::Held => true,
+            _ => false,
+        };
+        if is_given_up {
+            job.head.supersedes = Some(id);
+            superseded.others.insert(id, (standing.batch, standing.state));
+            superseded.count("supersedes");
+            return Ok(());
+        }
+        after_it_went(&standing, job, superseded);
+        Ok(())
+    }
+
+    async fn withdraw(&self, job: JobId) -> bool {
+        let (done, answer) = world::channel::oneshot();
+        self.shard.send(ToShard::Withdraw(job, done)).await.is_ok() && answer.await == Some(true)
+    }
+
+    /// The new batch is committed: the older versions are superseded, durably, before this returns.
+    ///
+    /// # Errors
+    /// Where the journal refuses; the next start does it.
+    pub(crate) async fn settle(&self, superseded: &Superseded, batch: BatchId) -> Result<(), JournalError> {
+        let at = self.world.wall();
+        let change = || {
+            let cause = CORRECTED.to_owned();
+            Record::Change(StateChange { at, state: State::Superseded, held: None, due: None, cause })
+        };
+        let mut last = None;
+        for job in superseded.others.keys().chain(&superseded.own) {
+            last = Some(self.journal.record(FrameKey { job: Some(*job), message: MessageVersion(0), attempt: 0 }, change()).await?);
+        }
+        if let Some(last) = last {
+            // Durable in order: the last covers those before it.
+            last.await?;
+        }
+        for (job, (of_batch, state)) in &superseded.others {
+            self.accounts.batch(*of_batch).step(*state, State::Superseded);
+            let _ = self.shard.send(ToShard::Withdrawn { job: *job, is_superseded: true }).await;
+        }
+        superseded.own.iter().for_each(|_| self.accounts.batch(batch).enter(State::Superseded));
+        Ok(())
+    }
+
+    /// The new batch is given up: the older versions wait again as before.
+    pub(crate) async fn put_back(&self, superseded: &Superseded) {
+        for job in superseded.others.keys() {
+            let _ = self.shard.send(ToShard::Withdrawn { job: *job, is_superseded: false }).await;
+        }
+    }
+}
+
+/// The older version cannot be stopped any more.
+fn after_it_went<S: Stream>(standing: &JobStanding, job: &mut Job<S>, superseded: &mut Superseded) {
+    match standing.state {
+        State::Cancelled | State::Superseded | State::Bounced | State::Expired | State::Suppressed => return,
+        State::ToPaper if job.head.held.is_none() && job.head.presentation.paper.is_none() => {
+            let why = PaperReason::ALL.iter().find(|reason| Some(reason.as_str()) == standing.cause.as_deref());
+            let why = why.copied().unwrap_or(PaperReason::Setting);
+            superseded.count(why.as_str());
+            job.head.presentation = presentation::on_paper(why);
+            (job.head.recipient, job.head.destination) = (None, None);
+            (job.data.presentation, job.data.recipient) = (job.head.presentation, None);
+        }
+        _ => {}
+    }
+    superseded.count("corrects");
+    // Of several statements in one message it is not known what this one said.
+    let before = (standing.statements == 1).then_some(standing.money);
+    tell(job, before.map_or_else(Correction::default, |before: MoneySummary| correction::correction(before, job.head.money)));
+}
+
+fn tell<S: Stream>(job: &mut Job<S>, told: Correction) {
+    if let Payload::Statements(statements) = &mut job.data.payload
+        && let [statement] = statements.as_mut_slice()
+    {
+        statement.particulars.correction = Some(told);
+    }
+}
+
+impl From<ProjectionError> for AcceptError {
+    fn from(error: ProjectionError) -> Self {
+        Self::Standing(Box::new(error))
+    }
+}
