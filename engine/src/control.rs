@@ -11,8 +11,9 @@ use crate::files::FileRequest;
 use futures_util::future::Either;
 use journal::{JournalError, Pace};
 use journal::{RingOverview, Rotated, Rotation};
+use ledger::{JobFilter, JobLine};
 use model::record::BatchVerb;
-use model::{BatchId, StreamName};
+use model::{BatchId, State, StreamName};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,6 +27,8 @@ use world::channel::{Receiver, Sender, Signal};
 /// After a failed accept.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const REQUEST_BYTES_MAX: usize = 64 * 1024;
+/// How long a cancelled batch is waited for.
+const CANCEL_WAIT_MAX: Duration = Duration::from_secs(10);
 /// Progress is told this often.
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 
@@ -46,6 +49,13 @@ pub enum Request {
     Show {
         /// Which.
         batch: String,
+    },
+    /// Its jobs, a page at a time.
+    Rows {
+        /// Which batch.
+        batch: String,
+        /// Which of them.
+        filter: JobFilter,
     },
     /// Hold, release or cancel a batch.
     Order {
@@ -114,10 +124,20 @@ pub enum Answer {
         /// As `ledger::BatchLine` serializes them.
         batches: serde_json::Value,
     },
+    /// A page of a batch's jobs.
+    Rows {
+        /// As `ledger::JobLine` serializes them.
+        rows: serde_json::Value,
+        /// Where the next page begins, where there may be one.
+        next: Option<String>,
+    },
     /// An order was carried out on so many waiting jobs.
     Ordered {
         /// How many.
         jobs: u64,
+        /// What a cancelled batch had sent before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        left: Option<Left>,
     },
     /// The key ring is under another key-encryption key.
     Rotated {
@@ -168,6 +188,21 @@ pub enum Answer {
     },
 }
 
+/// What became of a batch that was cancelled, in statements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Left {
+    /// Stopped for good: nothing of them left.
+    pub cancelled: u64,
+    /// Delivered before.
+    pub delivered: u64,
+    /// Being sent at this moment: they have an intent on disk.
+    pub in_flight: u64,
+    /// Sent perhaps, the answer is lost.
+    pub uncertain: u64,
+    /// Anything else: bounced, expired, on paper.
+    pub other: u64,
+}
+
 /// How far a batch is, in jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Progress {
@@ -202,6 +237,13 @@ pub(crate) async fn obey(engine: &Engine, request: Request, answers: &Sender<Ans
             Ok((batch, stream)) => report(engine, batch, stream, 0).await,
             Err(answer) => answer,
         },
+        Request::Rows { batch, filter } => match known(engine, &batch).await {
+            Ok((batch, stream)) => match engine.rows(stream, batch, filter.clone()).await {
+                Ok(rows) => page_of(rows, &filter),
+                Err(error) => failed(error),
+            },
+            Err(answer) => answer,
+        },
         Request::RotateKeys { rotation } => match engine.keys().rotate(&rotation) {
             Ok(rotated) => {
                 tracing::info!(target: "sealpost", keys = rotated.keys, source = %rotated.source, "the key ring is under another key-encryption key");
@@ -213,7 +255,8 @@ pub(crate) async fn obey(engine: &Engine, request: Request, answers: &Sender<Ans
         Request::ShowKeys => Answer::Keys { overview: Box::new(engine.keys().overview()) },
         Request::Order { batch, order, reason, by } => match known(engine, &batch).await {
             Ok((batch, stream)) => match engine.order(stream, batch, order, by, reason).await {
-                Ok(jobs) => Answer::Ordered { jobs },
+                Ok(jobs) if order == BatchVerb::Cancel => cancelled(engine, stream, batch, jobs).await,
+                Ok(jobs) => Answer::Ordered { jobs, left: None },
                 Err(error) => failed(error),
             },
             Err(answer) => answer,
@@ -263,6 +306,41 @@ async fn send(engine: &Engine, file: FileRequest, deadline: Option<Duration>, an
     report(engine, batch, stream, elapsed_ms).await
 }
 
+/// Waits until what was under way without an intent has stopped too, then says what left.
+async fn cancelled(engine: &Engine, stream: StreamName, batch: BatchId, jobs: u64) -> Answer {
+    let world = engine.world();
+    let started = world.monotonic();
+    while engine.progress(batch).active() > 0 && world.monotonic() - started < CANCEL_WAIT_MAX && !engine.is_stopping() {
+        world.sleep(PROGRESS_EVERY).await;
+    }
+    match engine.report(stream, batch).await {
+        Ok(report) => {
+            let count = |state| report.states.get(state);
+            let (cancelled, delivered) = (count(State::Cancelled), count(State::Delivered));
+            let (in_flight, uncertain) = (count(State::InFlight), count(State::Uncertain));
+            let all: u64 = report.states.iter().map(|(_, statements)| statements).sum();
+            let other = all - cancelled - delivered - in_flight - uncertain;
+            Answer::Ordered { jobs, left: Some(Left { cancelled, delivered, in_flight, uncertain, other }) }
+        }
+        Err(error) => failed(error),
+    }
+}
+
+/// A page as an answer.
+pub(crate) fn page_of(rows: Vec<JobLine>, filter: &JobFilter) -> Answer {
+    let is_full = u32::try_from(rows.len()).is_ok_and(|rows| rows >= filter.limit);
+    let next = rows.last().filter(|_| is_full).map(|row| row.job_id.clone());
+    match serde_json::to_value(rows) {
+        Ok(rows) => Answer::Rows { rows, next },
+        Err(error) => failed(error),
+    }
+}
+
+/// The answer where a batch is not known.
+pub(crate) fn no_batch(text: &str) -> Answer {
+    Answer::Unknown { message: format!("there is no batch '{text}'; `sealpost batch list` names all") }
+}
+
 /// Ends early where nobody follows it any more, or the engine is to stop: half a backup is of no use to anybody.
 async fn back_up(engine: &Engine, request: BackupRequest, answers: &Sender<Answer>) -> Answer {
     let pace = Arc::new(Pace { limit: request.bytes_per_second, ..Pace::default() });
@@ -305,7 +383,7 @@ async fn report(engine: &Engine, batch: BatchId, stream: StreamName, elapsed_ms:
                     // `closed` in the ledger is the closing frame, which follows this report; here it says that nothing is active.
                     report["closed"] = (engine.progress(batch).active() == 0).into();
                     if let Some(found) = engine.gates().found(batch) {
-                        report["gates"] = serde_json::json!({ "held": found.held, "canary": found.canary, "findings": found.findings });
+                        report["gates"] = found.as_json();
                     }
                     Answer::Report { stream, report, needs_a_person, environment: engine.environment().to_owned(), elapsed_ms }
                 }

@@ -21,10 +21,10 @@ use crate::stages::StageTimes;
 use futures_util::future::Either;
 use intake::KeyIndexError;
 use journal::{JournalError, KeyError, KeyRing, Stale, Vouch};
-use ledger::BatchReport;
-use model::record::{BatchVerb, FrameKey, OperatorAction, Record};
+use ledger::{BatchReport, JobFilter, JobLine};
+use model::record::{BatchVerb, FrameKey, OperatorAction, Record, StateChange};
 use model::reject::Refusal;
-use model::{BatchId, Marketing, MessageVersion, State, Stream, StreamName, TenantId, Transactional};
+use model::{BatchId, JobId, Marketing, MessageVersion, State, Stream, StreamName, TenantId, Transactional};
 use render::{TemplateError, Wording};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -33,6 +33,8 @@ use std::time::Duration;
 use world::World;
 use world::channel::Signal;
 
+/// Held jobs that are named at once.
+const HELD_PAGE: u32 = 1_000;
 /// What a connection of a door has left to answer in, after the doors closed.
 const CONNECTION_GRACE: Duration = Duration::from_secs(1);
 
@@ -419,6 +421,17 @@ impl Engine {
         Ok(serde_json::Value::Array(all))
     }
 
+    /// A page of a batch's jobs.
+    ///
+    /// # Errors
+    /// Where the ledger does not answer.
+    pub async fn rows(&self, stream: StreamName, batch: BatchId, filter: JobFilter) -> Result<Vec<JobLine>, ProjectionError> {
+        match (stream, &self.marketing) {
+            (StreamName::Marketing, Some(pipeline)) => rows_of(pipeline, batch, filter).await,
+            _ => rows_of(&self.transactional, batch, filter).await,
+        }
+    }
+
     /// The stream a batch belongs to.
     ///
     /// # Errors
@@ -464,7 +477,40 @@ impl Engine {
             BatchVerb::Cancel => self.gates.forget(batch),
             BatchVerb::Hold => {}
         }
-        Ok(pipeline.order(batch, verb).await)
+        let touched = pipeline.order(batch, verb).await;
+        match verb {
+            BatchVerb::Cancel => Ok(touched + self.cancel_held(pipeline, batch).await?),
+            _ => Ok(touched),
+        }
+    }
+
+    /// Jobs that a person must look at are no shard's: they are cancelled here.
+    async fn cancel_held<S: Stream>(&self, pipeline: &Pipeline<S>, batch: BatchId) -> Result<u64, JournalError> {
+        let progress = self.accounts.batch(batch);
+        let mut filter = JobFilter { state: Some(State::Held), limit: HELD_PAGE, ..JobFilter::default() };
+        let mut count = 0;
+        loop {
+            let page = match rows_of(pipeline, batch, filter.clone()).await {
+                Ok(page) => page,
+                Err(error) => {
+                    tracing::error!(target: "sealpost::ledger", %batch, %error, "held jobs of a cancelled batch cannot be named; give the order again");
+                    return Ok(count);
+                }
+            };
+            for job in page.iter().filter_map(|line| line.job_id.parse::<JobId>().ok()) {
+                let key = FrameKey { job: Some(job), message: MessageVersion(0), attempt: 0 };
+                let cause = "operator".to_owned();
+                let change = StateChange { at: self.world.wall(), state: State::Cancelled, held: None, due: None, cause };
+                // Waited for together, by the next page or the report.
+                pipeline.journal.record(key, Record::Change(change)).await.map(drop)?;
+                progress.step(State::Held, State::Cancelled);
+                filter.after = Some(job);
+                count += 1;
+            }
+            if u32::try_from(page.len()).is_ok_and(|lines| lines < HELD_PAGE) {
+                return Ok(count);
+            }
+        }
     }
 
     /// What was held may have waited for days: its members' data is looked at before the first message leaves.
@@ -525,6 +571,20 @@ impl Engine {
         &self.rolling
     }
 
+    /// The newest batch of a file with this hash that was ever committed here, and whether it is closed.
+    pub(crate) fn batch_of_file(&self, tenant: TenantId, stream: StreamName, sha256: &[u8; 32]) -> Option<(BatchId, bool)> {
+        let known = lock(&self.known);
+        let same = |batch: &KnownBatch| batch.stream == stream && batch.tenant == tenant && batch.file_sha256.as_ref() == Some(sha256);
+        known.iter().rev().find(|(_, batch)| same(batch)).map(|(id, batch)| (*id, batch.closed))
+    }
+
+    /// Tenants and streams that files may be dropped for.
+    pub(crate) fn tenants_and_streams(&self) -> Vec<(String, StreamName)> {
+        let streams = [Some(StreamName::Transactional), self.marketing.as_ref().map(|_| StreamName::Marketing)];
+        let streams: Vec<StreamName> = streams.into_iter().flatten().collect();
+        self.tenants.keys().flat_map(|tenant| streams.iter().map(move |stream| (tenant.clone(), *stream))).collect()
+    }
+
     pub(crate) fn know(&self, batch: BatchId, known: KnownBatch) {
         lock(&self.known).insert(batch, known);
     }
@@ -575,6 +635,11 @@ async fn report_of<S: Stream>(pipeline: &Pipeline<S>, batch: BatchId) -> Result<
     pipeline.journal.sync().await?;
     let found = pipeline.projection.ask(pipeline.journal.durable(), move |ledger| ledger.batch_report(batch)).await?;
     found.ok_or(ProjectionError::NoSuchBatch(batch))
+}
+
+async fn rows_of<S: Stream>(pipeline: &Pipeline<S>, batch: BatchId, filter: JobFilter) -> Result<Vec<JobLine>, ProjectionError> {
+    pipeline.journal.sync().await?;
+    pipeline.projection.ask(pipeline.journal.durable(), move |ledger| ledger.page(batch, &filter)).await
 }
 
 async fn batches_of<S: Stream>(pipeline: &Pipeline<S>) -> Result<Vec<serde_json::Value>, ProjectionError> {

@@ -65,6 +65,19 @@ pub(crate) struct GateKeeper {
     door: Door,
 }
 
+impl Found {
+    /// As `batch show` tells it.
+    pub(crate) fn as_json(&self) -> serde_json::Value {
+        serde_json::json!({ "held": self.held, "canary": self.canary, "findings": self.findings })
+    }
+}
+
+/// What was found about a batch, read beside a running engine or without one.
+pub(crate) fn found_in(dir: &Path, batch: BatchId) -> Option<Found> {
+    let bytes = World::real().disk().read_to_vec(&dir.join(format!("{batch}.json")), FOUND_BYTES_MAX).ok()?;
+    serde_json::from_slice(&bytes).ok()
+}
+
 impl GateFolder {
     pub(crate) fn new(world: World, keys: KeyRing, dir: Option<PathBuf>) -> Self {
         Self { world, keys, dir, learning: Arc::default() }

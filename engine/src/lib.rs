@@ -18,6 +18,7 @@ pub mod contact_store;
 pub mod contacts;
 pub mod control;
 pub mod door;
+pub mod drop;
 pub mod engine;
 pub mod environment;
 pub mod files;

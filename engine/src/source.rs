@@ -22,7 +22,6 @@ pub(crate) struct Source {
     path: PathBuf,
     file: Arc<File>,
     inode: (u64, u64),
-    bytes: u64,
 }
 
 pub(crate) type SharedHash = Rc<RefCell<Context>>;
@@ -59,7 +58,7 @@ impl Source {
         if !about.is_file() {
             return Err(not_a_file(path));
         }
-        Ok(Self { path: path.to_owned(), file: Arc::new(file), inode: (about.dev(), about.ino()), bytes: about.len() })
+        Ok(Self { path: path.to_owned(), file: Arc::new(file), inode: (about.dev(), about.ino()) })
     }
 
     /// Its name without its folder: all that rejects and records may show.
@@ -92,11 +91,6 @@ impl Source {
     /// Whether its name still leads to it.
     pub(crate) fn is_still_named(&self) -> bool {
         std::fs::symlink_metadata(&self.path).is_ok_and(|about| (about.dev(), about.ino()) == self.inode)
-    }
-
-    /// Its size when it was opened, in bytes.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.bytes
     }
 }
 

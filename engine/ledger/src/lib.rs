@@ -38,4 +38,4 @@ pub use finding::Finding;
 pub use projection::{Applied, Ledger, Look};
 pub use report::{BatchReport, MoneySplit, Parts, Split, States};
 pub use standing::JobStanding;
-pub use view::{Adjustment, BatchLine, JobLine, OperatorLine};
+pub use view::{Adjustment, BatchLine, JobFilter, JobLine, OperatorLine};

@@ -65,6 +65,24 @@ impl Ledger {
         Self::start(Connection::open_in_memory()?)
     }
 
+    /// Opens a ledger to ask it, while another process may be writing it; `None` where there is no file. Changes nothing.
+    ///
+    /// # Errors
+    /// [`LedgerError::Layout`], [`LedgerError::Sqlite`].
+    pub fn open_to_read(path: &Path) -> Result<Option<Self>, LedgerError> {
+        if !path.exists() {
+            return Ok(None);
+        }
+        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+        if found != schema::LAYOUT {
+            return Err(LedgerError::Layout { found, expected: schema::LAYOUT });
+        }
+        let words = Words::load(&connection)?;
+        let position: Option<i64> = connection.query_row("SELECT event FROM position", [], |row| row.get(0))?;
+        Ok(Some(Self { connection, words, position: position.map(i64::cast_unsigned) }))
+    }
+
     /// Reads the position of a ledger that another process may be writing, and has SQLite look through its pages; `None` where there is no
     /// file. Changes nothing.
     ///

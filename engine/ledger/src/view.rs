@@ -6,7 +6,7 @@ use crate::report::money;
 use crate::{Ledger, LedgerError};
 use model::{BatchId, Cents, JobId, State};
 use rusqlite::{Row, params};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// One batch in a list. Times are milliseconds since 1970.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -39,6 +39,19 @@ pub struct BatchLine {
     pub jobs: u64,
     /// Jobs the engine still works on.
     pub active: u64,
+}
+
+/// Which jobs of a batch are asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct JobFilter {
+    /// In this state alone.
+    pub state: Option<State>,
+    /// Held for this, or last moved by this: a stable word.
+    pub reason: Option<String>,
+    /// After this job: the last one of the page before.
+    pub after: Option<JobId>,
+    /// At most so many.
+    pub limit: u32,
 }
 
 /// One job in a list.
@@ -143,6 +156,28 @@ impl Ledger {
         )?;
         let bits = batch.to_bits().cast_signed();
         let lines = query.query_map(params![bits, state.map(|state| state as u8), limit], job_line)?.collect::<Result<_, _>>()?;
+        Ok(lines)
+    }
+
+    /// A page of a batch's jobs, in the order of their ids.
+    ///
+    /// # Errors
+    /// [`LedgerError::Sqlite`].
+    pub fn page(&self, batch: BatchId, of: &JobFilter) -> Result<Vec<JobLine>, LedgerError> {
+        let mut query = self.connection.prepare_cached(
+            "SELECT jobs.id, row, state, held.word, uncertain, statements, billed, plan_paid, member_owes, destination.word, attempts,
+                    cause.word, code, updated_at
+             FROM jobs
+             LEFT JOIN words AS held ON held.id = jobs.held
+             LEFT JOIN words AS destination ON destination.id = jobs.destination
+             LEFT JOIN words AS cause ON cause.id = jobs.cause
+             WHERE batch = ?1 AND (?2 IS NULL OR state = ?2) AND (?3 IS NULL OR held.word = ?3 OR cause.word = ?3)
+                   AND (?4 IS NULL OR jobs.id > ?4)
+             ORDER BY jobs.id LIMIT ?5",
+        )?;
+        let after = of.after.map(|job| job.to_bits().cast_signed());
+        let values = params![batch.to_bits().cast_signed(), of.state.map(|state| state as u8), of.reason, after, of.limit];
+        let lines = query.query_map(values, job_line)?.collect::<Result<_, _>>()?;
         Ok(lines)
     }
 

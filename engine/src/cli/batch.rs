@@ -1,15 +1,23 @@
-//! `sealpost batch list | show | hold | release | cancel`.
+//! `sealpost batch list | show | rows | source | hold | release | cancel`.
 
-use super::{Exit, Outcome, connect, report, send::trouble_of};
+use super::{Exit, Outcome, connect, report, send::trouble_of, source};
 use crate::control::{Answer, Request};
 use clap::{Args, Subcommand};
+use ledger::JobFilter;
 use model::record::BatchVerb;
+use model::{JobId, State};
 use std::path::PathBuf;
 
-/// List, show, hold, release or cancel batches.
+/// List and show batches and their rows; hold, release or cancel them; see what came in.
 #[derive(Debug, Args)]
-#[command(after_help = "Works beside a running `sealpost run` (by its control socket) and without one.\n\n\
-                        Example:\n  sealpost batch hold b1-2a --config sealpost.toml --reason 'wrong month in the file'")]
+#[command(
+    after_help = "Works beside a running `sealpost run` (by its control socket) and without one: questions are then answered from the ledger, and an \
+                        order starts an engine for as long as it needs.\n\n\
+                        Example:\n  sealpost batch list\n  sealpost batch rows b1-2a --state held --reason member_mismatch\n  \
+                        sealpost batch hold b1-2a --config sealpost.toml --reason 'wrong month in the file'\n  \
+                        sealpost batch release b1-2a --reason 'three plans in one file this month'\n  \
+                        sealpost batch source b1-2a --out remittance.835"
+)]
 pub(super) struct Arguments {
     #[command(subcommand)]
     verb: Verb,
@@ -27,12 +35,43 @@ enum Verb {
         /// The batch, such as b1-2a.
         batch: String,
     },
+    /// Its jobs, a page at a time: row, state, reason, destination, attempts; nothing of a person.
+    ///
+    /// Rows that became no job stand in the batch's reject file, with place and reason.
+    Rows(RowsArguments),
+    /// What it was made of, byte for byte as it came into a drop folder: opened with the tenant's key.
+    Source {
+        /// The batch, or a sealed file of done/ or refused/.
+        #[arg(value_name = "BATCH|FILE")]
+        which: String,
+        /// Where to write it: a new file, or - for standard output.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
     /// Stop sending what has no intent on disk yet.
     Hold(OrderArguments),
     /// Go on with a held batch.
     Release(OrderArguments),
     /// Stop for good what has no intent on disk yet; `batch show` then says what already left.
     Cancel(OrderArguments),
+}
+
+#[derive(Debug, Args)]
+struct RowsArguments {
+    /// The batch, such as b1-2a.
+    batch: String,
+    /// In this state alone: queued, held, delivered, bounced, to_paper, ...
+    #[arg(long, value_parser = state)]
+    state: Option<State>,
+    /// Held for this, or last moved by this: a word such as member_mismatch or mailbox_full.
+    #[arg(long, value_name = "WORD")]
+    reason: Option<String>,
+    /// After this job: the `next` of the page before.
+    #[arg(long, value_name = "JOB")]
+    after: Option<JobId>,
+    /// Jobs of a page, up to 10,000.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    limit: u32,
 }
 
 #[derive(Debug, Args)]
@@ -49,6 +88,8 @@ pub(super) fn run(arguments: Arguments, json: bool) -> Outcome {
     let request = match arguments.verb {
         Verb::List => Request::List,
         Verb::Show { batch } => Request::Show { batch },
+        Verb::Rows(rows) => rows.request(),
+        Verb::Source { which, out } => return source::run(&config, &which, &out, json),
         Verb::Hold(order) => order.request(BatchVerb::Hold),
         Verb::Release(order) => order.request(BatchVerb::Release),
         Verb::Cancel(order) => order.request(BatchVerb::Cancel),
@@ -56,10 +97,26 @@ pub(super) fn run(arguments: Arguments, json: bool) -> Outcome {
     match connect::ask(config, &arguments.config, request, None, |_| {})? {
         Answer::Batches { batches } => report::print_batches(&batches, json),
         Answer::Report { report, environment, elapsed_ms, .. } => report::print(&report, &environment, elapsed_ms, json),
-        Answer::Ordered { jobs } => report::print_ordered(jobs, json),
+        Answer::Rows { rows, next } => report::print_rows(&rows, next.as_deref(), json),
+        Answer::Ordered { jobs, left } => report::print_ordered(jobs, left, json),
         other => return Err(trouble_of(other)),
     }
     Ok(Exit::Done)
+}
+
+/// A state by its word.
+fn state(text: &str) -> Result<State, String> {
+    State::ALL.into_iter().find(|state| state.as_str() == text).ok_or_else(|| {
+        let words: Vec<&str> = State::ALL.into_iter().map(State::as_str).collect();
+        format!("expected one of {}", words.join(", "))
+    })
+}
+
+impl RowsArguments {
+    fn request(self) -> Request {
+        let Self { batch, state, reason, after, limit } = self;
+        Request::Rows { batch, filter: JobFilter { state, reason, after, limit } }
+    }
 }
 
 impl OrderArguments {

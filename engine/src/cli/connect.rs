@@ -1,6 +1,6 @@
 //! How a verb reaches the engine: the running one by its control socket, else one of its own for as long as needed.
 
-use super::{Trouble, restored};
+use super::{Trouble, offline, restored};
 use crate::config::Config;
 use crate::control::{self, Answer, Request};
 use crate::engine::Engine;
@@ -26,6 +26,11 @@ pub(super) fn ask(
             )));
         }
         if let Ok(answer) = control::ask(&world, &path, &request, &mut each).await {
+            return Ok(answer);
+        }
+        if vouch.is_none()
+            && let Some(answer) = offline::answer(&world, &config, &request)?
+        {
             return Ok(answer);
         }
         let settings = config.into_settings(&world).map_err(Trouble::usage)?;

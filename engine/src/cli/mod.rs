@@ -20,6 +20,7 @@ mod journal;
 mod keys;
 mod ledger;
 mod members;
+mod offline;
 mod output;
 mod preview;
 mod progress;
@@ -28,6 +29,7 @@ mod restored;
 mod run;
 mod sandbox;
 mod send;
+mod source;
 mod statements;
 
 use crate::config::Config;
@@ -124,7 +126,7 @@ enum Verb {
     Send(send::Arguments),
     /// Run the service: the job socket, the control socket, delivery until SIGTERM.
     Run(run::Arguments),
-    /// List, show, hold, release or cancel batches.
+    /// List and show batches and their rows; hold, release or cancel them; see what came in.
     Batch(batch::Arguments),
     /// See, check and copy the journals.
     Journal(journal::Arguments),

@@ -3,6 +3,7 @@
 //! Colours only on a terminal, and never alone: every mark is a word too.
 
 use super::output::say;
+use crate::control::Left;
 use model::Timestamp;
 use serde_json::Value;
 use std::fmt::Write;
@@ -133,10 +134,45 @@ pub(super) fn print_batches(batches: &Value, json: bool) {
     }
 }
 
-/// How many jobs an order touched.
-pub(super) fn print_ordered(jobs: u64, json: bool) {
+/// A page of a batch's jobs.
+pub(super) fn print_rows(rows: &Value, next: Option<&str>, json: bool) {
     if json {
-        say!("{}", serde_json::json!({ "jobs": jobs }));
+        say!("{}", serde_json::json!({ "rows": rows, "next": next }));
+        return;
+    }
+    say!("{:<14} {:>10} {:<11} {:<22} {:<28} {:>8} {:>14}", "job", "row", "state", "reason", "destination", "attempts", "member owes");
+    for row in rows.as_array().into_iter().flatten() {
+        let word = |key: &str| row[key].as_str().unwrap_or("-").to_owned();
+        let reason = row["held"].as_str().or(row["cause"].as_str()).unwrap_or("-");
+        say!(
+            "{:<14} {:>10} {:<11} {:<22} {:<28} {:>8} {:>14}",
+            word("job_id"),
+            row["row"].as_u64().unwrap_or(0),
+            word("state"),
+            reason,
+            word("destination"),
+            row["attempts"].as_u64().unwrap_or(0),
+            dollars(row["member_owes_cents"].as_i64().unwrap_or(0))
+        );
+    }
+    if let Some(next) = next {
+        say!("more: --after {next}");
+    }
+}
+
+/// How many jobs an order touched.
+pub(super) fn print_ordered(jobs: u64, left: Option<Left>, json: bool) {
+    if json {
+        let mut answer = serde_json::json!({ "jobs": jobs });
+        if let Some(left) = left {
+            answer["left"] = serde_json::json!(left);
+        }
+        say!("{answer}");
+    } else if let Some(Left { cancelled, delivered, in_flight, uncertain, other }) = left {
+        say!("cancelled: nothing of {cancelled} statements left or will leave");
+        say!(
+            "had left before: {delivered} delivered, {uncertain} perhaps (the answer is lost), {in_flight} being sent now; {other} ended otherwise"
+        );
     } else {
         say!("done: {jobs} waiting jobs touched; what already has an intent on disk goes on");
     }

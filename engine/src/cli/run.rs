@@ -4,6 +4,7 @@ use super::restored::{self, Restored};
 use super::{Exit, Outcome, Trouble};
 use crate::control;
 use crate::door;
+use crate::drop::{self, DropFolders};
 use crate::engine::Engine;
 use clap::Args;
 use futures_util::future::{Either, join, select};
@@ -23,7 +24,8 @@ const GONE_MAX: Duration = Duration::from_secs(5);
 
 /// Run the service: the job socket, the control socket, delivery until SIGTERM.
 #[derive(Debug, Args)]
-#[command(after_help = "Jobs: one line of JSON each into <sockets>/jobs.sock, one line of answer each after its commit.\n\
+#[command(after_help = "Files: put them into <drop>/<tenant>/<stream>/incoming where [drop] path is set; see results/ beside it.\n\
+                        Jobs: one line of JSON each into <sockets>/jobs.sock, one line of answer each after its commit.\n\
                         Operators: `sealpost send`, `sealpost batch ...` find the service by <sockets>/control.sock.\n\
                         SIGTERM or SIGINT drains: what is under way is finished, the rest stays queued on disk.\n\n\
                         Example:\n  sealpost run --config sealpost.toml\n  \
@@ -45,12 +47,23 @@ pub(super) fn run(arguments: Arguments, json: bool) -> Outcome {
     let world = World::real();
     world::block_on(async {
         let socket = control::socket_path(config.sockets());
+        let drop_settings = config.drop.clone();
         let settings = config.into_settings(&world).map_err(Trouble::usage)?;
         let vouch = arguments.restored.vouch();
         let engine = Rc::new(restored::start(&world, settings, &arguments.config, vouch, &socket).await?);
         tracing::info!(target: "sealpost", environment = engine.environment(), sockets = %engine.sockets().display(), "delivering");
+        let folders = drop_settings.map(|settings| DropFolders::open(&world, settings, &engine.tenants_and_streams()));
+        let folders = match folders.transpose() {
+            Ok(folders) => folders,
+            Err(error) => {
+                if let Ok(engine) = Rc::try_unwrap(engine) {
+                    engine.stop().await;
+                }
+                return Err(Trouble::failed(error));
+            }
+        };
         let stop = Signal::new();
-        let doors = open_doors(&engine, &stop);
+        let doors = open_doors(&engine, folders, &stop);
         let watching = async {
             let poisoned = watch(&engine).await;
             stop.set();
@@ -79,11 +92,16 @@ pub(super) fn run(arguments: Arguments, json: bool) -> Outcome {
     })
 }
 
-async fn open_doors(engine: &Rc<Engine>, stop: &Signal) -> std::io::Result<()> {
+async fn open_doors(engine: &Rc<Engine>, folders: Option<DropFolders>, stop: &Signal) -> std::io::Result<()> {
     engine.world().disk().create_dir_all(engine.sockets())?;
     let operators = control::serve(Rc::clone(engine), control::socket_path(engine.sockets()), stop.clone());
     let jobs = door::serve(Rc::clone(engine), door::socket_path(engine.sockets()), stop.clone());
-    let both = join(operators, jobs).await;
+    let files = async {
+        if let Some(folders) = folders {
+            drop::serve(Rc::clone(engine), folders, stop.clone()).await;
+        }
+    };
+    let (both, ()) = join(join(operators, jobs), files).await;
     both.0.and(both.1)
 }
 

@@ -10,6 +10,7 @@
 //! It opens nothing but the file itself; keys, templates and knowledge files are read when the settings are built.
 
 mod document;
+mod drop;
 mod error;
 mod gates;
 mod installation;
@@ -28,6 +29,7 @@ pub use receivers::KnowledgeFiles;
 pub use stream::{Stream, Uncertain};
 pub use tenant::Tenant;
 
+use crate::drop::DropSettings;
 use crate::environment::Environment;
 use crate::settings::JournalTuning;
 use document::{Notes, Section};
@@ -74,6 +76,8 @@ pub struct Config {
     pub bounces: KnowledgeFiles,
     /// Our addresses.
     pub pools: Vec<Pool>,
+    /// Where files are dropped; `None` where there are no such folders.
+    pub drop: Option<DropSettings>,
 }
 
 impl Config {
@@ -140,7 +144,7 @@ impl Config {
 pub(crate) const CONSENT_UNDECIDED: &str = "is \"where_stated\": contact data without a column of consents counts as consented; write \"required\" or \"not_required\" (29 CFR 2520.104b-1(c))";
 
 /// A text in which each kind of table with a chosen name stands once, so that all its keys are asked for.
-const ONE_OF_EACH: &str = "[tenants.x]\ndkim = [{}]\n[routes.x]\n[pools.x]\naddresses = [{}]\n";
+const ONE_OF_EACH: &str = "[tenants.x]\ndkim = [{}]\n[routes.x]\n[pools.x]\naddresses = [{}]\n[drop]\nexpect = [{}]\n";
 
 fn check(top: &Section<'_>, places: &Resolver<'_>) -> Config {
     let environment = installation::environment(top);
@@ -162,6 +166,7 @@ fn check(top: &Section<'_>, places: &Resolver<'_>) -> Config {
         egress: receivers::egress(top, &tls, places),
         destinations: receivers::knowledge(top.section("destinations"), places),
         bounces: receivers::knowledge(top.section("bounces"), places),
+        drop: drop::drop_folders(top.section("drop"), places),
         environment,
         node,
         transactional,

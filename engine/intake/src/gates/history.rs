@@ -48,7 +48,7 @@ pub struct History {
     cycles: Vec<Cycle>,
     /// Member → address, by rising member.
     pub(super) addresses: Vec<(Short, Short, u32)>,
-    /// Claim → member, by rising claim.
+    /// Claim → member id, by rising claim.
     pub(super) claims: Vec<(Short, Short, u32)>,
     /// Member and provider together, rising.
     pub(super) habits: Vec<(Short, u32)>,
@@ -78,7 +78,7 @@ impl History {
         let rows = pairs.rows();
         let known = |row: &PairRow| row.address.map(|address| (row.member, address, number));
         merge(&mut self.addresses, rows.iter().filter_map(known).collect(), |entry| entry.0, |entry| entry.2);
-        merge(&mut self.claims, rows.iter().map(|row| (row.claim, row.member, number)).collect(), |entry| entry.0, |entry| entry.2);
+        merge(&mut self.claims, rows.iter().map(|row| (row.claim, row.id, number)).collect(), |entry| entry.0, |entry| entry.2);
         merge(
             &mut self.habits,
             rows.iter().filter_map(|row| row.habit).map(|habit| (habit, number)).collect(),
@@ -129,7 +129,7 @@ impl History {
         Some(&self.addresses[at].1)
     }
 
-    pub(super) fn member_of(&self, claim: &Short) -> Option<&Short> {
+    pub(super) fn id_of(&self, claim: &Short) -> Option<&Short> {
         let at = self.claims.binary_search_by(|entry| entry.0.cmp(claim)).ok()?;
         Some(&self.claims[at].1)
     }

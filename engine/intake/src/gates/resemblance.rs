@@ -52,6 +52,11 @@ impl Folded {
         self.0.first().map_or("", String::as_str)
     }
 
+    /// The first and the last part: what stays when a second name comes or goes.
+    pub(super) fn ends(&self) -> String {
+        format!("{} {}", self.first(), self.0.last().map_or("", String::as_str))
+    }
+
     fn shares_a_part_with(&self, other: &Self) -> bool {
         self.0.iter().any(|part| other.0.contains(part))
     }

@@ -169,7 +169,7 @@ fn has(present: &[(Short, Short)], member: &Short, address: &Short) -> bool {
 
 /// Claims that were seen before: how many are another member's now, of how many.
 fn claims(pairs: &Pairs, history: &History) -> (u64, u64) {
-    let known = pairs.rows().iter().filter_map(|row| history.member_of(&row.claim).map(|before| *before != row.member));
+    let known = pairs.rows().iter().filter_map(|row| history.id_of(&row.claim).map(|before| *before != row.id));
     known.fold((0, 0), |(moved, of), is_moved| (moved + u64::from(is_moved), of + 1))
 }
 

@@ -1,0 +1,186 @@
+//! Files that are expected: an alert where tonight's is not there.
+
+use super::folder::{DropFolders, Folder};
+use super::ready::Dropped;
+use jiff::civil::{Time, Weekday};
+use jiff::tz::TimeZone;
+use jiff::{ToSpan, Zoned};
+use model::{StreamName, Timestamp};
+use serde_json::json;
+use world::World;
+
+/// A file that a folder gets on some days, by some time of day.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expected {
+    /// Whose folder.
+    pub tenant: String,
+    /// Which stream's.
+    pub stream: StreamName,
+    /// The name; `*` stands for anything.
+    pub name: String,
+    /// The time of day.
+    pub by: Time,
+    /// Whose clock that is.
+    pub zone: TimeZone,
+    /// On which days.
+    pub days: Vec<Weekday>,
+}
+
+/// What was expected and what came.
+pub(crate) struct Watch {
+    expected: Vec<Watched>,
+}
+
+struct Watched {
+    expected: Expected,
+    /// The deadline that comes next; what comes before it counts for it.
+    next: Option<Timestamp>,
+    /// When one came last.
+    last: Option<Timestamp>,
+    /// The deadline before `next`.
+    before: Timestamp,
+}
+
+impl Expected {
+    /// The first deadline after a moment. A time of day that a change of clocks skips is taken as the moment after it (RFC 5545).
+    fn deadline_after(&self, moment: Timestamp) -> Option<Timestamp> {
+        let start: Zoned = moment.to_jiff().to_zoned(self.zone.clone());
+        (0..=8).find_map(|days| {
+            let day = start.date().checked_add(days.days()).ok()?;
+            if !self.days.contains(&day.weekday()) {
+                return None;
+            }
+            let at = day.to_datetime(self.by).to_zoned(self.zone.clone()).ok()?.timestamp();
+            let at = Timestamp(u64::try_from(at.as_millisecond()).ok()?);
+            (at > moment).then_some(at)
+        })
+    }
+
+    fn is_for(&self, folder: &Folder, name: &str) -> bool {
+        self.tenant == folder.tenant && self.stream == folder.stream && matches(&self.name, name)
+    }
+}
+
+impl Watch {
+    pub(super) fn new(folders: &DropFolders, now: Timestamp) -> Self {
+        let watched =
+            |expected: &Expected| Watched { expected: expected.clone(), next: expected.deadline_after(now), last: None, before: now };
+        Self { expected: folders.settings().expected.iter().map(watched).collect() }
+    }
+
+    /// A file came.
+    pub(super) fn arrived(&mut self, folder: &Folder, dropped: &Dropped, now: Timestamp) {
+        if dropped.is_members {
+            return;
+        }
+        let name = crate::source::file_name(&dropped.path);
+        for watched in self.expected.iter_mut().filter(|watched| watched.expected.is_for(folder, &name)) {
+            watched.last = Some(now);
+            clear(folder, &watched.expected);
+        }
+    }
+
+    /// Alerts where a deadline passed without a file.
+    pub(super) fn look(&mut self, folders: &DropFolders, world: &World) {
+        let now = world.wall();
+        for watched in &mut self.expected {
+            let Some(deadline) = watched.next.filter(|deadline| *deadline <= now) else { continue };
+            if watched.last.is_none_or(|last| last <= watched.before) {
+                alert(folders, &watched.expected, deadline, world);
+            }
+            watched.before = deadline;
+            watched.next = watched.expected.deadline_after(now);
+        }
+    }
+}
+
+fn alert(folders: &DropFolders, expected: &Expected, deadline: Timestamp, world: &World) {
+    let (tenant, stream, by) = (&expected.tenant, expected.stream, deadline.to_jiff().to_zoned(expected.zone.clone()));
+    tracing::error!(target: "sealpost::drop", alert = "expected_file_absent", tenant, %stream, name = expected.name, by = %by, "the file that is expected by now is not there");
+    let Some(folder) = folders.all().find(|folder| folder.tenant == *tenant && folder.stream == stream) else { return };
+    let about = json!({
+        "alert": "expected_file_absent",
+        "tenant": tenant,
+        "stream": stream.as_str(),
+        "name": expected.name,
+        "expected_by": by.to_string(),
+        "action": "ask the sender; the alert goes when the file comes",
+    });
+    if let Err(error) = world.disk().write_atomic(&path(folder, expected), format!("{about:#}\n").as_bytes()) {
+        tracing::error!(target: "sealpost::drop", %error, "the alert cannot be written into results/");
+    }
+}
+
+/// The alert is over.
+fn clear(folder: &Folder, expected: &Expected) {
+    // Absent is as good as removed.
+    let _ = std::fs::remove_file(path(folder, expected));
+}
+
+fn path(folder: &Folder, expected: &Expected) -> std::path::PathBuf {
+    let name: String = expected.name.chars().map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' }).collect();
+    folder.results().join(format!("ALERT.{name}.{}.json", expected.by.strftime("%H%M")))
+}
+
+/// `*` stands for any run of characters.
+fn matches(pattern: &str, name: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let Some(mut rest) = parts.next().and_then(|first| name.strip_prefix(first)) else { return false };
+    let parts: Vec<&str> = parts.collect();
+    let Some((last, inner)) = parts.split_last() else { return rest.is_empty() };
+    for part in inner {
+        let Some(at) = rest.find(part) else { return false };
+        rest = &rest[at + part.len()..];
+    }
+    rest.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn expected(by: &str, zone: &str, days: &[Weekday]) -> Expected {
+        Expected {
+            tenant: "a".to_owned(),
+            stream: StreamName::Transactional,
+            name: "*.835".to_owned(),
+            by: by.parse().unwrap(),
+            zone: TimeZone::get(zone).unwrap(),
+            days: days.to_vec(),
+        }
+    }
+
+    fn at(text: &str) -> Timestamp {
+        Timestamp(u64::try_from(text.parse::<jiff::Timestamp>().unwrap().as_millisecond()).unwrap())
+    }
+
+    #[test]
+    fn deadlines_follow_the_clock_of_their_zone() {
+        use Weekday::{Friday, Monday};
+        let nightly = expected("22:30", "America/Chicago", &[Monday, Friday]);
+        // Friday 20 November 2026; Chicago is at -06:00.
+        assert_eq!(nightly.deadline_after(at("2026-11-20T12:00:00Z")), Some(at("2026-11-21T04:30:00Z")));
+        assert_eq!(nightly.deadline_after(at("2026-11-21T04:30:00Z")), Some(at("2026-11-24T04:30:00Z")), "then Monday's");
+        // The clocks change on Sunday 14 March 2027: the same time of day is an hour earlier in UTC.
+        assert_eq!(nightly.deadline_after(at("2027-03-13T05:00:00Z")), Some(at("2027-03-16T03:30:00Z")));
+        // 02:30 does not exist that night.
+        let skipped = expected("02:30", "America/Chicago", &[Weekday::Sunday]);
+        assert_eq!(skipped.deadline_after(at("2027-03-14T00:00:00Z")), Some(at("2027-03-14T08:30:00Z")));
+    }
+
+    #[test]
+    fn a_star_stands_for_anything() {
+        for (pattern, name, expected) in [
+            ("*", "a.835", true),
+            ("*.835", "a.835", true),
+            ("*.835", "a.835.gz", false),
+            ("claims-*-final.*", "claims-2026-final.csv", true),
+            ("claims-*", "Claims-1", false),
+            ("a.835", "a.835", true),
+            ("a.835", "aa.835", false),
+            ("a*a", "a", false),
+        ] {
+            assert_eq!(matches(pattern, name), expected, "{pattern} {name}");
+        }
+    }
+}
