@@ -26,7 +26,37 @@ fn jobs() -> Vec<JobData> {
         foreign,
         job(vec![statement(0)]),
         job(vec![statement(300)]),
+        job(vec![hostile_amounts()]),
     ]
+    .into_iter()
+    .chain(invented::gallery().into_iter().filter(|(name, _)| *name != "announcement").map(|(_, data)| data))
+    .collect()
+}
+
+/// Amounts at the ends of what a number holds, in every place.
+fn hostile_amounts() -> model::Statement {
+    let mut statement = invented::with_progress(statement(4));
+    let ends = [i64::MIN, i64::MAX, -1, i64::MAX - 1];
+    for (amounts, end) in statement.lines.iter_mut().map(|line| &mut line.amounts).zip(ends) {
+        let end = Some(model::Cents(end));
+        *amounts = model::statement::Amounts {
+            billed: end,
+            allowed: end,
+            discount: end,
+            plan_paid: end,
+            deductible: end,
+            coinsurance: end,
+            copay: end,
+            not_covered: end,
+            other_insurance: end,
+            member_owes: end,
+        };
+    }
+    statement.totals = statement.lines[0].amounts;
+    for accumulator in &mut statement.particulars.accumulators {
+        (accumulator.limit, accumulator.used) = (Some(model::Cents(i64::MAX)), Some(model::Cents(i64::MIN)));
+    }
+    statement
 }
 
 fn messages() -> Vec<(Vec<u8>, JobData)> {

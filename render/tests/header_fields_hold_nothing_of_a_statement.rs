@@ -50,6 +50,54 @@ fn the_header_is_the_same_to_the_byte_whatever_the_statements_say() {
     }
 }
 
+/// Every text and amount of the statement that a reader could recognise.
+fn data_of(statement: &Statement) -> Vec<String> {
+    let cents = |cents: Option<Cents>| cents.map(|Cents(cents)| format!("{}.{:02}", cents / 100, cents % 100));
+    let texts = [&statement.claim_number, &statement.member.id, &statement.member.name].map(|text| text.reveal().to_owned());
+    let optional = [&statement.payer, &statement.provider, &statement.lines[0].description, &statement.lines[0].code, &statement.notes[0].text];
+    let amounts = [statement.totals.billed, statement.totals.allowed, statement.totals.plan_paid, statement.totals.member_owes];
+    let dates = ["2019", "July", "julio", "13"].map(str::to_owned);
+    let optional = optional.into_iter().flatten().map(|text| text.reveal().to_owned());
+    texts.into_iter().chain(optional).chain(amounts.into_iter().filter_map(cents)).chain(dates).collect()
+}
+
+#[test]
+fn ten_thousand_headers_hold_no_datum_of_their_statements() {
+    let renderer = renderer();
+    let mut plain = std::collections::BTreeMap::new();
+    for seed in 0..10_000_i64 {
+        let mut statement = marked(20_000 + seed);
+        let variant = seed % 7;
+        if variant == 1 {
+            statement.kind = model::statement::StatementKind::Bill;
+            statement.particulars.bill = invented::bill().particulars.bill;
+        }
+        statement.particulars.correction = (variant == 2).then(|| invented::corrected().particulars.correction.unwrap());
+        let data = data_of(&statement);
+        let mut message = job(if variant == 3 { vec![statement.clone(), statement] } else { vec![statement] });
+        if variant == 4 {
+            message = invented::as_notice(message);
+        }
+        if seed % 2 == 0 {
+            message = invented::in_language(message, "es");
+        }
+        let rendered = renderer.render::<Transactional>(delivery(1), &message, Protection::TlsVerified, DATE).unwrap();
+        let header = rendered.bytes[..rendered.body_offset].to_vec();
+        let text = std::str::from_utf8(&header).unwrap();
+        for field in ["Auto-Submitted: auto-generated\r\n", "X-Auto-Response-Suppress: All\r\n"] {
+            assert_eq!(text.matches(field).count(), 1);
+        }
+        // The date of sending and the message's own tokens are no data; what is left must not be either.
+        let parsed = MessageParser::default().parse(&header[..]).unwrap();
+        let shown = format!("{} {} {:?} {:?}", parsed.subject().unwrap(), parsed.header_raw("Content-Language").unwrap(), parsed.from(), parsed.to());
+        assert!(data.iter().all(|datum| !shown.contains(datum.as_str())), "seed {seed}: {shown}");
+        assert!(data[..8].iter().all(|datum| !text.contains(datum.as_str())), "seed {seed}");
+        // Stronger: nothing of it changes a single byte.
+        let first = plain.entry((variant.clamp(0, 5).min(if variant > 4 { 0 } else { variant }), seed % 2)).or_insert_with(|| header.clone());
+        assert_eq!(*first, header, "seed {seed}");
+    }
+}
+
 #[test]
 fn the_preheader_comes_before_all_of_it_and_is_neutral() {
     let renderer = renderer();
