@@ -10,7 +10,7 @@ use workspace::members;
 const RANKS: [&[&str]; 7] = [
     &["model", "uring"],
     &["world", "telemetry", "smtp", "throttle", "render", "ipreputation"],
-    &["journal", "audit", "seal"],
+    &["journal", "audit", "seal", "publish"],
     &["intake", "queue", "egress", "outcome", "ledger", "portal", "sink", "testkit"],
     &["api"],
     &["sealpost"],

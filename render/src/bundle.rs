@@ -7,6 +7,7 @@ use crate::archive::{self, Files};
 use crate::{BundleError, Identity, RENDERER_VERSION};
 use aws_lc_rs::digest;
 use model::BundleId;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
@@ -84,7 +85,8 @@ impl Bundle {
         &self.identity
     }
 
-    pub(crate) fn files(&self) -> &Files {
+    /// The files by their names relative to the template folder.
+    pub fn files(&self) -> &BTreeMap<String, String> {
         &self.files
     }
 }

@@ -45,7 +45,7 @@ pub use header_context::HeaderContext;
 pub use identity::Identity;
 pub use language::LanguageMatch;
 pub use preview::Preview;
-pub use renderer::Renderer;
+pub use renderer::{Renderer, TrialPage};
 pub use wording::Wording;
 
 /// Raised with every change of this crate that changes bytes; part of each [`model::BundleId`].

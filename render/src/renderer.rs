@@ -52,6 +52,19 @@ struct Rendered {
     unsubscribe: bool,
 }
 
+/// The parts of an invented message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrialPage {
+    /// The template set.
+    pub set: String,
+    /// The language.
+    pub language: String,
+    /// The page.
+    pub html: String,
+    /// The text part, not yet folded.
+    pub text: String,
+}
+
 /// What kind of message a job is.
 enum Kind<'a> {
     Statements(&'a [Statement]),
@@ -175,6 +188,33 @@ impl Renderer {
             return Err(RenderError::TooLarge(MESSAGE_BYTES_MAX));
         }
         Ok((bytes, body_offset))
+    }
+
+    /// Renders invented jobs in every language: what a check of the finished pages looks at.
+    ///
+    /// # Errors
+    /// [`TemplateError::Trial`] where one does not render.
+    pub fn trial_pages(&self) -> Result<Vec<TrialPage>, TemplateError> {
+        let mut pages = Vec::new();
+        let [(_, recipient), _] = trial::recipients(&self.reply_to);
+        for (language, tongue) in self.sets.languages() {
+            let reader = Reader { recipient: &recipient, unmet: None, date: trial::DAY, preheader: "trial" };
+            let mut add = |set: &str, context: Value| -> Result<(), TemplateError> {
+                let Some(names) = self.sets.set(set) else { return Ok(()) };
+                let html = tongue.try_out(names, Part::Html, context.clone())?;
+                let text = tongue.try_out(names, Part::Text, context)?;
+                pages.push(TrialPage { set: set.to_owned(), language: language.to_owned(), html, text });
+                Ok(())
+            };
+            for job in trial::statements() {
+                add(EOB_SET, view::statements(&job, &tongue.words, reader))?;
+            }
+            for job in trial::bills() {
+                add(BILL_SET, view::statements(&job, &tongue.words, reader))?;
+            }
+            add(NOTICE_SET, view::notice(reader))?;
+        }
+        Ok(pages)
     }
 
     /// Renders the header templates of all sets, and invented statements that reach every branch, in every language and for every

@@ -146,6 +146,11 @@ impl TemplateSets {
         of_type.or_else(|| find(language, None)).or_else(|| find(BASE, None)).expect("English is compiled, or nothing is")
     }
 
+    /// Each language, for claims in general.
+    pub(crate) fn languages(&self) -> impl Iterator<Item = (&str, &Tongue)> {
+        self.tongues.iter().filter(|((_, of_type), _)| of_type.is_none()).map(|((language, _), tongue)| (language.as_str(), tongue))
+    }
+
     /// All languages and types of claim, for the trial.
     pub(crate) fn tongues(&self) -> impl Iterator<Item = &Tongue> {
         self.tongues.values()

@@ -54,7 +54,8 @@ fn the_header_is_the_same_to_the_byte_whatever_the_statements_say() {
 fn data_of(statement: &Statement) -> Vec<String> {
     let cents = |cents: Option<Cents>| cents.map(|Cents(cents)| format!("{}.{:02}", cents / 100, cents % 100));
     let texts = [&statement.claim_number, &statement.member.id, &statement.member.name].map(|text| text.reveal().to_owned());
-    let optional = [&statement.payer, &statement.provider, &statement.lines[0].description, &statement.lines[0].code, &statement.notes[0].text];
+    let optional =
+        [&statement.payer, &statement.provider, &statement.lines[0].description, &statement.lines[0].code, &statement.notes[0].text];
     let amounts = [statement.totals.billed, statement.totals.allowed, statement.totals.plan_paid, statement.totals.member_owes];
     let dates = ["2019", "July", "julio", "13"].map(str::to_owned);
     let optional = optional.into_iter().flatten().map(|text| text.reveal().to_owned());
@@ -89,11 +90,18 @@ fn ten_thousand_headers_hold_no_datum_of_their_statements() {
         }
         // The date of sending and the message's own tokens are no data; what is left must not be either.
         let parsed = MessageParser::default().parse(&header[..]).unwrap();
-        let shown = format!("{} {} {:?} {:?}", parsed.subject().unwrap(), parsed.header_raw("Content-Language").unwrap(), parsed.from(), parsed.to());
+        let shown = format!(
+            "{} {} {:?} {:?}",
+            parsed.subject().unwrap(),
+            parsed.header_raw("Content-Language").unwrap(),
+            parsed.from(),
+            parsed.to()
+        );
         assert!(data.iter().all(|datum| !shown.contains(datum.as_str())), "seed {seed}: {shown}");
         assert!(data[..8].iter().all(|datum| !text.contains(datum.as_str())), "seed {seed}");
         // Stronger: nothing of it changes a single byte.
-        let first = plain.entry((variant.clamp(0, 5).min(if variant > 4 { 0 } else { variant }), seed % 2)).or_insert_with(|| header.clone());
+        let first =
+            plain.entry((variant.clamp(0, 5).min(if variant > 4 { 0 } else { variant }), seed % 2)).or_insert_with(|| header.clone());
         assert_eq!(*first, header, "seed {seed}");
     }
 }

@@ -81,7 +81,11 @@ fn axe_finds_nothing_and_nothing_scrolls_sideways() {
     let file = folder.path().join("examine.html");
     // Within a script element "</" would end it; axe's own source has none that matters once it is split.
     let listed = serde_json::to_string(&pages).unwrap().replace("</", "<\\/");
-    std::fs::write(&file, EXAMINE.replace("AXE_SOURCE", &axe.replace("</script", "<\\/script")).replace("= PAGES;", &format!("= {listed};"))).unwrap();
+    std::fs::write(
+        &file,
+        EXAMINE.replace("AXE_SOURCE", &axe.replace("</script", "<\\/script")).replace("= PAGES;", &format!("= {listed};")),
+    )
+    .unwrap();
     let address = format!("file://{}", file.display());
     let printed = chromium(folder.path(), &["--virtual-time-budget=200000".into(), "--dump-dom".into(), address]).unwrap();
     let printed = String::from_utf8(printed).unwrap();
@@ -106,11 +110,8 @@ fn a_usual_claim_prints_on_one_page() {
         }
         let (page, print) = (folder.path().join("page.html"), folder.path().join("page.pdf"));
         std::fs::write(&page, renderer.preview(&data, DATE).unwrap().html).unwrap();
-        let arguments = [
-            "--no-pdf-header-footer".to_owned(),
-            format!("--print-to-pdf={}", print.display()),
-            format!("file://{}", page.display()),
-        ];
+        let arguments =
+            ["--no-pdf-header-footer".to_owned(), format!("--print-to-pdf={}", print.display()), format!("file://{}", page.display())];
         chromium(folder.path(), &arguments).unwrap();
         let print = std::fs::read(&print).unwrap();
         let pages = String::from_utf8_lossy(&print).split("/Type /Page").skip(1).filter(|rest| !rest.starts_with('s')).count();

@@ -170,9 +170,13 @@ fn headline(owed: Option<Cents>) -> &'static str {
     }
 }
 
-/// A sum in which one unknown part makes the whole unknown.
+/// A sum in which one unknown part makes the whole unknown; so does one that no number holds.
 fn sum(parts: impl Iterator<Item = Option<Cents>>) -> Option<Cents> {
-    parts.sum()
+    let mut total = 0_i64;
+    for part in parts {
+        total = total.checked_add(part?.0)?;
+    }
+    Some(Cents(total))
 }
 
 /// How many of the parts fit; takes them off the budget.
@@ -217,6 +221,7 @@ mod tests {
     fn an_unknown_part_makes_the_sum_unknown() {
         assert_eq!(sum([Some(Cents(1)), None].into_iter()), None);
         assert_eq!(sum([Some(Cents(1)), Some(Cents(2))].into_iter()), Some(Cents(3)));
+        assert_eq!(sum([Some(Cents(i64::MAX)), Some(Cents(1))].into_iter()), None);
         assert_eq!(headline(None), "unknown");
         assert_eq!(headline(Some(Cents(0))), "nothing");
         assert_eq!(headline(Some(Cents(-1))), "credit");
