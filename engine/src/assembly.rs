@@ -6,12 +6,13 @@
 use crate::config::{Config, KeyOrigin, KnowledgeFiles, Pool, Stream, Tenant, Uncertain};
 use crate::settings::{DeliverySettings, EngineSettings, IdempotencySettings, Places, Sources, TenantSettings};
 use crate::shipped::{BOUNCES, DESTINATIONS, TEMPLATES, WARMUP};
+use crate::template_store::TemplateStore;
 use egress::{EhloName, Routes, SiteResolver, TlsContext};
 use ipreputation::{AddressConfig, PoolConfig, Pools, PoolsConfig, Warmup};
 use journal::KeySource;
-use model::StreamName;
+use model::{StreamName, Timestamp};
 use outcome::{RetrySchedule, Rules, UncertainRule};
-use render::{Bundle, Renderer};
+use render::{Bundle, BundleError, Identity, Renderer};
 use seal::Signer;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -34,7 +35,8 @@ impl Config {
     /// # Errors
     /// The first thing that cannot be used, with its place.
     pub fn into_settings(self, world: &World) -> Result<EngineSettings, AssemblyError> {
-        let tenants = self.tenants.iter().map(tenant).collect::<Result<Vec<_>, _>>()?;
+        let now = world.wall();
+        let tenants = self.tenants.iter().map(|one| tenant(one, &self.paths.templates, now)).collect::<Result<Vec<_>, _>>()?;
         let routes = Routes::from_config(&self.egress.routes).map_err(because)?;
         let resolver = SiteResolver::from_config(world.clone(), &self.egress, routes).map_err(because)?;
         for tenant in self.undecided_consents() {
@@ -137,16 +139,20 @@ pub(crate) fn key_source(origin: &KeyOrigin) -> KeySource {
     }
 }
 
-fn tenant(tenant: &Tenant) -> Result<TenantSettings, AssemblyError> {
+fn tenant(tenant: &Tenant, templates: &Path, now: Timestamp) -> Result<TenantSettings, AssemblyError> {
     let at = |error: &dyn std::fmt::Display| AssemblyError(format!("tenants.{}: {error}", tenant.name));
-    let bundle = bundle(tenant)?;
+    let InUse { bundle, upcoming } = templates_in_use(tenant, templates, now)?;
     // Compiled once here, so that a broken template is found before anything is accepted.
-    Renderer::new(&bundle).map_err(|error| at(&error))?;
+    for bundle in upcoming.iter().map(|(_, bundle)| bundle).chain([&bundle]) {
+        Renderer::new(bundle).map_err(|error| at(&error))?;
+        check_templates(&tenant.name, bundle)?;
+    }
     let keys = tenant.dkim.load(|path| std::fs::read_to_string(path).map(Zeroizing::new)).map_err(|error| at(&error))?;
     let signer = Signer::new(vec![keys]).map_err(|error| at(&error))?;
     Ok(TenantSettings {
         name: tenant.name.clone(),
         bundle: Arc::new(bundle),
+        upcoming: upcoming.into_iter().map(|(from, bundle)| (from, Arc::new(bundle))).collect(),
         signer: Arc::new(signer),
         members: tenant.members.clone(),
         member_settings: Arc::new(tenant.member_settings.clone()),
@@ -155,13 +161,52 @@ fn tenant(tenant: &Tenant) -> Result<TenantSettings, AssemblyError> {
     })
 }
 
-/// The templates of a tenant: its folder, or what is shipped.
+/// The templates of a tenant: now, and from later moments on.
+pub(crate) struct InUse {
+    pub(crate) bundle: Bundle,
+    pub(crate) upcoming: Vec<(Timestamp, Bundle)>,
+}
+
+/// What was activated in the store below `templates`, else the tenant's folder, else what is shipped.
+pub(crate) fn templates_in_use(tenant: &Tenant, templates: &Path, now: Timestamp) -> Result<InUse, AssemblyError> {
+    let store = TemplateStore::new(templates, &tenant.name);
+    let (current, upcoming) =
+        store.in_use(&tenant.identity, now).map_err(|error| AssemblyError(format!("tenants.{}: {error}", tenant.name)))?;
+    Ok(InUse { bundle: current.map_or_else(|| bundle(tenant), Ok)?, upcoming })
+}
+
+/// The templates of a tenant that has activated none: its folder, or what is shipped.
 pub(crate) fn bundle(tenant: &Tenant) -> Result<Bundle, AssemblyError> {
-    let bundle = match &tenant.templates {
-        Some(folder) => Bundle::from_dir(folder, &tenant.identity),
-        None => Bundle::from_files(TEMPLATES.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())), &tenant.identity),
-    };
-    bundle.map_err(|error| AssemblyError(format!("tenants.{}: {error}", tenant.name)))
+    match &tenant.templates {
+        Some(folder) => folder_bundle(folder, &tenant.name, &tenant.identity),
+        None => shipped_bundle(&tenant.identity).map_err(|error| AssemblyError(format!("tenants.{}: {error}", tenant.name))),
+    }
+}
+
+/// What is shipped, for an identity.
+pub(crate) fn shipped_bundle(identity: &Identity) -> Result<Bundle, BundleError> {
+    Bundle::from_files(TEMPLATES.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())), identity)
+}
+
+/// A folder's templates, if they hold nothing that does not belong there.
+pub(crate) fn folder_bundle(folder: &Path, tenant: &str, identity: &Identity) -> Result<Bundle, AssemblyError> {
+    let (bundle, strangers) = publish::read_folder(folder, identity)
+        .map_err(|error| AssemblyError(format!("tenants.{tenant}: {}: {error}", folder.display())))?;
+    said(tenant, &strangers)?;
+    Ok(bundle)
+}
+
+/// Refuses templates that could leak, or lack what must be said.
+pub(crate) fn check_templates(tenant: &str, bundle: &Bundle) -> Result<(), AssemblyError> {
+    said(tenant, &publish::lint(bundle))
+}
+
+fn said(tenant: &str, findings: &[publish::Finding]) -> Result<(), AssemblyError> {
+    if findings.is_empty() {
+        return Ok(());
+    }
+    let lines: Vec<String> = findings.iter().map(|finding| format!("\n  {finding}")).collect();
+    Err(AssemblyError(format!("tenants.{tenant}: the templates cannot be used:{}", lines.concat())))
 }
 
 /// Shipped files, or a folder's in the order of their names; then the operator's own, which win.

@@ -170,7 +170,7 @@ async fn admit(engine: &Engine, row: u64, line: &[u8]) -> Result<Pending<Transac
             }
             job.head.row = row;
             let mut wording = WordingFound::default();
-            wording.look_at(&mut job, &tenant.wording);
+            wording.look_at(&mut job, &tenant.templates_at(now).wording);
             wording.say(batch);
             let key = job.head.key;
             match pipeline.journal.append_rolling(*job).await {

@@ -24,7 +24,7 @@ use journal::{JournalError, KeyError, KeyRing, Stale, Vouch};
 use ledger::{BatchReport, JobFilter, JobLine};
 use model::record::{BatchVerb, FrameKey, OperatorAction, Record, StateChange};
 use model::reject::Refusal;
-use model::{BatchId, JobId, Marketing, MessageVersion, State, Stream, StreamName, TenantId, Transactional};
+use model::{BatchId, BundleId, JobId, Marketing, MessageVersion, State, Stream, StreamName, TenantId, Timestamp, Transactional};
 use render::{TemplateError, Wording};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -161,8 +161,31 @@ pub struct Accepted {
 pub(crate) struct Tenant {
     pub(crate) id: TenantId,
     pub(crate) settings: TenantSettings,
-    /// What its templates can say.
+    /// Its templates by the moment from which they are taken, in the order of those; the first from the beginning.
+    templates: Vec<(Timestamp, Templates)>,
+}
+
+/// The templates that jobs of a moment are accepted with.
+#[derive(Clone)]
+pub(crate) struct Templates {
+    pub(crate) bundle: BundleId,
+    /// What they can say.
     pub(crate) wording: Arc<Wording>,
+}
+
+impl Tenant {
+    fn new(id: TenantId, settings: TenantSettings) -> Result<Self, TemplateError> {
+        let first = [(Timestamp(0), Arc::clone(&settings.bundle))];
+        let all = first.into_iter().chain(settings.upcoming.iter().cloned());
+        let templates = all.map(|(from, bundle)| Ok((from, Templates { bundle: bundle.id(), wording: Arc::new(Wording::of(&bundle)?) })));
+        Ok(Self { id, templates: templates.collect::<Result<_, TemplateError>>()?, settings })
+    }
+
+    /// The templates of a moment.
+    pub(crate) fn templates_at(&self, now: Timestamp) -> &Templates {
+        let taken = self.templates.iter().rev().find(|(from, _)| *from <= now).or(self.templates.first());
+        taken.map(|(_, templates)| templates).expect("the first one is there from the beginning")
+    }
 }
 
 /// A batch of this installation, as far as doors must know it.
@@ -227,8 +250,7 @@ impl Engine {
         for tenant in &settings.tenants {
             let id = keys.tenant(&tenant.name)?;
             signers.insert(id, Arc::clone(&tenant.signer));
-            let wording = Arc::new(Wording::of(&tenant.bundle)?);
-            tenants.insert(tenant.name.clone(), Tenant { id, settings: tenant.clone(), wording });
+            tenants.insert(tenant.name.clone(), Tenant::new(id, tenant.clone())?);
         }
         let environment = settings.environment.name();
         let common = Common {
@@ -253,10 +275,12 @@ impl Engine {
             None => None,
         };
         for tenant in &settings.tenants {
-            let archive = tenant.bundle.to_archive();
-            transactional.journal.store_bundle(tenant.bundle.id(), &archive).await?;
-            if let Some(marketing) = &marketing {
-                marketing.journal.store_bundle(tenant.bundle.id(), &archive).await?;
+            for bundle in tenant.upcoming.iter().map(|(_, bundle)| bundle).chain([&tenant.bundle]) {
+                let archive = bundle.to_archive();
+                transactional.journal.store_bundle(bundle.id(), &archive).await?;
+                if let Some(marketing) = &marketing {
+                    marketing.journal.store_bundle(bundle.id(), &archive).await?;
+                }
             }
         }
         transactional.ready().await?;

@@ -195,6 +195,7 @@ async fn read_rows<S: Stream>(
     let mut plants = Misassembly::default();
     let mut pairs = Pairs::default();
     let mut wording = WordingFound::default();
+    let templates = context.tenant.templates_at(now);
     for row in rows.by_ref() {
         let row = row?;
         if world.is_planted(Plant::RejectDropped) && matches!(row, intake::Row::Rejected { .. }) {
@@ -224,7 +225,7 @@ async fn read_rows<S: Stream>(
                 // The books count rows: a message made of a template is one, though intake counts no statement in it.
                 job.head.statements = job.head.statements.max(1);
                 give_time(&mut job.head, &manifest, context.settings.lifetime);
-                wording.look_at(&mut job, &context.tenant.wording);
+                wording.look_at(&mut job, &templates.wording);
                 plants.spoil(world, &mut job);
                 if world.is_planted(Plant::RowDropped) && job.head.row.is_multiple_of(DROPPED_OF) {
                     continue;
@@ -307,7 +308,7 @@ pub(crate) fn admission_settings(
     AdmissionSettings {
         tenant: tenant.id,
         batch,
-        bundle: tenant.settings.bundle.id(),
+        bundle: tenant.templates_at(now).bundle,
         protection: delivery.protection,
         lifetime: delivery.lifetime,
         now,

@@ -41,4 +41,5 @@ pub mod shipped;
 mod source;
 pub mod stages;
 mod superseding;
+pub mod template_store;
 mod wording;

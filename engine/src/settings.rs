@@ -8,7 +8,7 @@ use intake::MemberSettings;
 use intake::gates::GateSettings;
 use ipreputation::Pools;
 use journal::KeySource;
-use model::{Protection, StreamName};
+use model::{Protection, StreamName, Timestamp};
 use outcome::{RetrySchedule, Rules, UncertainRule};
 use render::Bundle;
 use seal::Signer;
@@ -124,6 +124,8 @@ pub struct TenantSettings {
     pub name: String,
     /// What decides the bytes of its messages.
     pub bundle: Arc<Bundle>,
+    /// Bundles that take its place from a moment on, in the order of those.
+    pub upcoming: Vec<(Timestamp, Arc<Bundle>)>,
     /// Its DKIM keys.
     pub signer: Arc<Signer>,
     /// Its contact file, for jobs that bring no recipient.

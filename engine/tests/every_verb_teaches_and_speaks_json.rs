@@ -10,7 +10,7 @@ use support::installation::sealpost;
 use support::{Ended, Installation};
 use testkit::{Batch, Options};
 
-const VERBS: [&[&str]; 21] = [
+const VERBS: [&[&str]; 29] = [
     &["demo"],
     &["send"],
     &["run"],
@@ -21,6 +21,14 @@ const VERBS: [&[&str]; 21] = [
     &["check-config"],
     &["keys"],
     &["keys", "new"],
+    &["template"],
+    &["template", "check"],
+    &["template", "import"],
+    &["template", "list"],
+    &["template", "diff"],
+    &["template", "preview"],
+    &["template", "activate"],
+    &["template", "retire"],
     &["members"],
     &["members", "check"],
     &["members", "import"],

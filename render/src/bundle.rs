@@ -22,6 +22,8 @@ pub struct Bundle {
     version: u32,
     identity: Identity,
     files: Files,
+    /// SHA-256 of the archive: asked for once a batch and once a streamed row, and an archive is large.
+    id: BundleId,
 }
 
 impl Bundle {
@@ -46,7 +48,7 @@ impl Bundle {
         }
         archive::check_size(&files)?;
         identity.check()?;
-        Ok(Self { version: RENDERER_VERSION, identity: identity.clone(), files })
+        Ok(Self::new(RENDERER_VERSION, identity.clone(), files))
     }
 
     /// Reads back what [`Bundle::to_archive`] wrote.
@@ -58,7 +60,7 @@ impl Bundle {
         let identity = files.remove(IDENTITY_NAME).ok_or(BundleError::Archive("it has no identity"))?;
         let identity: Identity = serde_json::from_str(&identity).map_err(|_| BundleError::Archive("its identity does not read"))?;
         identity.check()?;
-        let bundle = Self { version, identity, files };
+        let bundle = Self::new(version, identity, files);
         // Two archives of one content would be two names of one bundle.
         if bundle.to_archive() != bytes {
             return Err(BundleError::Archive("it is not in canonical form"));
@@ -66,18 +68,20 @@ impl Bundle {
         Ok(bundle)
     }
 
+    fn new(version: u32, identity: Identity, files: Files) -> Self {
+        let hash = digest::digest(&digest::SHA256, &archive_of(version, &identity, &files));
+        let id = BundleId(hash.as_ref().try_into().expect("SHA-256 has 32 bytes"));
+        Self { version, identity, files, id }
+    }
+
     /// The archive: one content, one sequence of bytes.
     pub fn to_archive(&self) -> Vec<u8> {
-        let mut files = self.files.clone();
-        let identity = serde_json::to_string(&self.identity).expect("strings serialize");
-        files.insert(IDENTITY_NAME.to_owned(), identity);
-        archive::write(self.version, &files)
+        archive_of(self.version, &self.identity, &self.files)
     }
 
     /// SHA-256 of the archive.
     pub fn id(&self) -> BundleId {
-        let hash = digest::digest(&digest::SHA256, &self.to_archive());
-        BundleId(hash.as_ref().try_into().expect("SHA-256 has 32 bytes"))
+        self.id
     }
 
     /// The tenant as its members see it.
@@ -95,6 +99,13 @@ impl fmt::Debug for Bundle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Bundle({:?}, {} files)", self.id(), self.files.len())
     }
+}
+
+fn archive_of(version: u32, identity: &Identity, files: &Files) -> Vec<u8> {
+    let mut files = files.clone();
+    let identity = serde_json::to_string(identity).expect("strings serialize");
+    files.insert(IDENTITY_NAME.to_owned(), identity);
+    archive::write(version, &files)
 }
 
 fn read_folder(dir: &Path, prefix: &str, depth: usize, files: &mut Files) -> Result<(), BundleError> {

@@ -7,6 +7,8 @@ use std::fmt;
 pub struct Preview {
     /// The message as it would leave, without signatures.
     pub eml: Vec<u8>,
+    /// The subject line.
+    pub subject: String,
     /// The page.
     pub html: String,
     /// The text part.

@@ -94,6 +94,11 @@ impl Renderer {
         Ok(renderer)
     }
 
+    /// The languages that messages can be written in.
+    pub fn languages(&self) -> Vec<&str> {
+        self.sets.languages().map(|(language, _)| language).collect()
+    }
+
     /// The bundle this renderer was made of.
     pub fn bundle(&self) -> BundleId {
         self.bundle
@@ -149,7 +154,7 @@ impl Renderer {
         let rendered = self.parts(stream, data, recipient, date)?;
         let key = MessageKey { job: JobId::from_bits(0), version: MessageVersion(0), date, bundle: self.bundle };
         let (eml, _) = self.assemble(recipient, key, &rendered)?;
-        Ok(Preview { eml, html: rendered.html, text: rendered.text })
+        Ok(Preview { eml, subject: rendered.subject, html: rendered.html, text: rendered.text })
     }
 
     /// What becomes of the language that a person asked for.

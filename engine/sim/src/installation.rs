@@ -85,6 +85,7 @@ impl Installation {
         let tenant = TenantSettings {
             name: TENANT.to_owned(),
             bundle: Arc::clone(&self.bundle),
+            upcoming: Vec::new(),
             signer: Arc::clone(&self.signer),
             members: None,
             input: sealpost::input::Input::default(),

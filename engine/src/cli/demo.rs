@@ -170,7 +170,13 @@ fn write_batches(dir: &Path, statements: u64, destinations: &[String]) -> Result
 fn write_sample(config: &Config, files: &BatchFiles, dir: &Path) -> Result<(), Trouble> {
     let contacts = crate::files::read_contacts(&files.members).map_err(Trouble::failed)?;
     let rows = super::statements::open(&files.batch, &intake::InputProfile::default())?;
-    let sample = super::preview::Request { tenant: &config.tenants[0], contacts: Some(&contacts), out: &dir.join("sample"), first: 1 };
+    let sample = super::preview::Request {
+        tenant: &config.tenants[0],
+        templates: &config.paths.templates,
+        contacts: Some(&contacts),
+        out: &dir.join("sample"),
+        first: 1,
+    };
     super::preview::write_messages(&World::real(), &sample, rows).map(drop)
 }
 

@@ -31,6 +31,7 @@ mod sandbox;
 mod send;
 mod source;
 mod statements;
+mod template;
 
 use crate::config::Config;
 use clap::{Parser, Subcommand};
@@ -138,6 +139,8 @@ enum Verb {
     CheckBatch(check_batch::Arguments),
     /// Write the exact messages of a file's first statements into a folder.
     Preview(preview::Arguments),
+    /// Check, import, compare, look at, activate and retire templates.
+    Template(template::Arguments),
     /// Check a configuration and print what it means.
     CheckConfig(check_config::Arguments),
     /// Check, import and look up contact data: who may be written to, about what and where.
@@ -163,6 +166,7 @@ pub fn main() -> ExitCode {
         Verb::Statements(verb) => statements::run(verb, json),
         Verb::CheckBatch(verb) => check_batch::run(verb, json),
         Verb::Preview(verb) => preview::run(verb, json),
+        Verb::Template(verb) => template::run(verb, json),
         Verb::CheckConfig(verb) => check_config::run(verb, json),
         Verb::Keys(verb) => keys::run(verb, json),
         Verb::Members(verb) => members::run(verb, json),

@@ -58,7 +58,8 @@ pub(super) fn run(arguments: Arguments, json: bool) -> Outcome {
     let tenant = tenant(&config, arguments.tenant.as_deref())?;
     let contacts = arguments.members.as_deref().map(crate::files::read_contacts).transpose().map_err(Trouble::usage)?;
     let rows = statements::open(&arguments.file, &arguments.input.profile()?)?;
-    let request = Request { tenant, contacts: contacts.as_ref(), out: &arguments.out, first: arguments.first };
+    let request =
+        Request { tenant, templates: &config.paths.templates, contacts: contacts.as_ref(), out: &arguments.out, first: arguments.first };
     let written = write_messages(&world, &request, rows)?;
     if json {
         say!("{}", serde_json::json!({ "messages": written, "folder": arguments.out }));
@@ -71,6 +72,8 @@ pub(super) fn run(arguments: Arguments, json: bool) -> Outcome {
 /// What to write.
 pub(super) struct Request<'r> {
     pub(super) tenant: &'r Tenant,
+    /// The folder of imported templates.
+    pub(super) templates: &'r Path,
     pub(super) contacts: Option<&'r Contacts>,
     pub(super) out: &'r Path,
     pub(super) first: usize,
@@ -78,12 +81,30 @@ pub(super) struct Request<'r> {
 
 /// Renders the first mailable statements into files; how many.
 pub(super) fn write_messages(world: &World, request: &Request<'_>, rows: Rows<'_>) -> Result<usize, Trouble> {
-    let bundle = crate::assembly::bundle(request.tenant).map_err(Trouble::usage)?;
-    let renderer = Renderer::new(&bundle).map_err(Trouble::usage)?;
+    let in_use = crate::assembly::templates_in_use(request.tenant, request.templates, world.wall()).map_err(Trouble::usage)?;
+    let renderer = Renderer::new(&in_use.bundle).map_err(Trouble::usage)?;
     world.disk().create_dir_all(request.out).map_err(|error| Trouble::failed(format!("{}: {error}", request.out.display())))?;
-    let mut written = 0;
+    let jobs = first_jobs(world, request, &renderer, rows)?;
+    for (row_number, data) in &jobs {
+        let preview = renderer.preview(data, world.wall()).map_err(|error| Trouble::failed(format!("row {row_number}: {error}")))?;
+        let stem = request.out.join(format!("{row_number:04}"));
+        write(&stem.with_extension("eml"), &preview.eml)?;
+        write(&stem.with_extension("html"), preview.html.as_bytes())?;
+        write(&stem.with_extension("txt"), preview.text.as_bytes())?;
+    }
+    Ok(jobs.len())
+}
+
+/// The first mailable statements as jobs, with their rows.
+pub(super) fn first_jobs(
+    world: &World,
+    request: &Request<'_>,
+    renderer: &Renderer,
+    rows: Rows<'_>,
+) -> Result<Vec<(u64, JobData)>, Trouble> {
+    let mut jobs = Vec::new();
     for row in rows {
-        if written == request.first {
+        if jobs.len() == request.first {
             break;
         }
         let Row::Statement(read) = row.map_err(statements::refused)? else { continue };
@@ -97,7 +118,6 @@ pub(super) fn write_messages(world: &World, request: &Request<'_>, rows: Rows<'_
             Addressed::Send { recipient, presentation, .. } => (Some(recipient), presentation),
             Addressed::Paper(_) | Addressed::NoAddress(_) | Addressed::Mismatch => (None, Presentation::default()),
         };
-        let row_number = read.place.row;
         let data = JobData {
             recipient,
             payload: Payload::Statements(vec![read.statement]),
@@ -105,17 +125,13 @@ pub(super) fn write_messages(world: &World, request: &Request<'_>, rows: Rows<'_
             protection: model::Protection::TlsVerified,
             presentation,
         };
-        let preview = renderer.preview(&data, world.wall()).map_err(|error| Trouble::failed(format!("row {row_number}: {error}")))?;
-        let stem = request.out.join(format!("{row_number:04}"));
-        write(&stem.with_extension("eml"), &preview.eml)?;
-        write(&stem.with_extension("html"), preview.html.as_bytes())?;
-        write(&stem.with_extension("txt"), preview.text.as_bytes())?;
-        written += 1;
+        jobs.push((read.place.row, data));
     }
-    Ok(written)
+    Ok(jobs)
 }
 
-fn tenant<'c>(config: &'c Config, name: Option<&str>) -> Result<&'c Tenant, Trouble> {
+/// The tenant that was named, or the only one.
+pub(super) fn tenant<'c>(config: &'c Config, name: Option<&str>) -> Result<&'c Tenant, Trouble> {
     match (name, config.tenants.as_slice()) {
         (Some(name), tenants) => {
             let found = tenants.iter().find(|tenant| tenant.name == name);
@@ -132,7 +148,7 @@ fn inline_recipient(email: &str, name: &Private) -> Option<Recipient> {
 }
 
 /// Asks on the terminal; without one the answer is no.
-fn agrees(out: &Path) -> Result<bool, Trouble> {
+pub(super) fn agrees(out: &Path) -> Result<bool, Trouble> {
     if !std::io::stdin().is_terminal() {
         return Err(Trouble::usage("this writes readable personal data; say --write-clear-text where nobody can be asked"));
     }

@@ -62,6 +62,8 @@ pub struct Paths {
     pub gates: PathBuf,
     /// Contact data, sealed, one folder a tenant.
     pub contacts: PathBuf,
+    /// Templates that `sealpost template import` took in, one folder a tenant.
+    pub templates: PathBuf,
     /// Sockets of `run`.
     pub sockets: PathBuf,
 }
@@ -128,6 +130,7 @@ pub(super) fn paths(section: Section<'_>, places: &Resolver<'_>) -> Paths {
         results: path("results", state.join("results")),
         gates: path("gates", state.join("gates")),
         contacts: path("contacts", state.join("contacts")),
+        templates: path("templates", state.join("templates")),
         sockets: path("sockets", places.socket_folder()),
     };
     if paths.key_ring.starts_with(&paths.journal) {

@@ -27,6 +27,8 @@ pub struct Tenant {
     pub identity: Identity,
     /// The folder of its templates; `None` takes those that are shipped.
     pub templates: Option<PathBuf>,
+    /// Whether templates are activated by another person than the one who imported them.
+    pub templates_need_second_person: bool,
     /// Its contact file, for jobs that bring no recipient.
     pub members: Option<PathBuf>,
     /// How its statements find their readers.
@@ -56,13 +58,14 @@ fn tenant(name: String, section: Section<'_>, places: &Resolver<'_>) -> Option<T
     }
     let identity = identity(&name, &section);
     let templates = section.explained("templates", |typed| places.resolve(typed));
+    let templates_need_second_person = section.flag("templates_need_second_person").unwrap_or(false);
     let members = section.explained("members", |typed| places.resolve(typed));
     let member_settings = super::members::members(&section);
     let input = input(&section.section("input"), places);
     let dkim = dkim(&section, places, identity.as_ref().map(|identity| identity.from.destination()));
     let gates = gates::gates(section.section("gates"));
     section.finish();
-    Some(Tenant { name, identity: identity?, templates, members, member_settings, input, dkim: dkim?, gates })
+    Some(Tenant { name, identity: identity?, templates, templates_need_second_person, members, member_settings, input, dkim: dkim?, gates })
 }
 
 /// `[tenants.NAME.input]`. A map is read here, so that what is wrong with it is told with the rest.

@@ -14,6 +14,7 @@
 
 mod author;
 mod finding;
+mod folder;
 mod html;
 mod mandatory;
 mod page;
@@ -23,6 +24,7 @@ mod variables;
 
 pub use author::{AuthorError, resolve};
 pub use finding::{Finding, Rule};
+pub use folder::{FolderError, read_folder};
 pub use page::{Shown, preview_page};
 
 use render::{Bundle, Renderer};
