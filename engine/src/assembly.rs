@@ -144,8 +144,8 @@ fn tenant(tenant: &Tenant, templates: &Path, now: Timestamp) -> Result<TenantSet
     let InUse { bundle, upcoming } = templates_in_use(tenant, templates, now)?;
     // Compiled once here, so that a broken template is found before anything is accepted.
     for bundle in upcoming.iter().map(|(_, bundle)| bundle).chain([&bundle]) {
-        Renderer::new(bundle).map_err(|error| at(&error))?;
         check_templates(&tenant.name, bundle)?;
+        Renderer::new(bundle).map_err(|error| at(&error))?;
     }
     let keys = tenant.dkim.load(|path| std::fs::read_to_string(path).map(Zeroizing::new)).map_err(|error| at(&error))?;
     let signer = Signer::new(vec![keys]).map_err(|error| at(&error))?;

@@ -111,5 +111,5 @@ fn what_could_leak_gets_no_further_than_the_check() {
     installation.rewrite_config(|text| text.replace("[tenants.lakeside]", "[tenants.lakeside]\ntemplates = \"leaky\""));
     let ended = installation.run(support::installation::sealpost().args(["check-config", installation.config().to_str().unwrap()]));
     assert_eq!(ended.code, Some(2), "{ended:?}");
-    assert!(ended.stderr.contains("eob/eob.html:11: [element]"), "{ended:?}");
+    assert!(ended.stderr.contains("eob/eob.html:12: [element]"), "{ended:?}");
 }
