@@ -83,3 +83,84 @@ impl Going {
         same_reader && self.presentation == data.presentation && self.protection == data.protection
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::{BundleId, Detail, DetailReason, Mailbox};
+
+    /// 22 November 2026, 12:00 UTC.
+    const NOON: Timestamp = Timestamp(1_795_348_800_000);
+    const HEADER: &str = "member_id,given_name,family_name,email,consent_withdrawn_on,representative_name,representative_email,\
+                          representative_authority,representative_until,birth_date\n";
+
+    fn statement() -> Statement {
+        let mut statement = testkit::Batch::new(testkit::Options { rows: 1, ..testkit::Options::default() }).row(1).statement;
+        statement.member.id = "M1".into();
+        (statement.member.given_name, statement.member.family_name) = ("Ada".into(), "Example".into());
+        statement.member.name = "Ada Example".into();
+        statement.member.birth_date = None;
+        statement
+    }
+
+    fn contacts(row: &str) -> Contacts {
+        Contacts::read(format!("{HEADER}M1,Ada,Example,{row}\n").as_bytes(), "c.csv").unwrap()
+    }
+
+    /// A job as it was accepted with this contact data.
+    fn accepted(contacts: &Contacts, at: Timestamp) -> JobData {
+        let statement = statement();
+        let addressing = Addressing { statement: &statement, also_known_as: &[], named: None, at };
+        let Addressed::Send { recipient, presentation, .. } = addressing::address(&addressing, Some(contacts), &MemberSettings::default())
+        else {
+            panic!("it may go");
+        };
+        let payload = Payload::Statements(vec![statement]);
+        JobData { recipient: Some(recipient), payload, bundle: BundleId([0; 32]), protection: Protection::TlsVerified, presentation }
+    }
+
+    fn verdict(data: &JobData, now: &Contacts) -> Verdict {
+        recheck(data, now, &MemberSettings::default(), NOON)
+    }
+
+    #[test]
+    fn the_data_in_force_decides_and_the_same_data_changes_nothing() {
+        let before = contacts("ada@mail.example,,,,,,1990-01-01");
+        let data = accepted(&before, NOON);
+        assert_eq!(verdict(&data, &before), Verdict::AsItWas);
+        assert_eq!(
+            verdict(&data, &contacts("ada@mail.example,,,,,,1990-01-01\nM2,Bo,Sample,bo@mail.example,,,,,,1991-01-01")),
+            Verdict::AsItWas
+        );
+        let Verdict::Goes(going) = verdict(&data, &contacts("new@mail.example,,,,,,1990-01-01")) else { panic!("to the new address") };
+        assert_eq!(going.recipient.mailbox, Mailbox::parse("new@mail.example").unwrap());
+        assert_eq!(verdict(&data, &contacts("ada@mail.example,2026-11-22,,,,,1990-01-01")), Verdict::Paper(PaperReason::ConsentWithdrawn));
+        assert_eq!(verdict(&data, &contacts(",,,,,,1990-01-01")), Verdict::Hold(HoldReason::ContactChanged));
+        let stranger = Contacts::read(format!("{HEADER}M1,Bea,Other,bea@mail.example,,,,,,\n").as_bytes(), "c.csv").unwrap();
+        assert_eq!(verdict(&data, &stranger), Verdict::Hold(HoldReason::MemberMismatch), "never to the other person");
+        let shared = contacts("ada@mail.example,,,,,,1990-01-01\nM2,Bo,Sample,ada@mail.example,,,,,,1991-01-01");
+        let Verdict::Goes(going) = verdict(&data, &shared) else { panic!("as a notice") };
+        assert_eq!((going.presentation.detail, going.presentation.reason), (Detail::Notice, DetailReason::SharedAddress));
+    }
+
+    #[test]
+    fn a_representative_who_expired_while_it_waited_receives_nothing() {
+        let data_of = contacts("kid@mail.example,,Pat,pat@mail.example,parent,2026-11-21,2015-01-01");
+        let yesterday = Timestamp(NOON.0 - 86_400_000);
+        let data = accepted(&data_of, yesterday);
+        assert!(data.recipient.as_ref().unwrap().on_behalf_of);
+        assert_eq!(recheck(&data, &data_of, &MemberSettings::default(), yesterday), Verdict::AsItWas);
+        assert_eq!(verdict(&data, &data_of), Verdict::Paper(PaperReason::Minor), "the same data, a day later");
+    }
+
+    #[test]
+    fn what_came_with_the_batch_is_only_ever_restricted() {
+        let own = contacts("own@mail.example,,,,,,1990-01-01").for_one_batch();
+        let data = accepted(&own, NOON);
+        assert_eq!(verdict(&data, &contacts("other@mail.example,,,,,,1990-01-01")), Verdict::AsItWas, "the batch knew better");
+        assert_eq!(
+            verdict(&data, &contacts("other@mail.example,2026-01-01,,,,,1990-01-01")),
+            Verdict::Paper(PaperReason::ConsentWithdrawn)
+        );
+    }
+}
