@@ -3,12 +3,16 @@
 //! A service is a dozen fields of one variable with fixed text between them, and a message has two parts of fifteen of them:
 //! measured, the engine's steps cost more than all writing. So a run of plain fields of one variable is replaced, when a
 //! bundle is compiled, by `{{ x|fused(N) }}`, and the filter writes the whole run. A part of a run may be left out:
-//! `{% if x.a is nonzero %}...{% endif %}` (or `is paid`), with nothing but text and fields of `x` within. What comes out is the
-//! same to the byte (a test renders both ways), line numbers stay, and authors need not know.
+//! `{% if x.a is nonzero %}...{% else %}...{% endif %}` (or `is paid`, or `if x.a`), with nothing but text and fields of `x` within.
+//! What comes out is the same to the byte (a test renders both ways), line numbers stay, and authors need not know.
+//!
+//! Services are most of a message, so their fields are found by position, without a look-up by name and without a copy.
 
 use crate::format::AmountWords;
 use crate::template_set::{Escape, push_value};
+use crate::view::LineView;
 use minijinja::{Error, ErrorKind, State, Value};
+use std::borrow::Cow;
 
 /// Fields from which on a run is worth a call.
 const FIELDS_MIN: usize = 2;
@@ -20,6 +24,8 @@ pub(crate) enum Shown {
     Nonzero,
     /// `is paid`: stated, and not zero.
     Paid,
+    /// What the template language takes for true: a text that is not empty.
+    True,
 }
 
 impl Shown {
@@ -28,6 +34,7 @@ impl Shown {
         match self {
             Self::Nonzero => amount.as_i64() != Some(0),
             Self::Paid => amount.as_i64().is_some_and(|cents| cents != 0),
+            Self::True => amount.is_true(),
         }
     }
 }
@@ -38,9 +45,34 @@ enum Piece {
     /// Fixed text.
     Text(String),
     /// A field's value.
-    Field(String),
-    /// Of the next so many pieces only where the field is shown.
-    When(String, Shown, usize),
+    Field(Field),
+    /// The next so many pieces only where the field is shown.
+    When(Field, Shown, usize),
+    /// The next so many pieces only where it is not.
+    Unless(Field, Shown, usize),
+}
+
+/// A field: its name, and where a service has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Field {
+    name: String,
+    of_line: Option<usize>,
+}
+
+impl Field {
+    fn new(name: &str) -> Self {
+        Self { name: name.to_owned(), of_line: LineView::position(name) }
+    }
+
+    /// # Errors
+    /// An undefined field, as the template engine would say it. The line of the error is that of the run's start; so the field is named.
+    fn of<'v>(&self, line: Option<&'v LineView>, object: &Value) -> Result<Cow<'v, Value>, Error> {
+        if let (Some(line), Some(at)) = (line, self.of_line) {
+            return Ok(Cow::Borrowed(line.at(at)));
+        }
+        let found = object.as_object().and_then(|view| view.get_value_by_str(&self.name)).filter(|value| !value.is_undefined());
+        found.map(Cow::Owned).ok_or_else(|| Error::new(ErrorKind::UndefinedError, format!("there is no field {}", self.name)))
+    }
 }
 
 /// A run of fields of one variable.
@@ -56,17 +88,17 @@ impl Run {
     /// # Errors
     /// An undefined field, as the template engine would say it.
     pub(crate) fn write(&self, object: &Value, escape: Escape, amounts: &AmountWords) -> Result<String, Error> {
-        let view = object.as_object().ok_or_else(|| Error::from(ErrorKind::UndefinedError))?;
-        let get = |field: &str| view.get_value_by_str(field).filter(|value| !value.is_undefined()).ok_or_else(|| undefined(field));
+        let line = object.downcast_object_ref::<LineView>();
         let mut out = String::with_capacity(self.text_bytes + self.pieces.len() * 8);
         let mut at = 0;
         while let Some(piece) = self.pieces.get(at) {
             at += 1;
             match piece {
                 Piece::Text(text) => out.push_str(text),
-                Piece::Field(field) => push_value(&mut out, &get(field)?, escape, amounts),
-                Piece::When(field, shown, pieces) if !shown.holds(&get(field)?) => at += pieces,
-                Piece::When(..) => {}
+                Piece::Field(field) => push_value(&mut out, &*field.of(line, object)?, escape, amounts),
+                Piece::When(field, shown, pieces) if !shown.holds(&*field.of(line, object)?) => at += pieces,
+                Piece::Unless(field, shown, pieces) if shown.holds(&*field.of(line, object)?) => at += pieces,
+                Piece::When(..) | Piece::Unless(..) => {}
             }
         }
         Ok(out)
@@ -80,11 +112,6 @@ impl Run {
     fn fields(&self) -> usize {
         self.pieces.iter().filter(|piece| matches!(piece, Piece::Field(_))).count()
     }
-}
-
-/// The line of the error is that of the run's start; so the field is named.
-fn undefined(field: &str) -> Error {
-    Error::new(ErrorKind::UndefinedError, format!("there is no field {field}"))
 }
 
 /// The filter behind `{{ x|fused(N) }}`.
@@ -121,7 +148,7 @@ fn leading_run(text: &str) -> Option<(&str, Run, usize)> {
     let (mut at, mut length, mut complete) = (0, 0, 0);
     loop {
         if let Some((_, field, field_length)) = leading_field(&text[at..]).filter(|(of, _, _)| *of == variable) {
-            pieces.push(Piece::Field(field.to_owned()));
+            pieces.push(Piece::Field(Field::new(field)));
             at += field_length;
             (length, complete) = (at, pieces.len());
         } else if let Some((part, part_length)) = leading_part(&text[at..], variable) {
@@ -142,21 +169,38 @@ fn leading_run(text: &str) -> Option<(&str, Run, usize)> {
     (run.fields() >= FIELDS_MIN).then_some((variable, run, length))
 }
 
-/// `{% if variable.field is nonzero %}...{% endif %}` at the start of the text, with nothing but text and fields of the variable
-/// within: its pieces and its length.
+/// `{% if variable.field is nonzero %}...{% else %}...{% endif %}` at the start of the text, with nothing but text and fields of the
+/// variable within: its pieces and its length.
 fn leading_part(text: &str, variable: &str) -> Option<(Vec<Piece>, usize)> {
     let inner = text.strip_prefix("{% if ")?;
     let end = inner.find(" %}")?;
-    let (of, shown) = inner[..end].split_once(" is ")?;
-    let shown = match shown {
-        "nonzero" => Shown::Nonzero,
-        "paid" => Shown::Paid,
-        _ => return None,
+    let (of, shown) = match inner[..end].split_once(" is ") {
+        Some((of, "nonzero")) => (of, Shown::Nonzero),
+        Some((of, "paid")) => (of, Shown::Paid),
+        Some(_) => return None,
+        None => (&inner[..end], Shown::True),
     };
-    let field = of.strip_prefix(variable)?.strip_prefix('.').filter(|field| is_name(field))?;
-    // RFC of the template language: with trim_blocks the first line end after a block's mark is not written.
-    let mut at = "{% if ".len() + end + " %}".len();
+    let field = Field::new(of.strip_prefix(variable)?.strip_prefix('.').filter(|field| is_name(field))?);
+    let (pieces, mut at, mut mark) = branch(text, "{% if ".len() + end + " %}".len(), variable)?;
+    let mut part = vec![Piece::When(field.clone(), shown, pieces.len())];
+    part.extend(pieces);
+    if mark == ELSE {
+        let (pieces, ends, next) = branch(text, at, variable)?;
+        part.push(Piece::Unless(field, shown, pieces.len()));
+        part.extend(pieces);
+        (at, mark) = (ends, next);
+    }
+    // With trim_blocks the first line end after a block's mark is not written.
     at += usize::from(text[at..].starts_with('\n'));
+    (mark == ENDIF).then_some((part, at))
+}
+
+const ELSE: &str = "{% else %}";
+const ENDIF: &str = "{% endif %}";
+
+/// One branch from behind its mark: its pieces, the end of the mark that ends it, and which one that is.
+fn branch(text: &str, start: usize, variable: &str) -> Option<(Vec<Piece>, usize, &'static str)> {
+    let mut at = start + usize::from(text[start..].starts_with('\n'));
     let mut pieces = Vec::new();
     loop {
         let next = text[at..].find('{')?;
@@ -165,26 +209,18 @@ fn leading_part(text: &str, variable: &str) -> Option<(Vec<Piece>, usize)> {
             at += next;
         }
         if let Some((_, field, length)) = leading_field(&text[at..]).filter(|(of, _, _)| *of == variable) {
-            pieces.push(Piece::Field(field.to_owned()));
+            pieces.push(Piece::Field(Field::new(field)));
             at += length;
-        } else if text[at..].starts_with("{% endif %}") {
-            at += "{% endif %}".len();
-            at += usize::from(text[at..].starts_with('\n'));
-            break;
-        } else {
+            continue;
+        }
+        let mark = [ELSE, ENDIF].into_iter().find(|mark| text[at..].starts_with(mark))?;
+        // With lstrip_blocks an indentation before a mark is not written; a page has none, and a text needs none.
+        let is_indented = |last: &String| last.ends_with(' ') && last.trim_end_matches(' ').ends_with('\n');
+        if matches!(pieces.last(), Some(Piece::Text(last)) if is_indented(last)) {
             return None;
         }
+        return Some((pieces, at + mark.len(), mark));
     }
-    // With lstrip_blocks an indentation before the end's mark is not written; a page has none, and a text needs none.
-    if let Some(Piece::Text(last)) = pieces.last()
-        && last.ends_with(' ')
-        && last.trim_end_matches(' ').ends_with('\n')
-    {
-        return None;
-    }
-    let mut part = vec![Piece::When(field.to_owned(), shown, pieces.len())];
-    part.extend(pieces);
-    Some((part, at))
 }
 
 /// `{{ variable.field }}` at the start of the text: both names, and the tag's length.
@@ -221,7 +257,7 @@ mod tests {
     }
 
     fn field(field: &str) -> Piece {
-        Piece::Field(field.to_owned())
+        Piece::Field(Field::new(field))
     }
 
     #[test]
@@ -238,7 +274,7 @@ mod tests {
         let mut runs = Vec::new();
         let source = "{{ x.a }}\n{% if x.b is nonzero %}\n<b>{{ x.b }}</b>\n{% endif %}\n{% if x.c is paid %}c{% endif %}{{ x.d }}!";
         assert_eq!(fuse(source, &mut runs), "{{ x|fused(0)\n\n\n\n }}!");
-        let when = |of: &str, shown, pieces| Piece::When(of.to_owned(), shown, pieces);
+        let when = |of: &str, shown, pieces| Piece::When(Field::new(of), shown, pieces);
         let expected = [
             field("a"),
             text("\n"),
@@ -254,6 +290,23 @@ mod tests {
     }
 
     #[test]
+    fn takes_in_what_stands_in_another_ones_place() {
+        let mut runs = Vec::new();
+        assert_eq!(fuse("{{ x.a }}{% if x.b %}<{{ x.b }}>{% else %}none{% endif %}{{ x.c }}", &mut runs), "{{ x|fused(0) }}");
+        let expected = [
+            field("a"),
+            Piece::When(Field::new("b"), Shown::True, 3),
+            text("<"),
+            field("b"),
+            text(">"),
+            Piece::Unless(Field::new("b"), Shown::True, 1),
+            text("none"),
+            field("c"),
+        ];
+        assert_eq!(runs, [run(&expected)]);
+    }
+
+    #[test]
     fn leaves_everything_else_alone() {
         for source in [
             "{{ x.a|money }}{{ x.b }}",
@@ -263,7 +316,8 @@ mod tests {
             "{{ x.a",
             "}}{",
             "{{ x.a }}{% if x.b is nonzero %}{{ y.c }}{% endif %}",
-            "{{ x.a }}{% if x.b is nonzero %}{% else %}{% endif %}",
+            "{{ x.a }}{% if x.b is nonzero %}{% elif x.c %}{% endif %}",
+            "{{ x.a }}{% if x.b %}\n  {% endif %}",
         ] {
             let mut runs = Vec::new();
             assert_eq!(fuse(source, &mut runs), source);

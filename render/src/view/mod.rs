@@ -67,6 +67,8 @@ macro_rules! view {
 mod particulars;
 mod statement;
 
+pub(crate) use statement::LineView;
+
 view!(
     /// The root of statements. `member` is the first statement, for what all of them share; `unmet` is the language a person asked for in vain.
     StatementsView {

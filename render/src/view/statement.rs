@@ -33,6 +33,48 @@ view!(
         other_insurance, member_owes
     }
 );
+impl LineView {
+    /// Where a field stands, by its name.
+    pub(crate) fn position(name: &str) -> Option<usize> {
+        [
+            "number",
+            "title",
+            "details",
+            "billed",
+            "allowed",
+            "discount",
+            "plan_paid",
+            "deductible",
+            "coinsurance",
+            "copay",
+            "not_covered",
+            "other_insurance",
+            "member_owes",
+        ]
+        .iter()
+        .position(|known| *known == name)
+    }
+
+    /// The field at a position that [`LineView::position`] gave.
+    pub(crate) fn at(&self, position: usize) -> &Value {
+        match position {
+            0 => &self.number,
+            1 => &self.title,
+            2 => &self.details,
+            3 => &self.billed,
+            4 => &self.allowed,
+            5 => &self.discount,
+            6 => &self.plan_paid,
+            7 => &self.deductible,
+            8 => &self.coinsurance,
+            9 => &self.copay,
+            10 => &self.not_covered,
+            11 => &self.other_insurance,
+            _ => &self.member_owes,
+        }
+    }
+}
+
 view!(
     /// One note. `foreign`: it is English in a message that is not.
     NoteView { number, text, code, foreign }
@@ -198,6 +240,28 @@ fn short_text(raw: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn positions_and_names_agree() {
+        let line = ServiceLine { amounts: Amounts { billed: Some(Cents(7)), ..Amounts::default() }, ..ServiceLine::default() };
+        let identity = crate::identity::tests::invented();
+        let files = ["strings.en.toml", "codes.toml"].map(|name| {
+            let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs/templates").join(name);
+            (name.to_owned(), std::fs::read_to_string(path).expect("it is shipped"))
+        });
+        let strings = crate::fixed_text::Strings::read("s", &files[0].1, "en", &identity).expect("it reads");
+        let lines = crate::language::LanguageLines::default();
+        let codes = crate::codes::Codes::read(&files.clone().into(), "en").expect("it reads");
+        let words = Words::new("s", &strings.for_type(None, "en", &lines, &identity), codes.into()).expect("it has all words");
+        let view = line_view(3, &line, &words);
+        let view = view.downcast_object::<LineView>().expect("it is one");
+        let Enumerator::Str(names) = view.enumerate() else { panic!("it has names") };
+        for name in names {
+            let at = LineView::position(name).expect("every field has a position");
+            assert_eq!(Some(view.at(at).clone()), view.get_value_by_str(name), "{name}");
+        }
+        assert_eq!(view.at(3).as_i64(), Some(7));
+    }
 
     #[test]
     fn codes_show_what_a_person_can_quote() {
