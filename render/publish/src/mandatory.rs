@@ -135,7 +135,7 @@ fn visible(html: &str) -> String {
 fn is_hidden(tag: &str) -> bool {
     let style: String = tag.to_ascii_lowercase().chars().filter(|letter| !letter.is_whitespace()).collect();
     let hides = ["display:none", "visibility:hidden", "font-size:0", "opacity:0;", "opacity:0\"", "max-height:0"];
-    tag.starts_with(|letter| letter == '<') && !tag.starts_with("</") && hides.iter().any(|hide| style.contains(hide))
+    tag.starts_with('<') && !tag.starts_with("</") && hides.iter().any(|hide| style.contains(hide))
 }
 
 fn unescaped(text: &str) -> String {
