@@ -4,6 +4,7 @@
 //! installation; a folder in the configuration takes its place, files are read after it and win.
 
 use crate::config::{Config, KeyOrigin, KnowledgeFiles, Pool, Stream, Tenant, Uncertain};
+use crate::openpgp::OpenPgpKey;
 use crate::settings::{DeliverySettings, EngineSettings, IdempotencySettings, Places, Sources, TenantSettings};
 use crate::shipped::{BOUNCES, DESTINATIONS, TEMPLATES, WARMUP};
 use crate::template_store::TemplateStore;
@@ -106,7 +107,7 @@ impl Config {
 
 impl Config {
     /// The addresses of a stream's pool, with the shipped warm-up; the kernel's choice where it has none.
-    fn sources(&self, name: StreamName, stream: &Stream) -> Result<Sources, AssemblyError> {
+    pub(crate) fn sources(&self, name: StreamName, stream: &Stream) -> Result<Sources, AssemblyError> {
         let pool = stream.pool.as_ref().and_then(|name| self.pools.iter().find(|pool| pool.name == *name));
         let Some(pool) = pool.filter(|pool| !pool.addresses.is_empty()) else {
             let name = pool.map_or(&self.node.host_name, |pool| &pool.ehlo_name);
@@ -156,6 +157,7 @@ fn tenant(tenant: &Tenant, templates: &Path, now: Timestamp) -> Result<TenantSet
         signer: Arc::new(signer),
         members: tenant.members.clone(),
         member_settings: Arc::new(tenant.member_settings.clone()),
+        openpgp: tenant.openpgp.as_ref().map(OpenPgpKey::load).transpose().map_err(|error| at(&error))?.map(Arc::new),
         gates: Arc::new(tenant.gates.clone()),
         input: tenant.input.clone(),
     })

@@ -10,6 +10,7 @@ use crate::contacts::{ContactBook, InForce};
 use crate::engine::{AcceptError, Accepted, KnownBatch, KnownBatches, Tenant, lock};
 use crate::gating::{GateKeeper, Verdict};
 use crate::input::Input;
+use crate::openpgp;
 use crate::plants::Misassembly;
 use crate::receipts::Receipt;
 use crate::rejects::RejectFile;
@@ -17,7 +18,7 @@ use crate::repeats::Repeats;
 use crate::settings::DeliverySettings;
 use crate::shard::{Arrival, Order, ToShard};
 pub(crate) use crate::source::file_name;
-use crate::source::{Source, finished, unreadable};
+use crate::source::{SharedHash, Source, finished, unreadable};
 use crate::superseding::{Corrector, Superseded};
 use crate::wording::{LANGUAGE_UNMET, WordingFound};
 use intake::gates::{Pairs, Present, Subject};
@@ -30,7 +31,7 @@ use model::state::Disposition;
 use model::{BatchId, Fingerprint, Mailbox, MoneySummary, State, Stream, StreamName, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -121,9 +122,9 @@ pub(crate) async fn accept<S: Stream>(context: FileContext<S>, request: FileRequ
     let manifest = manifest(&request)?;
     manifest.check_before(&source.name(), &hash, context.world.wall())?;
     let contacts = contacts(&request, &context)?;
-    let (reader, hashing) = source.hashing_reader();
+    let (reader, hashing) = opened(&context.tenant, &source)?;
     let profile = request.input.clone().or(&context.tenant.settings.input).profile().map_err(AcceptError::Unknown)?;
-    let mut rows = intake::open(&profile, &source.name(), Box::new(reader))?;
+    let mut rows = intake::open(&profile, &source.name(), reader)?;
     let batch = context.journal.new_batch_id();
     let now = context.world.wall();
     context
@@ -167,6 +168,23 @@ pub(crate) async fn accept<S: Stream>(context: FileContext<S>, request: FileRequ
     }
     hand_over_all(&context, batch, jobs, &verdict, &superseded).await;
     Ok(Accepted { batch, resumed: false, findings: rows.findings_count(), held: verdict.held })
+}
+
+/// A reader of the file's content: as it is, or out of an OpenPGP message; and the hash of the bytes as they came.
+fn opened(tenant: &Tenant, source: &Source) -> Result<(Box<dyn BufRead>, SharedHash), AcceptError> {
+    let (reader, hashing) = source.hashing_reader();
+    if !openpgp::is_openpgp(source.reader()) {
+        return Ok((Box::new(reader), hashing));
+    }
+    let Some(key) = &tenant.settings.openpgp else {
+        return Err(AcceptError::Refused(Refusal {
+            file: source.name(),
+            reason: "openpgp_no_key",
+            expected: "expected a file that is not encrypted: this tenant has no OpenPGP key".to_owned(),
+            action: "write openpgp = { key_file = ... } into the tenant's section, and hand the file in again".to_owned(),
+        }));
+    };
+    Ok((key.open(&source.name(), source.bytes(), reader)?, hashing))
 }
 
 /// What the rows of an open batch are read with.

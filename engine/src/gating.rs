@@ -78,6 +78,13 @@ pub(crate) fn found_in(dir: &Path, batch: BatchId) -> Option<Found> {
     serde_json::from_slice(&bytes).ok()
 }
 
+/// What is remembered of a tenant's stream, read beside a running engine or without one; nothing where there is nothing readable.
+pub(crate) fn read_history(dir: &Path, keys: &KeyRing, tenant: TenantId, stream: StreamName) -> History {
+    let what = SealedFor { tenant, purpose: PURPOSE, name: stream.as_str() };
+    let bytes = open_bytes(keys, &history_path(dir, tenant, stream), what, HISTORY_BYTES_MAX).ok();
+    bytes.and_then(|bytes| History::decode(&bytes).ok()).unwrap_or_default()
+}
+
 impl GateFolder {
     pub(crate) fn new(world: World, keys: KeyRing, dir: Option<PathBuf>) -> Self {
         Self { world, keys, dir, learning: Arc::default() }

@@ -25,6 +25,7 @@ pub mod files;
 mod gating;
 pub mod input;
 mod memory;
+pub mod openpgp;
 pub mod pipeline;
 mod plants;
 mod prepare;

@@ -3,6 +3,7 @@
 //! Built by `config` from files, or by the simulator directly.
 
 use crate::environment::Environment;
+use crate::openpgp::OpenPgpKey;
 use egress::{EhloName, SiteResolver, Timeouts, TlsContext};
 use intake::MemberSettings;
 use intake::gates::GateSettings;
@@ -132,6 +133,8 @@ pub struct TenantSettings {
     pub members: Option<PathBuf>,
     /// How its statements find their readers.
     pub member_settings: Arc<MemberSettings>,
+    /// Opens files that come encrypted to it.
+    pub openpgp: Option<Arc<OpenPgpKey>>,
     /// What must hold before the first message of its batches.
     pub gates: Arc<TenantGates>,
     /// How its files are read, where a request says nothing else.

@@ -5,13 +5,11 @@
 
 use crate::engine::AcceptError;
 use aws_lc_rs::digest::{Context, SHA256};
-use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Bytes read from a file at once.
 const READ_BYTES: usize = 256 * 1024;
@@ -22,9 +20,10 @@ pub(crate) struct Source {
     path: PathBuf,
     file: Arc<File>,
     inode: (u64, u64),
+    bytes: u64,
 }
 
-pub(crate) type SharedHash = Rc<RefCell<Context>>;
+pub(crate) type SharedHash = Arc<Mutex<Context>>;
 
 impl Source {
     /// Opens a file that an operator named.
@@ -58,7 +57,7 @@ impl Source {
         if !about.is_file() {
             return Err(not_a_file(path));
         }
-        Ok(Self { path: path.to_owned(), file: Arc::new(file), inode: (about.dev(), about.ino()) })
+        Ok(Self { path: path.to_owned(), file: Arc::new(file), inode: (about.dev(), about.ino()), bytes: about.len() })
     }
 
     /// Its name without its folder: all that rejects and records may show.
@@ -79,13 +78,18 @@ impl Source {
 
     /// A reader from its beginning that hashes what passes.
     pub(crate) fn hashing_reader(&self) -> (BufReader<Hashing>, SharedHash) {
-        let hash = Rc::new(RefCell::new(Context::new(&SHA256)));
-        (BufReader::with_capacity(READ_BYTES, Hashing { reader: self.reader(), hash: Rc::clone(&hash) }), hash)
+        let hash = Arc::new(Mutex::new(Context::new(&SHA256)));
+        (BufReader::with_capacity(READ_BYTES, Hashing { reader: self.reader(), hash: Arc::clone(&hash) }), hash)
     }
 
     /// A reader from its beginning; readers do not disturb each other.
     pub(crate) fn reader(&self) -> SourceReader {
         SourceReader { file: Arc::clone(&self.file), at: 0 }
+    }
+
+    /// Its size when it was opened, in bytes.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// Whether its name still leads to it.
@@ -96,7 +100,7 @@ impl Source {
 
 /// What a reader of [`Source::hashing_reader`] has hashed.
 pub(crate) fn finished(hash: &SharedHash) -> [u8; 32] {
-    hash.borrow().clone().finish().as_ref().try_into().expect("SHA-256 has 32 bytes")
+    hash.lock().unwrap_or_else(PoisonError::into_inner).clone().finish().as_ref().try_into().expect("SHA-256 has 32 bytes")
 }
 
 /// Reads by position.
@@ -126,16 +130,22 @@ impl Seek for SourceReader {
     }
 }
 
-/// Hashes what is read.
+/// Hashes what is read. `Debug` shows neither.
 pub(crate) struct Hashing {
     reader: SourceReader,
     hash: SharedHash,
 }
 
+impl std::fmt::Debug for Hashing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Hashing")
+    }
+}
+
 impl Read for Hashing {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.reader.read(buffer)?;
-        self.hash.borrow_mut().update(&buffer[..count]);
+        self.hash.lock().unwrap_or_else(PoisonError::into_inner).update(&buffer[..count]);
         Ok(count)
     }
 }

@@ -185,7 +185,16 @@ fn a_gate_holds_until_somebody_releases() {
     story.gone("one.835");
     assert!(wait_until(SPAN, || story.sandbox.report().distinct == 100));
     // Three times as many rows: held, with the numbers.
-    story.put("two.835", &story.batch(2, 300));
+    let files = story.installation.write_835("made", &story.batch(2, 300));
+    // What would become of it, asked before it is handed in.
+    let mut check = story.installation.verb(&["check-batch"]);
+    let check = story.installation.run(check.arg(&files.batch).arg("--members").arg(&files.members)).json_after(5);
+    let prediction = &check["prediction"];
+    assert_eq!((number(prediction, "messages"), number(prediction, "protection/tls_verified")), (300, 300), "{prediction}");
+    assert_eq!(prediction["gates"].as_array().unwrap().iter().filter(|finding| finding["gate"] == "rows").count(), 1, "{prediction}");
+    assert!(prediction["takes_at_least_seconds"].is_u64() && prediction["warm_up_days"] == 1, "{prediction}");
+    std::fs::rename(&files.members, story.installation.path("contacts.csv")).unwrap();
+    std::fs::rename(&files.batch, story.folder("incoming").join("two.835")).unwrap();
     story.gone("two.835");
     let held = story.results("gates").into_iter().find(|gates| gates["held"] == true).expect("held");
     let rows = held["findings"].as_array().unwrap().iter().find(|finding| finding["gate"] == "rows").unwrap();
@@ -317,6 +326,64 @@ fn a_batch_is_cancelled_with_what_waits_for_a_person_and_says_what_left() {
     assert_eq!((number(&cancelled, "left/cancelled"), number(&cancelled, "left/delivered")), (accepted, 0), "{cancelled}");
     assert_eq!(number(&story.batch_verb(&["show", id]).json_after(0), "states/cancelled"), accepted);
     assert_eq!(story.sandbox.report().distinct, 0);
+}
+
+#[test]
+fn an_encrypted_file_is_opened_in_memory_alone() {
+    let Some(gpg) = support::server("/usr/bin/gpg", "gnupg") else { return };
+    let story = Story::begin("");
+    let home = story.installation.path("gnupg");
+    std::fs::create_dir(&home).unwrap();
+    std::fs::set_permissions(&home, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let run = |words: &[&str]| {
+        let mut command = std::process::Command::new(&gpg);
+        command
+            .arg("--homedir")
+            .arg(&home)
+            .args(["--batch", "--yes", "--pinentry-mode", "loopback", "--passphrase", "a passphrase"])
+            .args(words);
+        let ended = command.output().unwrap();
+        assert!(ended.status.success(), "gpg {words:?}: {}", String::from_utf8_lossy(&ended.stderr));
+        ended.stdout
+    };
+    run(&["--quick-gen-key", "drop@lakeside.example", "rsa2048", "sign", "never"]);
+    let listed = String::from_utf8(run(&["--list-keys", "--with-colons"])).unwrap();
+    let fingerprint = listed.lines().find_map(|line| line.strip_prefix("fpr:")).unwrap().trim_matches(':').to_owned();
+    run(&["--quick-add-key", &fingerprint, "rsa2048", "encr", "never"]);
+    let private = |name: &str, bytes: &[u8]| {
+        std::fs::write(story.installation.path(name), bytes).unwrap();
+        std::fs::set_permissions(story.installation.path(name), std::fs::Permissions::from_mode(0o600)).unwrap();
+    };
+    private("keys/drop.asc", &run(&["--export-secret-keys", "--armor"]));
+    private("keys/drop.pass", b"a passphrase\n");
+    story.installation.rewrite_config(|text| {
+        let keys = "openpgp = { key_file = \"keys/drop.asc\", passphrase_file = \"keys/drop.pass\" }\ndkim = [";
+        text.replace("dkim = [", keys)
+    });
+    let _service = story.start();
+    let files = story.installation.write_835("made", &story.batch(1, 60));
+    std::fs::rename(&files.members, story.installation.path("contacts.csv")).unwrap();
+    let encrypted = story.installation.path("made.gpg");
+    let (from, to) = (files.batch.to_str().unwrap(), encrypted.to_str().unwrap());
+    run(&["--trust-model", "always", "-r", "drop@lakeside.example", "-o", to, "--encrypt", from]);
+    let bytes = std::fs::read(&encrypted).unwrap();
+    // Changed or cut, it is refused, and nothing of it leaves.
+    let mut flipped = bytes.clone();
+    let at = flipped.len() - 40;
+    flipped[at] ^= 1;
+    story.put_bytes("flipped.gpg", &flipped);
+    story.gone("flipped.gpg");
+    story.put_bytes("cut.gpg", &bytes[..bytes.len() * 2 / 3]);
+    story.gone("cut.gpg");
+    assert_eq!(story.results("refused").len(), 2, "{:?}", story.results("refused"));
+    assert_eq!(story.sandbox.report().distinct, 0);
+    story.put_bytes("night.gpg", &bytes);
+    story.gone("night.gpg");
+    assert!(wait_until(SPAN, || story.sandbox.report().distinct == 60));
+    // What is sealed is what came: still encrypted.
+    let id = story.results("receipt")[0]["batch_id"].as_str().unwrap().to_owned();
+    story.batch_verb(&["source", &id, "--out", story.installation.path("out.gpg").to_str().unwrap()]);
+    assert_eq!(std::fs::read(story.installation.path("out.gpg")).unwrap(), bytes);
 }
 
 #[test]

@@ -199,6 +199,13 @@ impl KeyRing {
         })
     }
 
+    /// The number of a tenant that is known; nothing is made.
+    pub fn known_tenant(&self, name: &str) -> Option<TenantId> {
+        self.read(|state| {
+            state.body.tenants.iter().find(|tenant| tenant.name == name && tenant.id != INSTALLATION.0).map(|tenant| TenantId(tenant.id))
+        })
+    }
+
     /// The name behind a number.
     pub fn tenant_name(&self, id: TenantId) -> Option<String> {
         self.read(|state| {

@@ -1,21 +1,29 @@
 //! `sealpost check-batch`: everything intake would say about a file, without accepting it.
 //!
-//! Nothing is written and no key is needed: repeats inside the file are found, repeats of earlier batches are not (only the
+//! It also predicts: protection, language, detail, paper, what the gates would say, and how long it takes at least. Nothing is written. Without
+//! `--config` no key is needed: repeats inside the file are found, repeats of earlier batches are not (only the
 //! engine's own index knows them).
 
 use super::input::{self, InputFlags};
+use super::prediction::{self, Prediction};
 use super::{Exit, Outcome, Trouble, report, statements};
+use crate::config::{Config, Tenant};
+use crate::files::TenantFingerprints;
+use crate::settings::Sources;
 use aws_lc_rs::hmac;
 use clap::Args;
-use intake::{Admission, AdmissionSettings, Admitted, Binding, Fingerprints, KeyIndex};
+use intake::gates::{ContactsSeen, GateFinding, History, Present, Subject, judge};
+use intake::{Admission, AdmissionSettings, Admitted, Binding, Fingerprints, KeyIndex, Row};
+use journal::KeyRing;
 use model::record::Intake;
 use model::state::HoldReason;
 use model::{BatchId, BundleId, Fingerprint, Protection, Stream, StreamName, TenantId, Timestamp, Transactional};
 use serde_json::{Value, json};
 use std::io::{BufWriter, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use throttle::Shaping;
 use world::World;
 
 /// Say everything intake would say about a file, without accepting it.
@@ -23,8 +31,10 @@ use world::World;
 #[command(
     after_help = "Rejects are printed on standard error, one line of JSON each: file, row, segment or line, field, reason, what was expected, \
                         what to do; never a value of the row.\n\n\
+                        The prediction: messages by protection, language and detail, what goes on paper and why, what the gates of a drop folder would say, \
+                        and how long it takes at least under today's limits and warm-up ceilings. With --config it is that installation's, last cycles included.\n\n\
                         Exit codes: 0 every statement could be sent · 5 something needs a person · 4 the file is no batch.\n\n\
-                        Example:\n  sealpost check-batch remittance.835 --members contacts.csv"
+                        Example:\n  sealpost check-batch remittance.835 --members contacts.csv\n  sealpost check-batch remittance.835 --config sealpost.toml --json"
 )]
 pub(super) struct Arguments {
     /// The batch: an X12 835, FHIR R4, NDJSON, delimited text or fixed width; plain, gzip or zip.
@@ -37,6 +47,12 @@ pub(super) struct Arguments {
     /// The stream: transactional or marketing.
     #[arg(long, default_value = "transactional", value_parser = super::stream)]
     stream: StreamName,
+    /// The configuration: then its limits, its gates with the last cycles, its members and its rules for readers count too.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Whose batch it is; not needed where the configuration has one tenant.
+    #[arg(long, requires = "config")]
+    tenant: Option<String>,
 }
 
 pub(super) fn run(arguments: Arguments, json: bool) -> Outcome {
@@ -48,21 +64,37 @@ pub(super) fn run(arguments: Arguments, json: bool) -> Outcome {
 
 fn check<S: Stream>(arguments: &Arguments, json: bool) -> Outcome {
     let world = World::real();
-    let mut rows = statements::open(&arguments.file, &arguments.input.profile()?)?;
-    let contacts = arguments.members.as_deref().map(crate::files::read_contacts).transpose().map_err(|error| match error {
+    let installed = Installed::of(arguments)?;
+    let mut rows = statements::open(&arguments.file, &installed.profile(arguments)?)?;
+    let members = arguments.members.as_deref().or(installed.tenant.as_ref().and_then(|tenant| tenant.members.as_deref()));
+    let contacts = members.map(crate::files::read_contacts).transpose().map_err(|error| match error {
         crate::engine::AcceptError::Refused(refusal) => statements::refused(refusal),
         other => Trouble::usage(other),
     })?;
-    let mut admission = Admission::<S>::new(settings(arguments, world.wall()), contacts.map(Arc::new));
-    let fingerprints = Momentary::new(&world);
+    let seen = contacts.as_ref().map(|contacts| ContactsSeen { rows: contacts.len() as u64, as_of: members.and_then(modified) });
+    let now = world.wall();
+    let mut admission = Admission::<S>::new(settings(arguments, &installed, S::NAME, now), contacts.map(Arc::new));
+    let fingerprints = installed.fingerprints(&world)?;
+    let mut prediction = Prediction::default();
     let mut keys = KeyIndex::in_memory();
     let mut errors = BufWriter::new(std::io::stderr().lock());
     let mut held = 0u64;
     for row in rows.by_ref() {
-        match admission.admit(row.map_err(statements::refused)?, &mut keys, &fingerprints).map_err(Trouble::failed)? {
-            Admitted::Job(job) if job.head.held == Some(HoldReason::MemberMismatch) => held += 1,
-            Admitted::Job(_) => {}
-            Admitted::Not { reject, .. } => statements::write_line(&mut errors, &reject)?,
+        let row = row.map_err(statements::refused)?;
+        let subject = match &row {
+            Row::Statement(read) => Some(Subject::of(read, &*fingerprints)),
+            _ => None,
+        };
+        match admission.admit(row, &mut keys, &*fingerprints).map_err(Trouble::failed)? {
+            Admitted::Job(job) => {
+                held += u64::from(job.head.held == Some(HoldReason::MemberMismatch));
+                prediction.add(&job);
+                prediction.pair(subject, Some(&job));
+            }
+            Admitted::Not { reject, .. } => {
+                prediction.pair::<S>(subject, None);
+                statements::write_line(&mut errors, &reject)?;
+            }
         }
     }
     for finding in rows.findings() {
@@ -72,25 +104,105 @@ fn check<S: Stream>(arguments: &Arguments, json: bool) -> Outcome {
     drop(errors);
     let findings = rows.findings_count();
     let intake = admission.finish(rows.source_records());
-    let needs_a_person = intake.rejected.rows + held + findings;
+    let present = Present { intake: &intake, file_findings: findings, contacts: seen, pairs: &prediction.pairs, now };
+    let findings_of_gates = installed.gates(S::NAME, &present);
+    let finish = prediction.finish(&installed.shaping()?, installed.sources(S::NAME)?.as_ref(), S::NAME, now);
+    // Without an installation nobody has set the gates: what they say is told, no more.
+    let gated = if installed.config.is_some() { findings_of_gates.len() as u64 } else { 0 };
+    let needs_a_person = intake.rejected.rows + held + findings + gated;
     let mut check = as_json(&intake, held, &rows.format().to_string());
+    check["prediction"] = prediction.as_json(&findings_of_gates, &finish);
     check["reading"] = input::reading(&rows);
     report::print_check(&check, json);
     Ok(if needs_a_person == 0 { Exit::Done } else { Exit::NeedsPerson })
 }
 
-fn settings(arguments: &Arguments, now: Timestamp) -> AdmissionSettings {
+/// The installation that the batch would be handed to, where one is named.
+struct Installed {
+    config: Option<Config>,
+    tenant: Option<Tenant>,
+    known: Option<(KeyRing, TenantId)>,
+}
+
+impl Installed {
+    fn of(arguments: &Arguments) -> Result<Self, Trouble> {
+        let Some(path) = &arguments.config else { return Ok(Self { config: None, tenant: None, known: None }) };
+        let config = super::load(path)?;
+        let tenant = match &arguments.tenant {
+            Some(name) => config.tenants.iter().find(|tenant| tenant.name == *name),
+            None if config.tenants.len() == 1 => config.tenants.first(),
+            None => None,
+        };
+        let names = || config.tenants.iter().map(|tenant| tenant.name.as_str()).collect::<Vec<_>>().join(", ");
+        let tenant = tenant.ok_or_else(|| Trouble::usage(format!("name the tenant with --tenant; configured are: {}", names())))?.clone();
+        let known = prediction::known_tenant(&config, &tenant.name);
+        Ok(Self { config: Some(config), tenant: Some(tenant), known })
+    }
+
+    fn profile(&self, arguments: &Arguments) -> Result<intake::InputProfile, Trouble> {
+        match &self.tenant {
+            Some(tenant) => arguments.input.input()?.or(&tenant.input).profile().map_err(Trouble::usage),
+            None => arguments.input.profile(),
+        }
+    }
+
+    /// The tenant's own, so that what the gates remember is found again; else those of this moment.
+    fn fingerprints(&self, world: &World) -> Result<Box<dyn Fingerprints>, Trouble> {
+        match &self.known {
+            Some((keys, tenant)) => Ok(Box::new(TenantFingerprints::new(keys.clone(), *tenant).map_err(Trouble::failed)?)),
+            None => Ok(Box::new(Momentary::new(world))),
+        }
+    }
+
+    fn shaping(&self) -> Result<Shaping, Trouble> {
+        match &self.config {
+            Some(config) => config.shaping().map_err(Trouble::usage),
+            None => Shaping::from_files(crate::shipped::DESTINATIONS).map_err(Trouble::failed),
+        }
+    }
+
+    fn sources(&self, stream: StreamName) -> Result<Option<Sources>, Trouble> {
+        let Some(config) = &self.config else { return Ok(None) };
+        let delivery = match stream {
+            StreamName::Transactional => Some(&config.transactional),
+            StreamName::Marketing => config.marketing.as_ref(),
+        };
+        delivery.map(|delivery| config.sources(stream, delivery).map_err(Trouble::usage)).transpose()
+    }
+
+    fn gates(&self, stream: StreamName, present: &Present<'_>) -> Vec<GateFinding> {
+        let gates = self.tenant.as_ref().map(|tenant| tenant.gates.clone()).unwrap_or_default();
+        match (&self.config, &self.known) {
+            (Some(config), Some((keys, tenant))) => prediction::gates(config, keys, *tenant, stream, &gates, present),
+            // No cycle is remembered: what a first one can tell.
+            _ => judge(&gates.dropped, present, &History::default()),
+        }
+    }
+}
+
+/// When a file was written.
+fn modified(path: &Path) -> Option<Timestamp> {
+    let since = std::fs::metadata(path).ok()?.modified().ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
+    u64::try_from(since.as_millis()).ok().map(Timestamp)
+}
+
+fn settings(arguments: &Arguments, installed: &Installed, stream: StreamName, now: Timestamp) -> AdmissionSettings {
+    let config = installed.config.as_ref();
+    let delivery = config.and_then(|config| match stream {
+        StreamName::Transactional => Some(&config.transactional),
+        StreamName::Marketing => config.marketing.as_ref(),
+    });
     AdmissionSettings {
         tenant: TenantId(0),
         batch: BatchId::new(0, 0),
         bundle: BundleId([0; 32]),
-        protection: Protection::TlsVerified,
+        protection: delivery.map_or(Protection::TlsVerified, |delivery| delivery.protection),
         lifetime: Duration::from_secs(1),
         now,
         priority: 1,
         file: crate::files::file_name(&arguments.file),
         binding: Binding::WithBatch,
-        members: Arc::default(),
+        members: installed.tenant.as_ref().map(|tenant| Arc::new(tenant.member_settings.clone())).unwrap_or_default(),
     }
 }
 

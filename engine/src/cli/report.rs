@@ -98,7 +98,38 @@ pub(super) fn print_check(check: &Value, json: bool) {
         line(&mut page, part, check["statements"][part].as_u64().unwrap_or(0), read, check, part);
     }
     reasons(&mut page, check);
+    prediction(&mut page, &check["prediction"]);
     say!("{}", page.trim_end());
+}
+
+/// What would become of it.
+fn prediction(page: &mut String, prediction: &Value) {
+    let messages = prediction["messages"].as_u64().unwrap_or(0);
+    let _ = writeln!(page, "\nif it were handed in now: {messages} messages to {} destinations", prediction["destinations"]);
+    for (title, key) in [("protection", "protection"), ("language", "language"), ("detail", "detail"), ("on paper", "paper")] {
+        let counts = prediction[key].as_object().into_iter().flatten();
+        let words: Vec<String> = counts.map(|(word, count)| format!("{word} {count}")).collect();
+        let _ = writeln!(page, "  {title:<11} {}", if words.is_empty() { "none".to_owned() } else { words.join(", ") });
+    }
+    let seconds = prediction["takes_at_least_seconds"].as_u64().unwrap_or(0);
+    let days = prediction["warm_up_days"].as_u64().unwrap_or(1);
+    let slowest = prediction["slowest"].as_str().map(|name| format!(", {name} the longest")).unwrap_or_default();
+    let _ = writeln!(
+        page,
+        "  {:<11} {}h {:02}m {:02}s under today's limits{slowest}; {days} day(s) of warm-up",
+        "at least",
+        seconds / 3600,
+        seconds / 60 % 60,
+        seconds % 60
+    );
+    let findings: Vec<&Value> = prediction["gates"].as_array().into_iter().flatten().collect();
+    if findings.is_empty() {
+        let _ = writeln!(page, "  {:<11} all open", "gates");
+    }
+    for finding in findings {
+        let word = |key: &str| finding[key].as_str().unwrap_or("-").to_owned();
+        let _ = writeln!(page, "  {:<11} {}: {}; expected {}; {}", "gate", word("gate"), word("found"), word("expected"), word("action"));
+    }
 }
 
 /// Why the file was read as this, and what rounding did.

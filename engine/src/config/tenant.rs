@@ -4,6 +4,7 @@ use super::document::Section;
 use super::gates;
 use super::place::Resolver;
 use crate::input::{Input, is_shipped_map};
+use crate::openpgp::{OpenPgpFiles, Passphrase};
 use crate::settings::TenantGates;
 use intake::MemberSettings;
 use model::{Destination, Mailbox};
@@ -37,6 +38,8 @@ pub struct Tenant {
     pub input: Input,
     /// Its signing keys.
     pub dkim: DkimConfig,
+    /// The key that files may come encrypted to.
+    pub openpgp: Option<OpenPgpFiles>,
     /// What must hold before the first message of its batches.
     pub gates: TenantGates,
 }
@@ -63,9 +66,21 @@ fn tenant(name: String, section: Section<'_>, places: &Resolver<'_>) -> Option<T
     let member_settings = super::members::members(&section);
     let input = input(&section.section("input"), places);
     let dkim = dkim(&section, places, identity.as_ref().map(|identity| identity.from.destination()));
+    let openpgp = openpgp(section.section("openpgp"), places);
     let gates = gates::gates(section.section("gates"));
     section.finish();
-    Some(Tenant { name, identity: identity?, templates, templates_need_second_person, members, member_settings, input, dkim: dkim?, gates })
+    Some(Tenant {
+        name,
+        identity: identity?,
+        templates,
+        templates_need_second_person,
+        members,
+        member_settings,
+        input,
+        dkim: dkim?,
+        openpgp,
+        gates,
+    })
 }
 
 /// `[tenants.NAME.input]`. A map is read here, so that what is wrong with it is told with the rest.
@@ -82,6 +97,22 @@ fn input(section: &Section<'_>, places: &Resolver<'_>) -> Input {
     }
     section.finish();
     Input { format, columns, rounding: Some(rounding.unwrap_or_else(|| intake::Rounding::Refuse.to_string())) }
+}
+
+/// `openpgp = { key_file, passphrase_file | passphrase_environment }`.
+fn openpgp(section: Section<'_>, places: &Resolver<'_>) -> Option<OpenPgpFiles> {
+    let key_file = section.explained("key_file", |typed| places.resolve(typed));
+    let file = section.explained("passphrase_file", |typed| places.resolve(typed));
+    let environment = section.text("passphrase_environment");
+    if file.is_some() && environment.is_some() {
+        section.wrong("passphrase_environment", "there is one passphrase: write a file or a variable, not both");
+    }
+    if key_file.is_none() && (file.is_some() || environment.is_some()) {
+        section.require("key_file", "the passphrase of no key opens nothing");
+    }
+    section.finish();
+    let passphrase = file.map(Passphrase::File).or(environment.map(Passphrase::Environment));
+    Some(OpenPgpFiles { key_file: key_file?, passphrase })
 }
 
 fn identity(name: &str, section: &Section<'_>) -> Option<Identity> {
