@@ -7,7 +7,7 @@ use crate::config::{Config, KeyOrigin, KnowledgeFiles, Pool, Stream, Tenant, Unc
 use crate::openpgp::OpenPgpKey;
 use crate::settings::{DeliverySettings, EngineSettings, IdempotencySettings, Places, Sources, TenantSettings};
 use crate::shipped::{BOUNCES, DESTINATIONS, TEMPLATES, WARMUP};
-use crate::template_store::TemplateStore;
+use crate::template_store::{Scheduled, TemplateStore};
 use egress::{EhloName, Routes, SiteResolver, TlsContext};
 use ipreputation::{AddressConfig, PoolConfig, Pools, PoolsConfig, Warmup};
 use journal::KeySource;
@@ -172,7 +172,7 @@ pub(crate) struct InUse {
 /// What was activated in the store below `templates`, else the tenant's folder, else what is shipped.
 pub(crate) fn templates_in_use(tenant: &Tenant, templates: &Path, now: Timestamp) -> Result<InUse, AssemblyError> {
     let store = TemplateStore::new(templates, &tenant.name);
-    let (current, upcoming) =
+    let Scheduled { current, upcoming } =
         store.in_use(&tenant.identity, now).map_err(|error| AssemblyError(format!("tenants.{}: {error}", tenant.name)))?;
     Ok(InUse { bundle: current.map_or_else(|| bundle(tenant), Ok)?, upcoming })
 }

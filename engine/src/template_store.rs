@@ -121,6 +121,15 @@ pub struct Stored {
     pub active: bool,
 }
 
+/// The bundles that are activated.
+#[derive(Debug)]
+pub struct Scheduled {
+    /// The one that is used now; `None` where none was activated.
+    pub current: Option<Bundle>,
+    /// Those from later moments on, in the order of those.
+    pub upcoming: Vec<(Timestamp, Bundle)>,
+}
+
 /// The templates of one tenant.
 #[derive(Debug, Clone)]
 pub struct TemplateStore {
@@ -233,7 +242,7 @@ impl TemplateStore {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn in_use(&self, identity: &Identity, now: Timestamp) -> Result<(Option<Bundle>, Vec<(Timestamp, Bundle)>), StoreError> {
+    pub fn in_use(&self, identity: &Identity, now: Timestamp) -> Result<Scheduled, StoreError> {
         let (current, upcoming) = schedule(&self.history()?, now);
         let with_identity = |bundle: &String| {
             let stored = self.load(bundle)?;
@@ -241,7 +250,7 @@ impl TemplateStore {
         };
         let current = current.as_ref().map(with_identity).transpose()?;
         let upcoming = upcoming.iter().map(|(from, bundle)| Ok((*from, with_identity(bundle)?))).collect::<Result<_, StoreError>>()?;
-        Ok((current, upcoming))
+        Ok(Scheduled { current, upcoming })
     }
 
     fn find(&self, prefix: &str, now: Timestamp) -> Result<Stored, StoreError> {
