@@ -15,6 +15,7 @@ use crate::stream::Stream;
 use crate::{BatchId, BundleId, JobId, Mailbox, MessageVersion, Presentation, Private, Protection, Recipient, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::marker::PhantomData;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -196,8 +197,8 @@ pub struct Envelope {
     pub recipient: Mailbox,
 }
 
-/// A message as the render stage made it: CRLF line ends, no line over 998 octets, not signed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A message as the render stage made it: CRLF line ends, no line over 998 octets, not signed. Its `Debug` shows how long it is, no byte of it.
+#[derive(Clone, PartialEq, Eq)]
 pub struct RenderedMessage<S: Stream> {
     /// The delivery it is for.
     pub delivery: PermittedDelivery<S>,
@@ -217,6 +218,12 @@ pub struct RenderedMessage<S: Stream> {
     pub bytes: Arc<[u8]>,
     /// Where the body begins in `bytes`.
     pub body_offset: usize,
+}
+
+impl<S: Stream> fmt::Debug for RenderedMessage<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RenderedMessage").field("job", &self.delivery.due.job).field("octets", &self.bytes.len()).finish_non_exhaustive()
+    }
 }
 
 /// A message that may be sent: rendered, and sealed as its recipient needs.
@@ -261,4 +268,44 @@ pub struct Outcome<S: Stream> {
     pub end: AttemptEnd,
     /// Whether the last byte was written: `Record::Outcome`, else `Record::NotSent`.
     pub last_byte_written: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Destination, Transactional};
+
+    #[test]
+    fn a_message_prints_without_its_content() {
+        let job = JobId::from_bits(7);
+        let due = DueDelivery::<Transactional>::new(
+            job,
+            Locator { segment: 1, offset: 8 },
+            MessageVersion(0),
+            0,
+            TenantId(1),
+            BatchId::new(1, 1),
+            1,
+            0,
+            Timestamp(9),
+            false,
+            0,
+        );
+        let mailbox = Mailbox::parse("wilhelmina@mail.example").expect("an address");
+        assert_eq!(mailbox.destination(), &Destination::parse("mail.example").expect("a name"));
+        let message = RenderedMessage {
+            delivery: PermittedDelivery::new(due, Permit::attest()),
+            envelope: Envelope { sender: None, recipient: mailbox },
+            bundle: BundleId([1; 32]),
+            address_version: 0,
+            date: Timestamp(5),
+            protection: Protection::TlsVerified,
+            sha256: [2; 32],
+            bytes: Arc::from(&b"Subject: x\r\n\r\nWilhelmina owes 61.00"[..]),
+            body_offset: 14,
+        };
+        let sealed = SealedMessage::new(message, Arc::from(&b""[..]), Seal::attest());
+        let printed = format!("{sealed:?}");
+        assert!(!printed.contains("87") && !printed.contains("ilhelmina") && printed.contains("octets"), "{printed}");
+    }
 }

@@ -134,22 +134,22 @@ mod tests {
 
     fn settings(complete: Complete) -> DropSettings {
         let second = Duration::from_secs(1);
-        DropSettings { path: PathBuf::new(), every: second, quiet: 2 * second, stable: 60 * second, complete, expected: Vec::new() }
+        DropSettings { path: PathBuf::new(), every: second, quiet: 2 * second, stable: 6none_yet, complete, expected: Vec::new() }
     }
 
     #[test]
     fn each_sign_counts_where_it_is_configured() {
-        let second = Duration::from_secs(1);
+        let (second, none_yet) = (Duration::from_secs(1), Duration::ZERO);
         let none = Complete { rename: false, marker: false, manifest: false, size_stable: false };
         for (complete, marker, manifest, quiet, unchanged, expected) in [
             (Complete::default(), false, false, second, 99 * second, false),
-            (Complete::default(), false, false, 2 * second, 0 * second, true),
-            (Complete::default(), true, false, 0 * second, 0 * second, true),
-            (Complete::default(), false, true, 0 * second, 0 * second, true),
+            (Complete::default(), false, false, 2 * second, none_yet, true),
+            (Complete::default(), true, false, none_yet, none_yet, true),
+            (Complete::default(), false, true, none_yet, none_yet, true),
             (Complete { marker: true, ..none }, false, true, 99 * second, 99 * second, false),
             (Complete { manifest: true, ..none }, true, false, 99 * second, 99 * second, false),
             (Complete { size_stable: true, ..none }, false, false, 99 * second, 59 * second, false),
-            (Complete { size_stable: true, ..none }, false, false, 0 * second, 60 * second, true),
+            (Complete { size_stable: true, ..none }, false, false, none_yet, 6none_yet, true),
         ] {
             assert_eq!(is_complete(&settings(complete), marker, manifest, quiet, unchanged), expected);
         }
