@@ -387,6 +387,24 @@ fn an_encrypted_file_is_opened_in_memory_alone() {
 }
 
 #[test]
+fn an_expected_file_that_is_absent_is_told_of_until_it_comes() {
+    let story = Story::begin("");
+    let by = (jiff::Timestamp::now() + jiff::SignedDuration::from_secs(5)).strftime("%H:%M:%S").to_string();
+    story.installation.rewrite_config(|text| {
+        let expect = format!("[drop]\nexpect = [{{ tenant = \"lakeside\", name = \"*.835\", by = \"{by}\", zone = \"UTC\" }}]\n");
+        text.replace("[drop]\n", &expect)
+    });
+    let _service = story.start();
+    assert!(wait_until(SPAN, || story.results("ALERT").len() == 1), "nothing came by {by}");
+    assert_eq!(story.results("ALERT")[0]["alert"], "expected_file_absent");
+    let listed = story.batch_verb(&["list"]);
+    assert!(listed.stderr.contains("no file '*.835' came by"), "{listed:?}");
+    story.put("late.835", &story.batch(1, 10));
+    story.gone("late.835");
+    assert!(wait_until(SPAN, || story.results("ALERT").is_empty()), "it came");
+}
+
+#[test]
 fn a_second_engine_on_the_folders_says_so_and_stops() {
     let story = Story::begin("");
     let _service = story.start();

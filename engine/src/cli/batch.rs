@@ -1,7 +1,9 @@
 //! `sealpost batch list | show | rows | source | hold | release | cancel`.
 
+use super::output::complain;
 use super::{Exit, Outcome, connect, report, send::trouble_of, source};
 use crate::control::{Answer, Request};
+use crate::drop;
 use clap::{Args, Subcommand};
 use ledger::JobFilter;
 use model::record::BatchVerb;
@@ -94,8 +96,13 @@ pub(super) fn run(arguments: Arguments, json: bool) -> Outcome {
         Verb::Release(order) => order.request(BatchVerb::Release),
         Verb::Cancel(order) => order.request(BatchVerb::Cancel),
     };
+    let folders = config.drop.as_ref().map(|settings| settings.path.clone());
     match connect::ask(config, &arguments.config, request, None, |_| {})? {
-        Answer::Batches { batches } => report::print_batches(&batches, json),
+        Answer::Batches { batches } => {
+            report::print_batches(&batches, json);
+            // Beside the list, so that a program that reads the list finds what it found before.
+            folders.iter().flat_map(|path| drop::alerts(path)).for_each(|alert| complain!("sealpost: {alert}"));
+        }
         Answer::Report { report, environment, elapsed_ms, .. } => report::print(&report, &environment, elapsed_ms, json),
         Answer::Rows { rows, next } => report::print_rows(&rows, next.as_deref(), json),
         Answer::Ordered { jobs, left } => report::print_ordered(jobs, left, json),

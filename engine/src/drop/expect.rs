@@ -9,6 +9,9 @@ use model::{StreamName, Timestamp};
 use serde_json::json;
 use world::World;
 
+/// How the names of alerts in results/ begin.
+const ALERT: &str = "ALERT.";
+
 /// A file that a folder gets on some days, by some time of day.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expected {
@@ -111,6 +114,24 @@ fn alert(folders: &DropFolders, expected: &Expected, deadline: Timestamp, world:
     }
 }
 
+/// The alerts that stand, a sentence each.
+pub(crate) fn alerts(path: &std::path::Path) -> Vec<String> {
+    let folders = |path: &std::path::Path| std::fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut files: Vec<_> = folders(path)
+        .flat_map(|tenant| folders(&tenant).collect::<Vec<_>>())
+        .flat_map(|stream| folders(&stream.join("results")).collect::<Vec<_>>())
+        .filter(|path| crate::source::file_name(path).starts_with(ALERT))
+        .collect();
+    files.sort();
+    let read = |path: &std::path::PathBuf| serde_json::from_slice::<serde_json::Value>(&std::fs::read(path).ok()?).ok();
+    let word = |about: &serde_json::Value, key: &str| about[key].as_str().unwrap_or("-").to_owned();
+    let sentence = |about: serde_json::Value| {
+        let [tenant, stream, name, by] = ["tenant", "stream", "name", "expected_by"].map(|key| word(&about, key));
+        format!("ALERT: {tenant}/{stream}: no file '{name}' came by {by}; ask the sender")
+    };
+    files.iter().filter_map(read).map(sentence).collect()
+}
+
 /// The alert is over.
 fn clear(folder: &Folder, expected: &Expected) {
     // Absent is as good as removed.
@@ -119,7 +140,7 @@ fn clear(folder: &Folder, expected: &Expected) {
 
 fn path(folder: &Folder, expected: &Expected) -> std::path::PathBuf {
     let name: String = expected.name.chars().map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' }).collect();
-    folder.results().join(format!("ALERT.{name}.{}.json", expected.by.strftime("%H%M")))
+    folder.results().join(format!("{ALERT}{name}.{}.json", expected.by.strftime("%H%M")))
 }
 
 /// `*` stands for any run of characters.

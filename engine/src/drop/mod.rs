@@ -25,6 +25,7 @@ mod ready;
 mod take;
 
 pub use expect::Expected;
+pub(crate) use expect::alerts;
 pub(crate) use folder::{DropFolders, SOURCE_DONE, SOURCE_REFUSED};
 
 use crate::engine::Engine;
