@@ -1,6 +1,6 @@
 //! Files put into a drop folder: delivered, sealed, told of; refused with the reason; held by a gate until somebody releases them; never
 //! taken through a link, never twice, by one engine at a time.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may panic, and waits for real processes by the real clock")]
 
 mod support;
 
