@@ -1,18 +1,20 @@
-//! A row from bytes to job: one claim of 15 lines in an 835, one NDJSON job; with and without admission.
+//! A row from bytes to job: one claim of 15 lines in an 835, one NDJSON job; read, admitted, and encoded as the journal takes it.
 //!
 //! Files of 256 rows are read to their end; the figure is that of one row, its share of the envelope included. Admission joins the
-//! contact file (835) or takes the row's own recipient (NDJSON), under the fingerprints of a real key ring.
+//! contact file (835) or takes the row's own recipient (NDJSON), under the fingerprints of a real key ring. Figures are the CPU time of this
+//! thread, so that whatever else the machine does is not in them.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a measurement on the real clock")]
 
 use bench::{ROWS, batch, bundle, criterion, now};
 use criterion::Criterion;
 use intake::{Admission, AdmissionSettings, Admitted, Binding, Contacts, Fingerprints, Format, KeyIndex, Rows};
-use journal::{KeyRing, KeySource, new_key_file};
+use journal::{KeyRing, KeySource, PayloadMeter, new_key_file};
 use model::{BatchId, BundleId, Fingerprint, Protection, TenantId, Transactional};
+use rustix::time::{ClockId, clock_gettime};
 use std::hint::black_box;
 use std::io::Cursor;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use world::World;
 
 struct Ring {
@@ -65,22 +67,29 @@ fn settings(bundle: BundleId) -> AdmissionSettings {
     }
 }
 
-/// The time of `rows` rows, file after file.
+/// What this thread has spent on a core.
+fn cpu() -> Duration {
+    let spent = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(spent.tv_sec as u64, spent.tv_nsec as u32)
+}
+
+/// The CPU time of `rows` rows, file after file.
 fn timed(rows: u64, mut file: impl FnMut(usize)) -> Duration {
-    let start = Instant::now();
+    let start = cpu();
     let mut left = rows;
     while left > 0 {
         let these = left.min(ROWS);
         file(these as usize);
         left -= these;
     }
-    start.elapsed()
+    cpu() - start
 }
 
 fn main() {
     let mut criterion = criterion();
     parse(&mut criterion);
-    admit(&mut criterion);
+    admit(&mut criterion, "intake/admit", false);
+    admit(&mut criterion, "intake/encode", true);
     criterion.final_summary();
 }
 
@@ -95,7 +104,8 @@ fn parse(criterion: &mut Criterion) {
     group.finish();
 }
 
-fn admit(criterion: &mut Criterion) {
+/// Bytes to jobs; with their payloads as the journal encodes them, where `encodes`.
+fn admit(criterion: &mut Criterion, name: &str, encodes: bool) {
     let folder = tempfile::tempdir().unwrap();
     let world = World::real();
     let key = folder.path().join("key");
@@ -104,7 +114,8 @@ fn admit(criterion: &mut Criterion) {
     let tenant = keys.tenant("lakeside").unwrap();
     let ring = Ring { keys, tenant };
     let bundle = bundle().id();
-    let mut group = criterion.benchmark_group("intake/admit");
+    let meter = PayloadMeter::default();
+    let mut group = criterion.benchmark_group(name);
     for file in files() {
         group.bench_function(file.name, |bencher| {
             bencher.iter_custom(|rows| {
@@ -114,7 +125,10 @@ fn admit(criterion: &mut Criterion) {
                     let mut admission = Admission::<Transactional>::new(settings(bundle), file.contacts.clone());
                     for row in open(&file).take(these) {
                         let admitted = admission.admit(row.unwrap(), &mut index, &ring).unwrap();
-                        assert!(matches!(black_box(admitted), Admitted::Job(_)));
+                        let Admitted::Job(job) = black_box(admitted) else { panic!("every row is a job") };
+                        if encodes {
+                            black_box(meter.bytes(&job.data).unwrap());
+                        }
                     }
                 })
             });

@@ -247,6 +247,17 @@ pub fn cents(text: &str, rounding: Rounding, rounded: &mut Rounded) -> Result<Ce
     }
 }
 
+/// The cents of a plain decimal in bytes.
+///
+/// # Errors
+/// [`AmountError`]: what was expected, without the value.
+pub(crate) fn cents_of_bytes(text: &[u8], rounding: Rounding, rounded: &mut Rounded) -> Result<Cents, AmountError> {
+    match Cents::parse_bytes(text) {
+        Ok(amount) => Ok(amount),
+        Err(_) => cents(std::str::from_utf8(text).map_err(|_| AmountError::NotDecimal)?, rounding, rounded),
+    }
+}
+
 /// The cents of a number of a JSON document, by its raw text.
 ///
 /// # Errors

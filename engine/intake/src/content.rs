@@ -165,14 +165,18 @@ impl Writer<'_> {
         if let Some(amount) = amount {
             let bytes = amount.0.to_le_bytes();
             let bits = 64 - amount.0.unsigned_abs().leading_zeros() as usize + 1;
-            self.bytes(tag, &bytes[..bits.div_ceil(8).min(8)]);
+            let length = bits.div_ceil(8).min(8);
+            // As `bytes` writes it, in one piece: most of a statement's fields are amounts.
+            let [a, b, c, d, e, f, g, h] = bytes;
+            let field = [tag, length as u8, a, b, c, d, e, f, g, h];
+            self.0.extend_from_slice(&field[..2 + length]);
         }
     }
 
     fn date(&mut self, tag: u8, date: Option<Date>) {
         if let Some(date) = date {
             let [year_low, year_high] = date.year().to_le_bytes();
-            self.bytes(tag, &[year_low, year_high, date.month().cast_unsigned(), date.day().cast_unsigned()]);
+            self.0.extend_from_slice(&[tag, 4, year_low, year_high, date.month().cast_unsigned(), date.day().cast_unsigned()]);
         }
     }
 }

@@ -89,6 +89,7 @@ pub use journal_dir::JournalDir;
 pub use keeper::Hold;
 pub use key_ring::{KeyRing, KeySecret, KeySource, KeysOverview, RingOverview, Rotated, Rotation, TenantOverview, new_key_file};
 pub use open::{Opened, open, open_restored};
+pub use payload::PayloadMeter;
 pub use reader::Reader;
 pub use recovery::{Recovered, RecoveredBatch, RecoveredJob};
 #[doc(hidden)]

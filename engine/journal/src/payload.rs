@@ -112,6 +112,23 @@ impl PayloadEncoders {
     }
 }
 
+/// Encodes payloads as the journal does before it seals them, and says how long they are: for whoever measures or plans.
+#[derive(Default)]
+pub struct PayloadMeter(PayloadEncoders);
+
+impl PayloadMeter {
+    /// Bytes of a job's payload in the journal, without the frame around it. `None` where the journal would refuse it.
+    pub fn bytes(&self, data: &JobData) -> Option<usize> {
+        self.0.encode(data).ok().map(|encoded| encoded.bytes().len())
+    }
+}
+
+impl std::fmt::Debug for PayloadMeter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PayloadMeter")
+    }
+}
+
 #[derive(Default)]
 struct PayloadEncoder {
     plain: Scratch,

@@ -39,35 +39,50 @@ impl Cents {
     /// # Errors
     /// [`MoneyError`] where the text is empty or no decimal number, has a non-zero fraction of a cent, or is too large.
     pub fn parse(text: &str) -> Result<Self, MoneyError> {
-        let (negative, digits) = match text.as_bytes() {
+        Self::parse_bytes(text.as_bytes())
+    }
+
+    /// The same of bytes: whatever is no ASCII is no amount.
+    ///
+    /// # Errors
+    /// As [`Cents::parse`].
+    pub fn parse_bytes(text: &[u8]) -> Result<Self, MoneyError> {
+        let (negative, digits) = match text {
             [b'-', rest @ ..] => (true, rest),
             [b'+', rest @ ..] => (false, rest),
             all => (false, all),
         };
-        let point = digits.iter().position(|byte| *byte == b'.');
-        let (whole, fraction) = match point {
-            Some(at) => (&digits[..at], &digits[at + 1..]),
-            None => (digits, &[][..]),
-        };
-        if whole.is_empty() && fraction.is_empty() {
-            return Err(MoneyError::NotDecimal);
-        }
-        let mut cents: i64 = 0;
-        for byte in whole.iter().chain(fraction.iter().chain(b"00").take(2)) {
-            if !byte.is_ascii_digit() {
-                return Err(MoneyError::NotDecimal);
-            }
-            cents = cents * 10 + i64::from(byte - b'0');
-            if cents > CENTS_MAX {
-                return Err(MoneyError::TooLarge);
-            }
-        }
-        for byte in fraction.iter().skip(2) {
-            match byte {
-                b'0' => {}
-                b'1'..=b'9' => return Err(MoneyError::SubCent),
+        let (mut value, mut decimals, mut any) = (0i64, None::<u32>, false);
+        for byte in digits {
+            match (byte, &mut decimals) {
+                (b'0'..=b'9', Some(2)) => match byte {
+                    b'0' => {}
+                    _ => return Err(MoneyError::SubCent),
+                },
+                (b'0'..=b'9', decimals) => {
+                    any = true;
+                    value = value * 10 + i64::from(byte - b'0');
+                    if value > CENTS_MAX {
+                        return Err(MoneyError::TooLarge);
+                    }
+                    if let Some(count) = decimals {
+                        *count += 1;
+                    }
+                }
+                (b'.', None) => decimals = Some(0),
                 _ => return Err(MoneyError::NotDecimal),
             }
+        }
+        if !any {
+            return Err(MoneyError::NotDecimal);
+        }
+        let cents = match decimals {
+            None | Some(0) => value * 100,
+            Some(1) => value * 10,
+            Some(_) => value,
+        };
+        if cents > CENTS_MAX {
+            return Err(MoneyError::TooLarge);
         }
         Ok(Self(if negative { -cents } else { cents }))
     }

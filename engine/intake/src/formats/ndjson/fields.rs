@@ -4,6 +4,7 @@
 
 use super::diagnosis::Wrong;
 use super::particulars::{self, LineAccumulator, LineBill, Stated};
+use super::raw::RawAmount;
 use super::totals;
 use crate::amount::{self, AmountError};
 use crate::validate::note_kind;
@@ -13,14 +14,13 @@ use model::limits::{NOTES_MAX, SERVICE_LINES_MAX};
 use model::reject::Place;
 use model::statement::{Amounts, ClaimStatus, ClaimType, Member, Network, Note, PaidTo, Program, ServiceLine, Statement, StatementKind};
 use model::{Cents, LanguageTag, Private};
-use serde::de::{Deserialize, Deserializer, Error as _};
-use serde_json::value::RawValue;
+use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
 use std::collections::BTreeMap;
 
 /// One line. All fields of both kinds; which of them belong is decided by `kind`.
 #[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Line<'a> {
+#[serde(deny_unknown_fields, bound(deserialize = "A: Deserialize<'de>"))]
+pub(super) struct Line<A> {
     key: Option<Text>,
     kind: Kind,
     claim_number: Option<Text>,
@@ -30,19 +30,15 @@ pub(super) struct Line<'a> {
     provider: Option<Text>,
     service_from: Option<Day>,
     service_to: Option<Day>,
-    #[serde(borrow)]
-    totals: Option<LineAmounts<'a>>,
-    #[serde(borrow)]
-    lines: Option<Vec<LineService<'a>>>,
+    totals: Option<LineAmounts<A>>,
+    lines: Option<Vec<LineService<A>>>,
     notes: Option<Vec<LineNote>>,
     claim_type: Option<ClaimType>,
     network: Option<Network>,
     program: Option<Program>,
     paid_to: Option<PaidTo>,
-    #[serde(borrow)]
-    accumulators: Option<Vec<LineAccumulator<'a>>>,
-    #[serde(borrow)]
-    bill: Option<LineBill<'a>>,
+    accumulators: Option<Vec<LineAccumulator<A>>>,
+    bill: Option<LineBill<A>>,
     recipient: Option<LineRecipient>,
     template: Option<Text>,
     variables: Option<BTreeMap<String, Variable>>,
@@ -76,40 +72,29 @@ struct LineRecipient {
 }
 
 #[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-struct LineAmounts<'a> {
-    #[serde(borrow)]
-    billed: Option<&'a RawValue>,
-    #[serde(borrow)]
-    allowed: Option<&'a RawValue>,
-    #[serde(borrow)]
-    discount: Option<&'a RawValue>,
-    #[serde(borrow)]
-    plan_paid: Option<&'a RawValue>,
-    #[serde(borrow)]
-    deductible: Option<&'a RawValue>,
-    #[serde(borrow)]
-    coinsurance: Option<&'a RawValue>,
-    #[serde(borrow)]
-    copay: Option<&'a RawValue>,
-    #[serde(borrow)]
-    not_covered: Option<&'a RawValue>,
-    #[serde(borrow)]
-    other_insurance: Option<&'a RawValue>,
-    #[serde(borrow)]
-    member_owes: Option<&'a RawValue>,
+#[serde(deny_unknown_fields, bound(deserialize = "A: Deserialize<'de>"))]
+struct LineAmounts<A> {
+    billed: Option<A>,
+    allowed: Option<A>,
+    discount: Option<A>,
+    plan_paid: Option<A>,
+    deductible: Option<A>,
+    coinsurance: Option<A>,
+    copay: Option<A>,
+    not_covered: Option<A>,
+    other_insurance: Option<A>,
+    member_owes: Option<A>,
 }
 
 #[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-struct LineService<'a> {
+#[serde(deny_unknown_fields, bound(deserialize = "A: Deserialize<'de>"))]
+struct LineService<A> {
     service_from: Option<Day>,
     service_to: Option<Day>,
     code: Option<Text>,
     modifiers: Option<Vec<Text>>,
     description: Option<Text>,
-    #[serde(borrow)]
-    amounts: Option<LineAmounts<'a>>,
+    amounts: Option<LineAmounts<A>>,
     notes: Option<Vec<u16>>,
 }
 
@@ -145,8 +130,22 @@ pub(super) struct Day(pub(super) Date);
 
 impl<'de> Deserialize<'de> for Day {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(from)?;
-        validate::iso_date(text.as_bytes()).map(Self).ok_or_else(|| D::Error::custom("date"))
+        from.deserialize_str(TakeDay)
+    }
+}
+
+/// Reads a date where it stands: no text is made of it.
+struct TakeDay;
+
+impl Visitor<'_> for TakeDay {
+    type Value = Day;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a date CCYY-MM-DD")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Day, E> {
+        validate::iso_date(text.as_bytes()).map(Day).ok_or_else(|| E::custom("date"))
     }
 }
 
@@ -159,20 +158,24 @@ pub(super) struct Reading {
 impl Reading {
     /// The amount that a raw JSON value states: a number, or a string of one. Never through a float.
     pub(super) fn amount(&mut self, raw: &str) -> Result<Cents, AmountError> {
-        let text = raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(raw);
+        self.plain(raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(raw))
+    }
+
+    /// The amount that a text states.
+    pub(super) fn plain(&mut self, text: &str) -> Result<Cents, AmountError> {
         amount::cents(text, self.rounding, &mut self.rounded)
     }
 
     /// An amount that may be left out; `None` where it is no amount.
-    pub(super) fn optional(&mut self, raw: Option<&RawValue>) -> Option<Option<Cents>> {
+    pub(super) fn optional(&mut self, raw: Option<impl RawAmount>) -> Option<Option<Cents>> {
         match raw {
             None => Some(None),
-            Some(raw) => self.amount(raw.get()).ok().map(Some),
+            Some(raw) => raw.read(self).ok().map(Some),
         }
     }
 }
 
-impl<'a> Line<'a> {
+impl<A: RawAmount> Line<A> {
     /// The row; `None` where `diagnosis` has to say what is wrong, `Err` where the contradiction is known already.
     pub(super) fn into_row(self, place: Place, amounts: &mut Reading) -> Option<Result<Row, Wrong>> {
         match self.kind {
@@ -236,7 +239,7 @@ impl<'a> Line<'a> {
         Some(Ok(Row::Statement(Box::new(read))))
     }
 
-    fn take_particulars(&mut self) -> Stated<'a> {
+    fn take_particulars(&mut self) -> Stated<A> {
         Stated {
             claim_type: self.claim_type,
             network: self.network,
@@ -332,7 +335,7 @@ impl LineRecipient {
     }
 }
 
-impl LineAmounts<'_> {
+impl<A: RawAmount> LineAmounts<A> {
     /// `None` where one of them is no amount.
     fn into_amounts(self, amounts: &mut Reading) -> Option<Amounts> {
         let mut read = |raw| amounts.optional(raw);
@@ -351,7 +354,7 @@ impl LineAmounts<'_> {
     }
 }
 
-impl LineService<'_> {
+impl<A: RawAmount> LineService<A> {
     fn into_line(self, amounts: &mut Reading) -> Option<ServiceLine> {
         let from = self.service_from.map(|day| day.0);
         Some(ServiceLine {

@@ -13,6 +13,7 @@
 mod diagnosis;
 mod fields;
 mod particulars;
+mod raw;
 mod totals;
 
 pub(crate) use diagnosis::Wrong;
@@ -28,6 +29,8 @@ use memchr::memchr;
 use model::MoneySummary;
 use model::limits::NDJSON_LINE_BYTES_MAX;
 use model::reject::{Place, Refusal, Reject};
+use raw::Quick;
+use serde_json::value::RawValue;
 use std::io::Read;
 
 /// The lines of a file.
@@ -150,7 +153,10 @@ fn read(bytes: &[u8], place: Place, rounding: Rounding, rounded: &mut Rounded) -
         (Wrong::new(reason::TEXT_NOT_UTF8, "", expected), MoneySummary::default())
     })?;
     let mut amounts = Reading { rounding, rounded: Rounded::default() };
-    let fast = serde_json::from_str::<Line<'_>>(text).ok().and_then(|line| line.into_row(place, &mut amounts));
+    let fast = match serde_json::from_str::<Line<Quick<'_>>>(text) {
+        Ok(line) => line.into_row(place, &mut amounts),
+        Err(_) => serde_json::from_str::<Line<&RawValue>>(text).ok().and_then(|line| line.into_row(place, &mut amounts)),
+    };
     match fast {
         Some(Ok(row)) => {
             *rounded += amounts.rounded;

@@ -2,54 +2,49 @@
 
 use super::diagnosis::Wrong;
 use super::fields::{Day, Reading, Text, text};
+use super::raw::RawAmount;
 use crate::reason;
 use model::Cents;
 use model::limits::ACCUMULATORS_MAX;
 use model::statement::{
     Accumulator, AccumulatorKind, AccumulatorScope, Bill, ClaimType, LiabilityRule, Network, PaidTo, Particulars, Program,
 };
-use serde_json::value::RawValue;
+use serde::Deserialize;
 
 #[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct LineAccumulator<'a> {
+#[serde(deny_unknown_fields, bound(deserialize = "A: Deserialize<'de>"))]
+pub(super) struct LineAccumulator<A> {
     kind: AccumulatorKind,
     scope: AccumulatorScope,
     network: Option<Network>,
-    #[serde(borrow)]
-    limit: Option<&'a RawValue>,
-    #[serde(borrow)]
-    used: Option<&'a RawValue>,
+    limit: Option<A>,
+    used: Option<A>,
     from: Option<Day>,
     to: Option<Day>,
 }
 
 #[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct LineBill<'a> {
+#[serde(deny_unknown_fields, bound(deserialize = "A: Deserialize<'de>"))]
+pub(super) struct LineBill<A> {
     account: Option<Text>,
     due_on: Option<Day>,
-    #[serde(borrow)]
-    previous_balance: Option<&'a RawValue>,
-    #[serde(borrow)]
-    payments: Option<&'a RawValue>,
-    #[serde(borrow)]
-    new_charges: Option<&'a RawValue>,
-    #[serde(borrow)]
-    balance: Option<&'a RawValue>,
+    previous_balance: Option<A>,
+    payments: Option<A>,
+    new_charges: Option<A>,
+    balance: Option<A>,
 }
 
 /// The fields as they stand in a line.
-pub(super) struct Stated<'a> {
+pub(super) struct Stated<A> {
     pub(super) claim_type: Option<ClaimType>,
     pub(super) network: Option<Network>,
     pub(super) program: Option<Program>,
     pub(super) paid_to: Option<PaidTo>,
-    pub(super) accumulators: Option<Vec<LineAccumulator<'a>>>,
-    pub(super) bill: Option<LineBill<'a>>,
+    pub(super) accumulators: Option<Vec<LineAccumulator<A>>>,
+    pub(super) bill: Option<LineBill<A>>,
 }
 
-impl Stated<'_> {
+impl<A: RawAmount> Stated<A> {
     /// `None` where an amount is none.
     pub(super) fn into_particulars(self, amounts: &mut Reading) -> Option<Particulars> {
         let Self { claim_type, network, program, paid_to, accumulators, bill } = self;
@@ -68,7 +63,7 @@ impl Stated<'_> {
     }
 }
 
-impl LineAccumulator<'_> {
+impl<A: RawAmount> LineAccumulator<A> {
     fn into_accumulator(self, amounts: &mut Reading) -> Option<Accumulator> {
         let Self { kind, scope, network, limit, used, from, to } = self;
         let (limit, used) = (amounts.optional(limit)?, amounts.optional(used)?);
@@ -76,7 +71,7 @@ impl LineAccumulator<'_> {
     }
 }
 
-impl LineBill<'_> {
+impl<A: RawAmount> LineBill<A> {
     fn into_bill(self, amounts: &mut Reading) -> Option<Bill> {
         Some(Bill {
             account: text(self.account),

@@ -231,9 +231,11 @@ impl Claim {
         if code.is_empty() {
             return;
         }
-        let mut shown = self.text(qualifier, "SVC01", svc.ordinal);
+        // Room for both at once: there is one of these for each service.
+        let mut shown = String::with_capacity(qualifier.len() + 1 + code.len());
+        shown.push_str(self.checked(qualifier, "SVC01", svc.ordinal));
         shown.push(':');
-        shown.push_str(&self.text(code, "SVC01", svc.ordinal));
+        shown.push_str(self.checked(code, "SVC01", svc.ordinal));
         line.code = Some(shown.into());
         for modifier in components.by_ref().take(4).filter(|modifier| !modifier.is_empty()) {
             line.modifiers.push(self.text(modifier, "SVC01", svc.ordinal).into());
@@ -313,7 +315,7 @@ impl Claim {
         // AMT is information only (X12 RFI 680): one that cannot be read counts as not stated.
         if let (b"B6", Some(line)) = (qualifier, self.lines.last_mut()) {
             let (rounding, rounded) = (self.rounding, &mut self.rounded);
-            line.allowed = std::str::from_utf8(amount).ok().and_then(|text| amount::cents(text, rounding, rounded).ok());
+            line.allowed = amount::cents_of_bytes(amount, rounding, rounded).ok();
         }
     }
 
@@ -374,15 +376,20 @@ impl Claim {
 
     /// A text that a person will read; empty, with a trouble noted, where it cannot be one.
     fn text(&mut self, bytes: &[u8], field: &'static str, segment: u64) -> String {
+        self.checked(bytes, field, segment).to_owned()
+    }
+
+    /// The same without a copy.
+    fn checked<'b>(&mut self, bytes: &'b [u8], field: &'static str, segment: u64) -> &'b str {
         let checked = std::str::from_utf8(bytes).map_err(|_| reason::TEXT_NOT_UTF8).and_then(|text| {
             validate::check_text(text)?;
             Ok(text)
         });
         match checked {
-            Ok(text) => text.to_owned(),
+            Ok(text) => text,
             Err(reason) => {
                 self.trouble(reason, field, segment, "UTF-8 text of at most 1,000 bytes without control characters");
-                String::new()
+                ""
             }
         }
     }
@@ -403,7 +410,6 @@ impl Claim {
     }
 
     fn cents(&mut self, bytes: &[u8]) -> Result<Cents, AmountError> {
-        let text = std::str::from_utf8(bytes).map_err(|_| AmountError::NotDecimal)?;
-        amount::cents(text, self.rounding, &mut self.rounded)
+        amount::cents_of_bytes(bytes, self.rounding, &mut self.rounded)
     }
 }
