@@ -14,8 +14,9 @@ use model::limits::{NOTES_MAX, SERVICE_LINES_MAX};
 use model::reject::Place;
 use model::statement::{Amounts, ClaimStatus, ClaimType, Member, Network, Note, PaidTo, Program, ServiceLine, Statement, StatementKind};
 use model::{Cents, LanguageTag, Private};
-use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
+use serde::de::{Deserialize, Deserializer, Error as _, SeqAccess, Visitor};
 use std::collections::BTreeMap;
+use std::marker::PhantomData;
 
 /// One line. All fields of both kinds; which of them belong is decided by `kind`.
 #[derive(serde::Deserialize)]
@@ -31,7 +32,8 @@ pub(super) struct Line<A> {
     service_from: Option<Day>,
     service_to: Option<Day>,
     totals: Option<LineAmounts<A>>,
-    lines: Option<Vec<LineService<A>>>,
+    #[serde(default)]
+    lines: Services<A>,
     notes: Option<Vec<LineNote>>,
     claim_type: Option<ClaimType>,
     network: Option<Network>,
@@ -96,6 +98,41 @@ struct LineService<A> {
     description: Option<Text>,
     amounts: Option<LineAmounts<A>>,
     notes: Option<Vec<u16>>,
+}
+
+/// The services. Room for a usual claim's at once, so that few lists grow; `null` is none.
+struct Services<A>(Option<Vec<LineService<A>>>);
+
+impl<A> Default for Services<A> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+/// Services that a list has room for at first.
+const SERVICES_USUAL: usize = 16;
+
+impl<'de, A: Deserialize<'de>> Deserialize<'de> for Services<A> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Take<A>(PhantomData<A>);
+        impl<'de, A: Deserialize<'de>> Visitor<'de> for Take<A> {
+            type Value = Services<A>;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a list of services")
+            }
+            fn visit_unit<E>(self) -> Result<Services<A>, E> {
+                Ok(Services(None))
+            }
+            fn visit_seq<S: SeqAccess<'de>>(self, mut items: S) -> Result<Services<A>, S::Error> {
+                let mut services = Vec::with_capacity(SERVICES_USUAL);
+                while let Some(service) = items.next_element()? {
+                    services.push(service);
+                }
+                Ok(Services(Some(services)))
+            }
+        }
+        from.deserialize_any(Take(PhantomData))
+    }
 }
 
 #[derive(serde::Deserialize)]
@@ -201,8 +238,12 @@ impl<A: RawAmount> Line<A> {
         }
         let totals = self.totals?.into_amounts(amounts)?;
         let notes: Vec<Note> = self.notes.unwrap_or_default().into_iter().map(LineNote::into_note).collect::<Option<_>>()?;
-        let lines = self.lines.unwrap_or_default().into_iter().map(|line| line.into_line(amounts));
-        let lines: Vec<ServiceLine> = lines.collect::<Option<_>>()?;
+        let lines = self.lines.0.unwrap_or_default().into_iter().map(|line| line.into_line(amounts));
+        let mut services = Vec::with_capacity(lines.len());
+        for line in lines {
+            services.push(line?);
+        }
+        let lines: Vec<ServiceLine> = services;
         if let Some(wrong) = refers_beyond(&lines, notes.len()) {
             return Some(Err(wrong));
         }
@@ -252,7 +293,7 @@ impl<A: RawAmount> Line<A> {
 
     /// More lines or notes than a statement takes.
     fn beyond_limit(&self) -> Option<Wrong> {
-        if self.lines.as_ref().is_some_and(|lines| lines.len() > SERVICE_LINES_MAX) {
+        if self.lines.0.as_ref().is_some_and(|lines| lines.len() > SERVICE_LINES_MAX) {
             return Some(Wrong::new(reason::TOO_MANY_LINES, "lines", "at most 999 lines"));
         }
         let too_many_notes = self.notes.as_ref().is_some_and(|notes| notes.len() > NOTES_MAX);
@@ -268,7 +309,7 @@ impl<A: RawAmount> Line<A> {
             || self.service_from.is_some()
             || self.service_to.is_some()
             || self.totals.is_some()
-            || self.lines.is_some()
+            || self.lines.0.is_some()
             || self.notes.is_some()
             || self.claim_type.is_some()
             || self.network.is_some()

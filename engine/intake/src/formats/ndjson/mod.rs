@@ -153,7 +153,7 @@ fn read(bytes: &[u8], place: Place, rounding: Rounding, rounded: &mut Rounded) -
         (Wrong::new(reason::TEXT_NOT_UTF8, "", expected), MoneySummary::default())
     })?;
     let mut amounts = Reading { rounding, rounded: Rounded::default() };
-    let fast = match serde_json::from_str::<Line<Quick<'_>>>(text) {
+    let fast = match serde_json::from_str::<Line<Quick>>(text) {
         Ok(line) => line.into_row(place, &mut amounts),
         Err(_) => serde_json::from_str::<Line<&RawValue>>(text).ok().and_then(|line| line.into_row(place, &mut amounts)),
     };

@@ -1,8 +1,8 @@
 //! An amount as it stands in a line: its text, never a float.
 //!
-//! Two forms of one line are read. [`Quick`] takes texts and whole numbers straight from the parser; a number with a point or an exponent is
-//! nothing it can take, because the parser would make a float of it. Such a line is read again with `&RawValue`, which has the digits as
-//! they were written, at about twice the cost.
+//! Two forms of one line are read. [`Quick`] takes texts and whole numbers straight from the parser, where they are whole cents; a number
+//! with a point or an exponent is nothing it can take, because the parser would make a float of it. Such a line is read again with
+//! `&RawValue`, which has the digits as they were written, at about twice the cost; so is one whose amounts may have to be rounded.
 
 use super::fields::Reading;
 use crate::amount::AmountError;
@@ -24,23 +24,17 @@ impl RawAmount for &RawValue {
     }
 }
 
-/// A text without escapes, or whole dollars.
+/// An amount that is exact to the cent, read where it stands.
 #[derive(Clone, Copy)]
-pub(super) enum Quick<'a> {
-    Text(&'a str),
-    Whole(Cents),
-}
+pub(super) struct Quick(Cents);
 
-impl RawAmount for Quick<'_> {
-    fn read(&self, reading: &mut Reading) -> Result<Cents, AmountError> {
-        match self {
-            Self::Text(text) => reading.plain(text),
-            Self::Whole(cents) => Ok(*cents),
-        }
+impl RawAmount for Quick {
+    fn read(&self, _: &mut Reading) -> Result<Cents, AmountError> {
+        Ok(self.0)
     }
 }
 
-impl<'de> Deserialize<'de> for Quick<'de> {
+impl<'de> Deserialize<'de> for Quick {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         from.deserialize_any(Take)
     }
@@ -49,22 +43,23 @@ impl<'de> Deserialize<'de> for Quick<'de> {
 struct Take;
 
 impl<'de> Visitor<'de> for Take {
-    type Value = Quick<'de>;
+    type Value = Quick;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a text or a whole number")
     }
 
-    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Quick<'de>, E> {
-        Ok(Quick::Text(text))
+    // Borrowed: a text with escapes is no amount, and is told apart from one by `&RawValue`.
+    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Quick, E> {
+        Cents::parse(text).map(Quick).map_err(E::custom)
     }
 
-    fn visit_i64<E: Error>(self, dollars: i64) -> Result<Quick<'de>, E> {
+    fn visit_i64<E: Error>(self, dollars: i64) -> Result<Quick, E> {
         let cents = dollars.checked_mul(100).filter(|cents| cents.unsigned_abs() <= CENTS_MAX.unsigned_abs());
-        cents.map(|cents| Quick::Whole(Cents(cents))).ok_or_else(|| E::custom("beyond any amount"))
+        cents.map(|cents| Quick(Cents(cents))).ok_or_else(|| E::custom("beyond any amount"))
     }
 
-    fn visit_u64<E: Error>(self, dollars: u64) -> Result<Quick<'de>, E> {
+    fn visit_u64<E: Error>(self, dollars: u64) -> Result<Quick, E> {
         i64::try_from(dollars).map_err(E::custom).and_then(|dollars| self.visit_i64(dollars))
     }
 }
