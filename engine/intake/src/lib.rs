@@ -3,8 +3,8 @@
 //! ```text
 //! bytes ─► formats ─► Row ─► admission ─► Job<S> (accepted) or a disposition with a reason
 //!          X12 835           │   ▲   ▲
-//!          NDJSON            │   │   └─ duplicates: has this key been accepted before?
-//!                            │   └───── members: whose address is it? (id and name or birth date)
+//!          NDJSON, FHIR R4   │   │   └─ duplicates: has this key been accepted before?
+//!          CSV, fixed width  │   └───── members: whose address is it? (id and name or birth date)
 //!                            └────────► counted: rows and money (invariant 3)
 //! ```
 //!
