@@ -134,7 +134,7 @@ mod tests {
 
     fn settings(complete: Complete) -> DropSettings {
         let second = Duration::from_secs(1);
-        DropSettings { path: PathBuf::new(), every: second, quiet: 2 * second, stable: 6none_yet, complete, expected: Vec::new() }
+        DropSettings { path: PathBuf::new(), every: second, quiet: 2 * second, stable: 60 * second, complete, expected: Vec::new() }
     }
 
     #[test]
@@ -149,7 +149,7 @@ mod tests {
             (Complete { marker: true, ..none }, false, true, 99 * second, 99 * second, false),
             (Complete { manifest: true, ..none }, true, false, 99 * second, 99 * second, false),
             (Complete { size_stable: true, ..none }, false, false, 99 * second, 59 * second, false),
-            (Complete { size_stable: true, ..none }, false, false, none_yet, 6none_yet, true),
+            (Complete { size_stable: true, ..none }, false, false, none_yet, 60 * second, true),
         ] {
             assert_eq!(is_complete(&settings(complete), marker, manifest, quiet, unchanged), expected);
         }
