@@ -139,14 +139,17 @@ impl Image {
     }
 
     /// Applies what the bytes say: flips, cuts, copies of ranges, files that are gone. Gives whether a start must notice it, if it changes
-    /// anything: where nothing but segments of the logs changed, and not the last one of the record, which a crash may have cut.
+    /// anything: where nothing but bytes within segments of the logs flipped, and not in the last one of the record, whose end a crash may
+    /// have torn. Format 1 cannot tell more: its segments do not know with which frame the one before ended, so one that is cut between two
+    /// frames, or zero from there on, looks like one that was never written further. (Format 2 tells: `each_damage_is_told_for_what_it_is`.)
     fn damage(&mut self, bytes: &[u8]) -> bool {
         let names: Vec<PathBuf> = self.files.keys().cloned().collect();
         let last = names.iter().rfind(|name| name.parent().is_some_and(|parent| parent.ends_with("record"))).cloned();
         let mut is_told = true;
         for change in bytes.chunks_exact(8).take(6) {
             let name = &names[usize::from(change[0]) % names.len()];
-            is_told &= name.extension().is_some_and(|extension| extension == "seg") && Some(name) != last.as_ref();
+            let flips = change[1] % 6 <= 1;
+            is_told &= flips && name.extension().is_some_and(|extension| extension == "seg") && Some(name) != last.as_ref();
             let Some(file) = self.files.get_mut(name) else { continue };
             let at = usize::from(u16::from_le_bytes([change[2], change[3]])) % file.len().max(1);
             let length = usize::from(u16::from_le_bytes([change[4], change[5]])) % 512;
