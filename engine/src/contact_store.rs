@@ -7,16 +7,17 @@
 //! import that breaks leaves the old one in force; the newest [`KEPT`] stay, for whoever must know what was gone by. It promises that a
 //! version reads as the bytes that were imported; it leaves to [`crate::contacts`] which data a tenant goes by.
 
+use crate::source::Source;
 use intake::Contacts;
 use journal::KeyRing;
 use journal::sealed::{SealedError, SealedFor, SealedReader, SealedWriter};
 use model::reject::Refusal;
 use model::{TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use world::{OpenMode, World};
+use zeroize::Zeroizing;
 
 /// Versions of a tenant that are kept.
 pub const KEPT: usize = 5;
@@ -182,9 +183,9 @@ impl ContactStore {
     ///
     /// # Errors
     /// [`ContactStoreError`]; then the version in force is the one of before.
-    pub fn import(&self, tenant: TenantId, path: &Path, by: String, shrunk: bool) -> Result<Label, ContactStoreError> {
-        let file = crate::files::file_name(path);
-        let contacts = Contacts::read(BufReader::with_capacity(READ_BYTES, open_plain(path)?), &file)?;
+    pub(crate) fn import(&self, tenant: TenantId, source: &Source, by: String, shrunk: bool) -> Result<Label, ContactStoreError> {
+        let file = source.name();
+        let contacts = Contacts::read(BufReader::with_capacity(READ_BYTES, source.reader()), &file)?;
         if contacts.is_empty() {
             return Err(ContactStoreError::Empty { file });
         }
@@ -200,10 +201,10 @@ impl ContactStore {
             rows: contacts.len() as u64,
             rejected: contacts.rejected(),
             address_version: contacts.version(),
-            suffix: path.extension().map_or_else(String::new, |suffix| suffix.to_string_lossy().into_owned()),
+            suffix: source.path().extension().map_or_else(String::new, |suffix| suffix.to_string_lossy().into_owned()),
         };
         drop(contacts);
-        self.write(tenant, &label, path)?;
+        self.write(tenant, &label, source)?;
         self.forget_old(tenant)?;
         Ok(label)
     }
@@ -226,7 +227,7 @@ impl ContactStore {
         append().map_err(|error| disk(&path, error))
     }
 
-    fn write(&self, tenant: TenantId, label: &Label, path: &Path) -> Result<(), ContactStoreError> {
+    fn write(&self, tenant: TenantId, label: &Label, source: &Source) -> Result<(), ContactStoreError> {
         let folder = self.folder_of(tenant);
         self.world.disk().create_dir_all(&folder).map_err(|error| ContactStoreError::Disk { path: folder.clone(), error })?;
         let name = name_of(label.number);
@@ -234,21 +235,20 @@ impl ContactStore {
         let mut line = serde_json::to_vec(label).expect("a label is plain JSON");
         line.push(b'\n');
         sealed.write_all(&line).map_err(SealedError::from_io)?;
-        let mut plain = open_plain(path)?;
+        let mut plain = source.reader();
         let mut hash = intake::VersionHash::default();
-        let mut chunk = vec![0; READ_BYTES];
+        let mut chunk = Zeroizing::new(vec![0; READ_BYTES]);
         loop {
-            let count = plain.read(&mut chunk).map_err(|error| disk(path, error))?;
+            let count = plain.read(&mut chunk).map_err(|error| disk(source.path(), error))?;
             if count == 0 {
                 break;
             }
             hash.update(&chunk[..count]);
             sealed.write_all(&chunk[..count]).map_err(SealedError::from_io)?;
         }
-        zeroize::Zeroize::zeroize(&mut chunk);
         // Dropped unfinished, the writer leaves nothing.
         if hash.finish() != label.address_version {
-            return Err(ContactStoreError::Changed { file: crate::files::file_name(path) });
+            return Err(ContactStoreError::Changed { file: source.name() });
         }
         sealed.finish()?;
         Ok(())
@@ -291,15 +291,6 @@ fn number_of(path: &Path) -> Option<u32> {
     let name = path.file_name()?.to_str()?;
     let number = name.strip_suffix(SUFFIX)?.strip_suffix('.')?;
     number.parse().ok().filter(|parsed| name_of(*parsed) == name)
-}
-
-fn open_plain(path: &Path) -> Result<File, ContactStoreError> {
-    // Asked before it is opened: opening a pipe would wait for somebody who writes into it, and it is read twice.
-    let is_file = std::fs::metadata(path).map_err(|error| disk(path, error))?.is_file();
-    if !is_file {
-        return Err(disk(path, io::Error::other("not a regular file; it must be read twice")));
-    }
-    File::open(path).map_err(|error| disk(path, error))
 }
 
 fn disk(path: &Path, error: io::Error) -> ContactStoreError {

@@ -8,9 +8,10 @@
 use crate::contact_store::{ContactStore, ContactStoreError};
 use crate::engine::{AcceptError, lock};
 use crate::files;
+use crate::source::Source;
 use intake::gates::ContactsSeen;
 use intake::{Contacts, MemberSettings};
-use model::{Monotonic, TenantId, Timestamp};
+use model::{Monotonic, Private, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -36,7 +37,7 @@ pub enum MembersAsk {
     /// Everything that is known under a member id, readable.
     Show {
         /// The member id.
-        id: String,
+        id: Private,
     },
     /// Which version is in force, how old and how large it is.
     Standing,
@@ -62,8 +63,14 @@ pub(crate) struct ContactBook {
 struct Shared {
     world: World,
     store: Option<ContactStore>,
-    tenants: BTreeMap<TenantId, TenantMembers>,
-    pages: Mutex<BTreeMap<TenantId, Page>>,
+    tenants: BTreeMap<TenantId, TenantPage>,
+}
+
+/// A tenant's own lock: reading one tenant's data holds up nobody else's messages.
+struct TenantPage {
+    members: TenantMembers,
+    /// `None` until somebody needs it, and after an import.
+    read: Mutex<Option<Page>>,
 }
 
 /// Contact data, and how old it is.
@@ -110,12 +117,13 @@ struct Page {
 
 impl ContactBook {
     pub(crate) fn new(world: World, store: Option<ContactStore>, tenants: BTreeMap<TenantId, TenantMembers>) -> Self {
-        Self { shared: Arc::new(Shared { world, store, tenants, pages: Mutex::default() }) }
+        let tenants = tenants.into_iter().map(|(id, members)| (id, TenantPage { members, read: Mutex::default() })).collect();
+        Self { shared: Arc::new(Shared { world, store, tenants }) }
     }
 
     /// How a tenant's statements find their readers.
     pub(crate) fn settings(&self, tenant: TenantId) -> Option<&Arc<MemberSettings>> {
-        self.shared.tenants.get(&tenant).map(|tenant| &tenant.settings)
+        self.shared.tenants.get(&tenant).map(|page| &page.members.settings)
     }
 
     /// What a tenant goes by; `None` where it has no contact data at all. Looks whether it is still the newest every now and then.
@@ -139,42 +147,53 @@ impl ContactBook {
     /// # Errors
     /// [`AcceptError`]; then the tenant goes by what it went by before.
     pub(crate) fn carry_out(&self, tenant: TenantId, ask: &MembersAsk, by: String) -> Result<Value, AcceptError> {
-        let unknown = |message: &str| AcceptError::Unknown(message.to_owned());
-        let store = self.shared.store.as_ref().ok_or_else(|| unknown("this installation has no contact store"))?;
-        let file = self.shared.tenants.get(&tenant).and_then(|members| members.file.as_deref());
+        let store = self.store()?;
         match ask {
-            MembersAsk::Import { path, shrunk } => {
-                if file.is_some() {
-                    return Err(unknown(
-                        "its `members` names a plaintext file, which goes before the contact store; remove that key first",
-                    ));
-                }
-                let label = store.import(tenant, path, by.clone(), *shrunk)?;
-                lock(&self.shared.pages).remove(&tenant);
-                store.note(tenant, &by, "import", Some(label.number))?;
-                Ok(label.as_json())
-            }
+            MembersAsk::Import { path, shrunk } => self.import(tenant, &Source::open(path)?, by, *shrunk),
             MembersAsk::Show { id } => {
                 store.note(tenant, &by, "show", None)?;
                 let contacts = self.newest(tenant)?;
-                let rows = contacts.iter().flat_map(|known| known.contacts.with_id(id)).map(|row| row.reveal());
+                let rows = contacts.iter().flat_map(|known| known.contacts.with_id(id.reveal())).map(|row| row.reveal());
                 Ok(json!({ "rows": rows.collect::<Vec<_>>() }))
             }
             MembersAsk::Standing => Ok(store.current(tenant)?.map_or(Value::Null, |label| label.as_json())),
         }
     }
 
+    /// Makes an open file the tenant's new version; nobody follows its name again.
+    ///
+    /// # Errors
+    /// As [`Self::carry_out`].
+    pub(crate) fn import(&self, tenant: TenantId, source: &Source, by: String, shrunk: bool) -> Result<Value, AcceptError> {
+        let store = self.store()?;
+        let named = self.shared.tenants.get(&tenant).and_then(|page| page.members.file.as_deref());
+        if named.is_some() {
+            let message = "its `members` names a plaintext file, which goes before the contact store; remove that key first";
+            return Err(AcceptError::Unknown(message.to_owned()));
+        }
+        let label = store.import(tenant, source, by.clone(), shrunk)?;
+        if let Some(page) = self.shared.tenants.get(&tenant) {
+            *lock(&page.read) = None;
+        }
+        store.note(tenant, &by, "import", Some(label.number))?;
+        Ok(label.as_json())
+    }
+
+    fn store(&self) -> Result<&ContactStore, AcceptError> {
+        self.shared.store.as_ref().ok_or_else(|| AcceptError::Unknown("this installation has no contact store".to_owned()))
+    }
+
     fn look(&self, tenant: TenantId, every: Duration) -> Result<Option<InForce>, AcceptError> {
-        let Some(members) = self.shared.tenants.get(&tenant) else { return Ok(None) };
+        let Some(TenantPage { members, read: page }) = self.shared.tenants.get(&tenant) else { return Ok(None) };
         let now = self.shared.world.monotonic();
         // Held while it is read: whoever else needs it waits for the one reading.
-        let mut pages = lock(&self.shared.pages);
-        let known = pages.get(&tenant).cloned();
+        let mut page = lock(page);
+        let known = page.clone();
         if let Some(page) = known.as_ref().filter(|page| members.file.is_none() || now.since(page.looked_at) < every) {
             return Ok(page.contacts.clone());
         }
         let seen = members.file.as_deref().and_then(seen);
-        if let Some(page) = pages.get_mut(&tenant).filter(|page| page.seen == seen) {
+        if let Some(page) = page.as_mut().filter(|page| page.seen == seen) {
             page.looked_at = now;
             return Ok(page.contacts.clone());
         }
@@ -190,7 +209,7 @@ impl ContactBook {
             }
             (Err(error), None) => return Err(error),
         };
-        pages.insert(tenant, Page { contacts: contacts.clone(), seen, looked_at: now });
+        *page = Some(Page { contacts: contacts.clone(), seen, looked_at: now });
         Ok(contacts)
     }
 

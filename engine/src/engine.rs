@@ -4,28 +4,31 @@
 //! reports cover everything durable when they were asked for, and that stopping follows the
 //! order of `engine/README.md`.
 
+mod error;
+mod tenant;
+
+pub use error::{AcceptError, EngineError};
+pub(crate) use tenant::Tenant;
+
 use crate::accounts::Accounts;
-use crate::contact_store::{ContactStore, ContactStoreError};
+use crate::contact_store::ContactStore;
 use crate::contacts::{ContactBook, TenantMembers};
 use crate::control::Progress;
 use crate::door::RollingBatch;
 use crate::files::{self, FileRequest};
 use crate::gating::{Door, GateFolder};
 use crate::memory;
-use crate::pipeline::{self, Common, Past, Pipeline, StartError};
+use crate::pipeline::{self, Common, Past, Pipeline};
 use crate::projection::ProjectionError;
 use crate::restoration;
 use crate::settings::{EngineSettings, TenantSettings};
 use crate::source::Source;
 use crate::stages::StageTimes;
 use futures_util::future::Either;
-use intake::KeyIndexError;
-use journal::{JournalError, KeyError, KeyRing, Stale, Vouch};
+use journal::{JournalError, KeyRing, Vouch};
 use ledger::{BatchReport, JobFilter, JobLine};
 use model::record::{BatchVerb, FrameKey, OperatorAction, Record, StateChange};
-use model::reject::Refusal;
-use model::{BatchId, BundleId, JobId, Marketing, MessageVersion, State, Stream, StreamName, TenantId, Timestamp, Transactional};
-use render::{TemplateError, Wording};
+use model::{BatchId, JobId, Marketing, MessageVersion, State, Stream, StreamName, TenantId, Transactional};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -38,111 +41,6 @@ const HELD_PAGE: u32 = 1_000;
 /// What a connection of a door has left to answer in, after the doors closed.
 const CONNECTION_GRACE: Duration = Duration::from_secs(1);
 
-/// Why the engine cannot start.
-#[derive(Debug, thiserror::Error)]
-pub enum EngineError {
-    /// The key ring cannot be opened.
-    #[error(transparent)]
-    Keys(#[from] KeyError),
-    /// A stream cannot start.
-    #[error(transparent)]
-    Start(#[from] StartError),
-    /// A tenant's bundle cannot be stored.
-    #[error(transparent)]
-    Journal(#[from] JournalError),
-    /// A tenant's templates cannot be read.
-    #[error(transparent)]
-    Templates(#[from] TemplateError),
-    /// Journals that are old copies, clones or empty.
-    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; also: "))]
-    Stale(Vec<Stale>),
-    /// An operator's word that nothing asked for.
-    #[error(
-        "nothing was restored here: each journal is the one that was written last. Start without --restored, and leave it out of unit files and scripts"
-    )]
-    NothingRestored,
-    /// A folder cannot be made.
-    #[error("{path}: {error}")]
-    Folder {
-        /// Which.
-        path: PathBuf,
-        /// What the system said.
-        error: std::io::Error,
-    },
-}
-
-impl EngineError {
-    /// Whether a journal is an old copy, a clone or empty.
-    pub fn is_stale(&self) -> bool {
-        matches!(self, Self::Stale(_) | Self::Start(StartError::Journal(JournalError::Stale(_))))
-    }
-
-    /// Whether another process owns the journal.
-    pub fn is_locked(&self) -> bool {
-        matches!(self, Self::Keys(KeyError::Locked(_)) | Self::Start(StartError::Journal(JournalError::Locked(_))))
-    }
-}
-
-/// Why a batch was not accepted. Nothing of it binds.
-#[derive(Debug, thiserror::Error)]
-pub enum AcceptError {
-    /// The file cannot be a batch.
-    #[error(transparent)]
-    Refused(#[from] Refusal),
-    /// The request names something this installation does not have.
-    #[error("{0}")]
-    Unknown(String),
-    /// A file cannot be read.
-    #[error("{path}: {error}")]
-    Unreadable {
-        /// Which.
-        path: PathBuf,
-        /// What the system said.
-        error: std::io::Error,
-    },
-    /// A file of results cannot be written.
-    #[error("{path}: {error}; the batch was not accepted")]
-    Unwritable {
-        /// Which.
-        path: PathBuf,
-        /// What the system said.
-        error: std::io::Error,
-    },
-    /// The journal said no; the batch was not accepted.
-    #[error(transparent)]
-    Journal(#[from] JournalError),
-    /// A key cannot be had.
-    #[error(transparent)]
-    Keys(#[from] KeyError),
-    /// Our own counts do not add up (invariant 3).
-    #[error(
-        "{file}: the counts of its rows do not balance; the batch was not accepted; this is a fault of sealpost: report it with the output of `sealpost check-batch`"
-    )]
-    Unbalanced {
-        /// The file's name.
-        file: String,
-    },
-    /// Whether a row is a repeat is not known now.
-    #[error(transparent)]
-    Repeats(#[from] KeyIndexError),
-    /// Contact data cannot be stored, or not be read back.
-    #[error(transparent)]
-    Contacts(Box<ContactStoreError>),
-    /// How an earlier version stands is not known now.
-    #[error("a row corrects an earlier statement, and how that one stands is not known: {0}; hand it in again")]
-    Standing(Box<ProjectionError>),
-    /// The intake thread ended.
-    #[error("the intake of this file stopped; the log says why; the batch was not accepted")]
-    Stopped,
-}
-
-impl AcceptError {
-    /// Nothing is wrong with what was handed in: the same may be handed in again later.
-    pub fn is_not_now(&self) -> bool {
-        matches!(self, Self::Journal(error) if error.is_not_now())
-    }
-}
-
 /// A batch that is on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Accepted {
@@ -154,38 +52,6 @@ pub struct Accepted {
     pub findings: u64,
     /// A gate holds it: nothing leaves before somebody releases it.
     pub held: bool,
-}
-
-/// A tenant as the doors use it.
-#[derive(Clone)]
-pub(crate) struct Tenant {
-    pub(crate) id: TenantId,
-    pub(crate) settings: TenantSettings,
-    /// Its templates by the moment from which they are taken, in the order of those; the first from the beginning.
-    templates: Vec<(Timestamp, Templates)>,
-}
-
-/// The templates that jobs of a moment are accepted with.
-#[derive(Clone)]
-pub(crate) struct Templates {
-    pub(crate) bundle: BundleId,
-    /// What they can say.
-    pub(crate) wording: Arc<Wording>,
-}
-
-impl Tenant {
-    fn new(id: TenantId, settings: TenantSettings) -> Result<Self, TemplateError> {
-        let first = [(Timestamp(0), Arc::clone(&settings.bundle))];
-        let all = first.into_iter().chain(settings.upcoming.iter().cloned());
-        let templates = all.map(|(from, bundle)| Ok((from, Templates { bundle: bundle.id(), wording: Arc::new(Wording::of(&bundle)?) })));
-        Ok(Self { id, templates: templates.collect::<Result<_, TemplateError>>()?, settings })
-    }
-
-    /// The templates of a moment.
-    pub(crate) fn templates_at(&self, now: Timestamp) -> &Templates {
-        let taken = self.templates.iter().rev().find(|(from, _)| *from <= now).or(self.templates.first());
-        taken.map(|(_, templates)| templates).expect("the first one is there from the beginning")
-    }
 }
 
 /// A batch of this installation, as far as doors must know it.

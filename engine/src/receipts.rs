@@ -3,8 +3,8 @@
 //! It is written after the commit: a batch without a receipt may be accepted, a receipt without a batch cannot be.
 
 use intake::Rounded;
-use model::BatchId;
 use model::record::{BatchCommit, Part};
+use model::{BatchId, hex};
 use serde_json::{Value, json};
 use std::path::Path;
 use world::World;
@@ -35,7 +35,7 @@ impl Receipt<'_> {
 
     fn text(&self) -> String {
         let intake = &self.commit.intake;
-        let sha256: String = self.sha256.iter().map(|byte| format!("{byte:02x}")).collect();
+        let sha256 = hex(&self.sha256);
         let receipt = json!({
             "batch_id": self.commit.batch.to_string(),
             "file": self.file,

@@ -10,7 +10,7 @@
 //! import. The engine reads it when it starts: an activation for a later moment takes effect by itself, one made while the engine runs
 //! after its next start. Jobs keep the bundle they were accepted with; the journal has a copy of its own.
 
-use model::{BundleId, Timestamp};
+use model::{BundleId, Timestamp, hex};
 use render::{Bundle, BundleError, Identity};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -149,13 +149,13 @@ impl TemplateStore {
     pub fn import(&self, bundle: &Bundle, by: &str, note: &str, at: Timestamp) -> Result<BundleId, StoreError> {
         let id = bundle.id();
         self.make_folder()?;
-        let path = self.path(&hex(id));
+        let path = self.path(&hex(&id.0));
         let part = path.with_extension("part");
         let disk = |error| StoreError::Disk { path: path.clone(), error };
         let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&part).map_err(disk)?;
         file.write_all(&bundle.to_archive()).and_then(|()| file.sync_all()).map_err(disk)?;
         fs::rename(&part, &path).and_then(|()| File::open(&self.folder)?.sync_all()).map_err(disk)?;
-        self.append(&Event { at, by: by.to_owned(), bundle: hex(id), change: Change::Imported { note: note.to_owned() } })?;
+        self.append(&Event { at, by: by.to_owned(), bundle: hex(&id.0), change: Change::Imported { note: note.to_owned() } })?;
         Ok(id)
     }
 
@@ -268,7 +268,7 @@ impl TemplateStore {
         let bytes = fs::read(&path).map_err(|error| StoreError::Disk { path: path.clone(), error })?;
         let loaded = Bundle::from_archive(&bytes).map_err(|error| StoreError::Bundle { path: path.clone(), error })?;
         // Asserted in a pair with `import`: what comes back is what its name says.
-        if hex(loaded.id()) != bundle {
+        if hex(&loaded.id().0) != bundle {
             return Err(StoreError::Changed(path));
         }
         Ok(loaded)
@@ -325,10 +325,6 @@ fn schedule(events: &[Event], now: Timestamp) -> (Option<String>, Vec<(Timestamp
     }
     let current = plan.iter().rev().find(|(from, _)| **from <= now).map(|(_, bundle)| bundle.clone());
     (current, plan.into_iter().filter(|(from, _)| *from > now).collect())
-}
-
-fn hex(id: BundleId) -> String {
-    id.0.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -75,10 +75,10 @@ impl Story {
         number(&self.batch_verb(&["show", id]).json_after(0), "states/delivered")
     }
 
-    /// The result files whose name has this in it.
+    /// The result files whose name has this in it. A hidden file is one that is being written.
     fn results(&self, part: &str) -> Vec<Value> {
         let files = names(&self.folder("results"));
-        let chosen = files.iter().filter(|name| name.contains(part));
+        let chosen = files.iter().filter(|name| name.contains(part) && !name.starts_with('.'));
         chosen.map(|name| serde_json::from_slice(&std::fs::read(self.folder("results").join(name)).unwrap()).unwrap()).collect()
     }
 

@@ -3,7 +3,7 @@
 //! Destinations that share an MX host set share a site, and with it limits and connections. Its name is short and stable: the
 //! sorted lower-case hosts rolled up at their common end, `(mx1|mx2).example.net`.
 
-use model::Protection;
+use model::{Protection, hex};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -74,7 +74,7 @@ pub fn roll_up(hosts: &[String]) -> String {
 /// `(12 hosts 1a2b3c4d).example.net`
 fn cut(hosts: &[String], end: &str) -> String {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, hosts.join("\n").as_bytes());
-    let hash: String = digest.as_ref()[..4].iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = hex(&digest.as_ref()[..4]);
     format!("({} hosts {hash}){end}", hosts.len())
 }
 

@@ -46,7 +46,6 @@ pub mod formats;
 pub mod gates;
 pub mod manifest;
 pub mod members;
-mod nearest;
 pub mod presentation;
 mod profile;
 pub mod reason;

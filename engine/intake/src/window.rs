@@ -2,6 +2,7 @@
 //!
 //! The bytes not consumed yet are one slice. It grows up to the bound its owner gave, never with the file.
 
+use memchr::memchr;
 use std::io::{self, Read};
 
 /// What a window begins with, in bytes. Large enough that a read costs nothing against the parsing.
@@ -47,6 +48,22 @@ impl<'r> Window<'r> {
     pub(crate) fn consume(&mut self, count: usize) {
         self.start += count;
         debug_assert!(self.start <= self.end, "consumed what was not there");
+    }
+
+    /// Leaves everything behind up to and with the next such byte, however far it is; to the end where there is none.
+    pub(crate) fn pass_over(&mut self, terminator: u8) -> io::Result<()> {
+        loop {
+            let there = self.bytes();
+            if let Some(at) = memchr(terminator, there) {
+                self.consume(at + 1);
+                return Ok(());
+            }
+            let all = there.len();
+            self.consume(all);
+            if !self.fill()? {
+                return Ok(());
+            }
+        }
     }
 
     /// Reads more. False where the reader has ended or the window is full.

@@ -18,6 +18,7 @@ use crate::journal_dir::JournalDir;
 use crate::segment::{self, Scanner, Step};
 use crate::survey::UsedSegment;
 use aws_lc_rs::digest;
+use model::hex;
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -133,11 +134,7 @@ impl Copier {
     pub fn write(&self, to: &str, bytes: &[u8]) -> Result<CopiedFile, BackupError> {
         let path = self.root.join(to);
         self.world.disk().write_atomic(&path, bytes).map_err(DiskError::new("write", &path))?;
-        Ok(CopiedFile {
-            path: to.to_owned(),
-            bytes: bytes.len() as u64,
-            sha256: hexadecimal(digest::digest(&digest::SHA256, bytes).as_ref()),
-        })
+        Ok(CopiedFile { path: to.to_owned(), bytes: bytes.len() as u64, sha256: hex(digest::digest(&digest::SHA256, bytes).as_ref()) })
     }
 
     async fn log(
@@ -229,7 +226,7 @@ impl Copier {
             self.breathe(read as u64).await?;
         }
         copy.sync_all().map_err(DiskError::new("sync", &path))?;
-        Ok(CopiedFile { path: to.to_owned(), bytes: done, sha256: hexadecimal(hash.finish().as_ref()) })
+        Ok(CopiedFile { path: to.to_owned(), bytes: done, sha256: hex(hash.finish().as_ref()) })
     }
 
     /// Between two pieces: whoever else is on this thread goes on, a stop is heeded, and the pace is kept.
@@ -287,7 +284,7 @@ impl JournalDir {
 
     /// The journal's id, in hexadecimal: copies of one journal have the same.
     pub fn id(&self) -> String {
-        hexadecimal(&self.id.0)
+        hex(&self.id.0)
     }
 
     /// Number of the last start, where the epoch file says it.
@@ -317,7 +314,7 @@ pub fn file_sha256(world: &World, path: &Path, mut each: impl FnMut(u64)) -> Res
     let (mut piece, mut done) = (vec![0; PIECE_BYTES], 0);
     loop {
         match file.read_at(&mut piece, done) {
-            Ok(0) => return Ok((done, hexadecimal(hash.finish().as_ref()))),
+            Ok(0) => return Ok((done, hex(hash.finish().as_ref()))),
             Ok(read) => {
                 hash.update(&piece[..read]);
                 done += read as u64;
@@ -356,8 +353,4 @@ fn mark_text(position: RecordPosition) -> String {
          before it is told so: `sealpost run --restored --reason TEXT`. Then everything that was not settled in it\n\
          becomes uncertain, and nothing of it is sent again unless the configuration says so.\n"
     )
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

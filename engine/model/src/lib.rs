@@ -12,6 +12,7 @@ pub mod ids;
 pub mod language;
 pub mod limits;
 pub mod money;
+pub mod nearest;
 pub mod presentation;
 pub mod protection;
 pub mod recipient;
@@ -25,7 +26,7 @@ pub mod statement;
 pub mod stream;
 pub mod time;
 
-pub use ids::{BatchId, BundleId, Fingerprint, JobId, MessageVersion, TenantId};
+pub use ids::{BatchId, BundleId, Fingerprint, JobId, MessageVersion, TenantId, hex};
 pub use language::{LanguageTag, LanguageTagError};
 pub use money::{Cents, MoneySummary};
 pub use presentation::{Detail, DetailReason, PaperReason, Presentation};

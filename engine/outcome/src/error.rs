@@ -1,5 +1,6 @@
 //! What can be wrong with the rules. The operator must act: each error names file, line and what was expected.
 
+use model::nearest::nearest;
 use std::sync::Arc;
 
 /// A rules file that cannot be used. Displays as `file:line: what; what to do`.
@@ -34,24 +35,8 @@ pub(crate) fn from_toml(file: &Arc<str>, text: &str, error: &toml::de::Error) ->
 /// "unknown key 'x': did you mean 'y'?", or the list where nothing resembles it.
 pub(crate) fn unknown<'a>(what: &str, typed: &str, known: impl Iterator<Item = &'a str>) -> String {
     let known: Vec<&str> = known.collect();
-    match known.iter().min_by_key(|name| distance(typed, name)) {
-        Some(nearest) if distance(typed, nearest) <= 1 + typed.len() / 3 => format!("unknown {what} '{typed}': did you mean '{nearest}'?"),
+    match nearest(typed, known.iter().copied()) {
+        Some(nearest) => format!("unknown {what} '{typed}': did you mean '{nearest}'?"),
         _ => format!("unknown {what} '{typed}': expected one of {}", known.join(", ")),
     }
-}
-
-/// Levenshtein's distance: how many characters to change, add or drop.
-fn distance(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (i, a) in from.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in to.iter().enumerate() {
-            let substitute = diagonal + usize::from(a != *b);
-            diagonal = row[j + 1];
-            row[j + 1] = substitute.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[to.len()]
 }

@@ -11,8 +11,10 @@ use crate::control::{Answer, Request};
 use clap::{Args, Subcommand};
 use intake::AuthoritySettings;
 use journal::{KeyError, KeyRing};
+use model::Private;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -78,8 +80,8 @@ struct Import {
 )]
 struct Show {
     /// The member id.
-    #[arg(long)]
-    id: String,
+    #[arg(long, value_parser = private)]
+    id: Private,
     #[command(flatten)]
     whose: Whose,
     /// Print it although standard output is no terminal: it is protected health information in clear text.
@@ -95,6 +97,11 @@ struct Whose {
     /// The tenant; not needed where the configuration has one.
     #[arg(long)]
     tenant: Option<String>,
+}
+
+/// What must not print.
+fn private(text: &str) -> Result<Private, Infallible> {
+    Ok(Private::from(text))
 }
 
 /// The configuration where no other is named.

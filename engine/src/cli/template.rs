@@ -9,11 +9,10 @@ use crate::config::{Config, Tenant};
 use crate::template_store::{Stored, TemplateStore};
 use clap::{Args, Subcommand};
 use model::stage::{JobData, Payload};
-use model::{LanguageTag, Recipient, Timestamp};
+use model::{LanguageTag, Recipient, Timestamp, hex};
 use publish::{Finding, Shown, lint, preview_page};
 use render::{Bundle, Identity, Renderer};
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use world::World;
 
@@ -228,11 +227,11 @@ fn check(verb: &Check, json: bool) -> Outcome {
         publish::read_folder(&verb.folder, &identity).map_err(|error| Trouble::usage(format!("{}: {error}", verb.folder.display())))?;
     let findings: Vec<Finding> = strangers.into_iter().chain(lint(&bundle)).collect();
     if json {
-        say!("{}", serde_json::json!({ "bundle": hex(&bundle), "findings": findings }));
+        say!("{}", serde_json::json!({ "bundle": hex(&bundle.id().0), "findings": findings }));
     } else {
         findings.iter().for_each(|finding| say!("{finding}"));
         match findings.len() {
-            0 => say!("{}: can be used; bundle {}", verb.folder.display(), &hex(&bundle)[..12]),
+            0 => say!("{}: can be used; bundle {}", verb.folder.display(), &hex(&bundle.id().0)[..12]),
             found => say!("{}: {found} found", verb.folder.display()),
         }
     }
@@ -247,12 +246,12 @@ fn import(verb: &Import, json: bool) -> Outcome {
     Renderer::new(&bundle).map_err(Trouble::usage)?;
     place.store.import(&bundle, &operator(), &verb.note, place.now()).map_err(Trouble::failed)?;
     if json {
-        say!("{}", serde_json::json!({ "bundle": hex(&bundle), "files": bundle.files().len() }));
+        say!("{}", serde_json::json!({ "bundle": hex(&bundle.id().0), "files": bundle.files().len() }));
     } else {
         say!(
             "imported {} files as {}; look at it with `template diff` and `template preview`, then `template activate`",
             bundle.files().len(),
-            &hex(&bundle)[..12]
+            &hex(&bundle.id().0)[..12]
         );
     }
     Ok(Exit::Done)
@@ -301,10 +300,10 @@ fn diff(verb: &Diff, json: bool) -> Outcome {
     }
     if json {
         let files: Vec<_> = changed.iter().map(|(name, lines)| serde_json::json!({ "file": name, "lines": lines })).collect();
-        say!("{}", serde_json::json!({ "from": hex(&old), "to": hex(&new), "files": files }));
+        say!("{}", serde_json::json!({ "from": hex(&old.id().0), "to": hex(&new.id().0), "files": files }));
         return Ok(Exit::Done);
     }
-    say!("from {} to {}: {} files differ", &hex(&old)[..12], &hex(&new)[..12], changed.len());
+    say!("from {} to {}: {} files differ", &hex(&old.id().0)[..12], &hex(&new.id().0)[..12], changed.len());
     for (name, lines) in changed {
         say!("{name}");
         lines.iter().for_each(|line| say!("  {line}"));
@@ -362,10 +361,10 @@ fn preview(verb: &Preview, json: bool) -> Outcome {
         data.recipient.get_or_insert(Recipient { mailbox, name: "".into(), address_version: 0, language: None, on_behalf_of: false });
         messages.extend(shown(&renderer, row, &data, place.now())?);
     }
-    let title = format!("{} · bundle {}", place.tenant().identity.brand, &hex(&bundle)[..12]);
+    let title = format!("{} · bundle {}", place.tenant().identity.brand, &hex(&bundle.id().0)[..12]);
     preview::write(&verb.out, preview_page(&title, &messages).as_bytes())?;
     if json {
-        say!("{}", serde_json::json!({ "messages": messages.len(), "page": verb.out, "bundle": hex(&bundle) }));
+        say!("{}", serde_json::json!({ "messages": messages.len(), "page": verb.out, "bundle": hex(&bundle.id().0) }));
     } else {
         say!("{} messages in {}: open it in a browser, and delete it afterwards", messages.len(), verb.out.display());
     }
@@ -446,15 +445,6 @@ fn moment(text: &str) -> Result<Timestamp, String> {
     let midnight = if text.len() == 10 { format!("{text}T00:00:00Z") } else { text.to_owned() };
     let moment: jiff::Timestamp = midnight.parse().map_err(|_| expected.to_owned())?;
     u64::try_from(moment.as_millisecond()).map(Timestamp).map_err(|_| expected.to_owned())
-}
-
-fn hex(bundle: &Bundle) -> String {
-    let mut out = String::with_capacity(64);
-    for byte in bundle.id().0 {
-        // Writing to a String cannot fail.
-        let _ = write!(out, "{byte:02x}");
-    }
-    out
 }
 
 #[cfg(test)]

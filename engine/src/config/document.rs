@@ -4,8 +4,9 @@
 //! which one was probably meant. What is wrong is noted with its line and reading goes on, so that all errors
 //! come out at once. A key that is absent or wrong reads as `None`.
 
-use super::error::{ConfigError, ConfigErrors, nearest};
+use super::error::{ConfigError, ConfigErrors};
 use super::units;
+use model::nearest::nearest;
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};

@@ -59,37 +59,3 @@ impl fmt::Display for ConfigErrors {
 }
 
 impl std::error::Error for ConfigErrors {}
-
-/// Of `known`, the one that was probably meant by `typed`.
-pub(super) fn nearest<'a>(typed: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let closest = known.map(|name| (distance(typed, name), name)).min()?;
-    (closest.0 <= 1 + typed.chars().count() / 3).then_some(closest.1)
-}
-
-/// Levenshtein's distance: characters to change, add or drop.
-fn distance(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (line, letter) in from.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = line + 1;
-        for (column, other) in to.iter().enumerate() {
-            let changed = diagonal + usize::from(letter != *other);
-            diagonal = row[column + 1];
-            row[column + 1] = changed.min(diagonal + 1).min(row[column] + 1);
-        }
-    }
-    row[to.len()]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn suggests_what_was_probably_meant_and_nothing_far_off() {
-        assert_eq!(distance("kitten", "sitting"), 3);
-        assert_eq!(nearest("worker", ["workers", "deadline"].into_iter()), Some("workers"));
-        assert_eq!(nearest("colour", ["workers", "deadline"].into_iter()), None);
-    }
-}

@@ -2,7 +2,6 @@
 
 use super::folder::{Folder, SOURCE_DONE, SOURCE_REFUSED};
 use super::ready::Dropped;
-use crate::contacts::MembersAsk;
 use crate::engine::{AcceptError, Engine};
 use crate::files::FileRequest;
 use crate::gating::Door;
@@ -11,7 +10,7 @@ use crate::source::Source;
 use aws_lc_rs::digest::{Context, SHA256};
 use journal::sealed::{SealedError, SealedFor, SealedWriter};
 use model::reject::Refusal;
-use model::{BatchId, TenantId};
+use model::{BatchId, TenantId, hex};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -113,8 +112,7 @@ fn import(
     sha256: &[u8; 32],
 ) -> Result<Taken, Trouble> {
     let name = source.name();
-    let ask = MembersAsk::Import { path: dropped.path.clone(), shrunk: false };
-    match engine.contacts().carry_out(tenant, &ask, "drop folder".to_owned()) {
+    match engine.contacts().import(tenant, source, "drop folder".to_owned(), false) {
         Ok(imported) => {
             let sealed = folder.done().join(format!("{name}.contacts.{}.sealed", short(sha256)));
             seal(engine, tenant, source, &sealed, SOURCE_DONE, sha256)?;
@@ -233,10 +231,6 @@ fn is_sealed(world: &World, folder: &Folder, batch: BatchId) -> Result<bool, Tro
 
 fn done_path(folder: &Folder, source: &Source, batch: BatchId) -> PathBuf {
     folder.done().join(format!("{}.{batch}.sealed", source.name()))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn short(sha256: &[u8; 32]) -> String {

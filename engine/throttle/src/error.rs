@@ -1,5 +1,6 @@
 //! What can be wrong with the shaping files. The operator must act: each error names file, line and what was expected.
 
+use model::nearest::nearest;
 use std::sync::Arc;
 
 /// A shaping file that cannot be used. Displays as `file:line: what; what to do`.
@@ -33,26 +34,10 @@ fn with_suggestion(message: &str) -> String {
         return message.trim().replace('\n', " ");
     };
     let known: Vec<&str> = names.collect();
-    match known.iter().min_by_key(|name| distance(typed, name)) {
-        Some(nearest) if distance(typed, nearest) <= 1 + typed.len() / 3 => format!("unknown key '{typed}': did you mean '{nearest}'?"),
+    match nearest(typed, known.iter().copied()) {
+        Some(nearest) => format!("unknown key '{typed}': did you mean '{nearest}'?"),
         _ => format!("unknown key '{typed}': expected one of {}", known.join(", ")),
     }
-}
-
-/// Levenshtein's distance: how many characters to change, add or drop.
-fn distance(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (i, a) in from.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in to.iter().enumerate() {
-            let substitute = diagonal + usize::from(a != *b);
-            diagonal = row[j + 1];
-            row[j + 1] = substitute.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[to.len()]
 }
 
 #[cfg(test)]
@@ -63,7 +48,9 @@ mod tests {
     fn counts_lines_and_edits() {
         assert_eq!(line_of("a\nb\nc", 0), 1);
         assert_eq!(line_of("a\nb\nc", 4), 3);
-        assert_eq!(distance("conections", "connections"), 1);
-        assert_eq!(distance("", "abc"), 3);
+        assert_eq!(
+            with_suggestion("unknown field `conections`, expected one of `rate`, `connections`"),
+            "unknown key 'conections': did you mean 'connections'?"
+        );
     }
 }

@@ -66,7 +66,7 @@ use super::{
     MemberFields, NoteFields, RecipientFields, Slot, Term, TermSource, Text, Word, is_same_name,
 };
 use crate::amount::Exact;
-use crate::nearest::nearest;
+use model::nearest::nearest;
 use model::statement::{ClaimStatus, ClaimType, Network, PaidTo, Program};
 use std::cell::RefCell;
 use toml::de::{DeTable, DeValue};

@@ -116,7 +116,7 @@ impl ColumnMap {
 fn is_one_letter_off(one: &str, other: &str) -> bool {
     let (one, other) = (one.to_ascii_lowercase(), other.to_ascii_lowercase());
     let digits = |text: &str| text.bytes().filter(u8::is_ascii_digit).collect::<Vec<_>>();
-    digits(&one) == digits(&other) && crate::nearest::distance(&one, &other) == 1
+    digits(&one) == digits(&other) && model::nearest::distance(&one, &other) == 1
 }
 
 pub(crate) fn is_same_name(one: &str, other: &str) -> bool {

@@ -3,7 +3,7 @@
 //! What is wrong is noted with its line and reading goes on, so that all errors come out at once. Absent and wrong read alike.
 
 use super::error::{ColumnMapError, ColumnMapErrors};
-use crate::nearest::nearest;
+use model::nearest::nearest;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;

@@ -25,8 +25,14 @@ macro_rules! columns {
         }
 
         /// The fields of a row, trimmed; empty where it does not state one.
-        #[derive(Debug, Default, PartialEq, Eq)]
+        #[derive(Default, PartialEq, Eq)]
         pub(super) struct ContactRow<'a> { $(pub(super) $field: Cow<'a, str>),* }
+
+        impl std::fmt::Debug for ContactRow<'_> {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("ContactRow")
+            }
+        }
 
         impl<'a> ContactRow<'a> {
             pub(super) fn set(&mut self, column: Column, text: Cow<'a, str>) {

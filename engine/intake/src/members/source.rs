@@ -109,7 +109,7 @@ impl<'r> Source<'r> {
                     return Ok(None);
                 }
                 self.line += 1;
-                self.pass_over_line()?;
+                self.window.pass_over(b'\n')?;
                 return Ok(Some((first_line, None)));
             };
             self.line += self.window.bytes()[..next].iter().filter(|byte| **byte == b'\n').count().max(1) as u64;
@@ -139,21 +139,6 @@ impl<'r> Source<'r> {
                 let bytes = self.window.bytes();
                 let end = memchr(b'\n', bytes).map_or((all, all), |at| (at, at + 1));
                 return Ok(Some(end));
-            }
-        }
-    }
-
-    fn pass_over_line(&mut self) -> io::Result<()> {
-        loop {
-            let there = self.window.bytes();
-            if let Some(at) = memchr(b'\n', there) {
-                self.window.consume(at + 1);
-                return Ok(());
-            }
-            let all = there.len();
-            self.window.consume(all);
-            if !self.window.fill()? {
-                return Ok(());
             }
         }
     }

@@ -3,7 +3,7 @@
 use crate::record::Decoded;
 use model::record::{AttemptEnd, BatchCommit, BatchOpen, BatchVerb, Head, Intake, Intent, Record, Restoration, StateChange};
 use model::stage::Locator;
-use model::{Protection, State, Timestamp};
+use model::{Protection, State, Timestamp, hex};
 use serde::{Serialize, Serializer};
 use std::fmt;
 
@@ -76,8 +76,7 @@ impl Fields {
     }
 
     fn hash(self, name: &'static str, bytes: &[u8]) -> Self {
-        let digits: String = bytes.iter().take(HASH_DIGITS / 2).map(|byte| format!("{byte:02x}")).collect();
-        self.text(name, digits)
+        self.text(name, hex(&bytes[..bytes.len().min(HASH_DIGITS / 2)]))
     }
 
     fn maybe<T>(self, value: Option<T>, add: impl FnOnce(Self, T) -> Self) -> Self {

@@ -82,21 +82,6 @@ impl<'r> Delimited<'r> {
         }
     }
 
-    fn pass_over_line(&mut self) -> io::Result<()> {
-        loop {
-            let there = self.window.bytes();
-            if let Some(at) = memchr(b'\n', there) {
-                self.window.consume(at + 1);
-                return Ok(());
-            }
-            let all = there.len();
-            self.window.consume(all);
-            if !self.window.fill()? {
-                return Ok(());
-            }
-        }
-    }
-
     fn broken(&self, reason: &'static str, expected: String) -> Found {
         Found::Broken(Trouble { reason, field: String::new(), line: self.line, expected })
     }
@@ -123,7 +108,7 @@ impl Records for Delimited<'_> {
                 Extent::TooLong => {
                     self.line += 1;
                     let found = self.broken(reason::RECORD_TOO_LONG, "a row of at most 1 MiB".to_owned());
-                    self.pass_over_line()?;
+                    self.window.pass_over(b'\n')?;
                     return Ok(found);
                 }
                 Extent::Whole(length, whole) => (length, whole),

@@ -56,7 +56,7 @@ pub(crate) struct AnyResource<'a> {
 }
 
 /// An entry of a Bundle.
-#[derive(Debug, serde::Deserialize)]
+#[derive(serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Entry<'a> {
     #[serde(borrow)]
@@ -165,12 +165,19 @@ pub(crate) struct Period<'a> {
     pub(crate) end: Option<Text<'a>>,
 }
 
-#[derive(Debug, serde::Deserialize)]
+#[derive(serde::Deserialize)]
 pub(crate) struct Money<'a> {
     #[serde(borrow)]
     pub(crate) value: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(crate) currency: Option<Text<'a>>,
+}
+
+/// An amount is a person's: it does not print.
+impl std::fmt::Debug for Money<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Money")
+    }
 }
 
 #[derive(Debug, Default, serde::Deserialize)]

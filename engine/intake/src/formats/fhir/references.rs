@@ -59,11 +59,11 @@ pub(super) struct CoverageFacts {
     pub(super) subscriber_id: Option<Private>,
     pub(super) payer: Option<Private>,
     /// Whom it covers.
-    pub(super) beneficiary: Option<String>,
+    pub(super) beneficiary: Option<Private>,
 }
 
 /// The resources of a file that claims may refer to.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Directory {
     by_name: BTreeMap<String, Known>,
     bytes: usize,
@@ -179,7 +179,7 @@ fn coverage_facts(coverage: &Coverage<'_>) -> CoverageFacts {
         program: coverage.kind.as_ref().and_then(super::coding::program_of_coverage),
         subscriber_id: coverage.subscriber_id.as_ref().and_then(shown),
         payer: payer.and_then(shown),
-        beneficiary: coverage.beneficiary.as_ref().and_then(|beneficiary| Some(beneficiary.reference.as_ref()?.as_str().to_owned())),
+        beneficiary: coverage.beneficiary.as_ref().and_then(|beneficiary| Some(Private::from(beneficiary.reference.as_ref()?.as_str()))),
     }
 }
 

@@ -19,7 +19,6 @@ use std::collections::{BTreeMap, BTreeSet};
 const ACCUMULATORS_MAX: usize = 64;
 
 /// A statement of which something may still be learnt from resources that follow.
-#[derive(Debug)]
 pub(super) struct Draft {
     pub(super) statement: Statement,
     pub(super) place: Place,
@@ -33,7 +32,7 @@ pub(super) struct Draft {
 }
 
 /// The patient, as far as the claim itself says.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Who {
     reference: Option<String>,
     /// What the reference itself says: an identifier, a name.
@@ -470,7 +469,8 @@ impl Draft {
         if let Some(Known::Coverage(facts)) = look_up(&self.coverage) {
             let program: Option<Program> = facts.program;
             self.statement.particulars.program = self.statement.particulars.program.or(program);
-            let is_of_patient = facts.beneficiary.is_none() || facts.beneficiary == self.patient.reference;
+            let is_of_patient =
+                facts.beneficiary.as_ref().is_none_or(|beneficiary| self.patient.reference.as_deref() == Some(beneficiary.reveal()));
             if self.patient.subscriber_id.is_none() && is_of_patient {
                 self.patient.subscriber_id.clone_from(&facts.subscriber_id);
             }

@@ -63,27 +63,12 @@ impl<'r> FixedWidth<'r> {
             }
             searched = there.len();
             if searched > RECORD_BYTES_MAX {
-                self.pass_over_line()?;
+                self.window.pass_over(b'\n')?;
                 return Ok(Some(Err(())));
             }
             if !self.window.fill()? {
                 self.taken = searched;
                 return Ok((searched > 0).then_some(Ok(searched)));
-            }
-        }
-    }
-
-    fn pass_over_line(&mut self) -> io::Result<()> {
-        loop {
-            let there = self.window.bytes();
-            if let Some(at) = memchr(b'\n', there) {
-                self.window.consume(at + 1);
-                return Ok(());
-            }
-            let all = there.len();
-            self.window.consume(all);
-            if !self.window.fill()? {
-                return Ok(());
             }
         }
     }

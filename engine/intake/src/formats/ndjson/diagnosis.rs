@@ -5,8 +5,8 @@
 //! been meant. Never a value. A test holds this shape to `configs/schema/statement.schema.json`.
 
 use super::fields::Reading;
-use crate::nearest::nearest;
 use crate::{Rounded, Rounding, reason, validate};
+use model::nearest::nearest;
 use model::{Cents, LanguageTag, MoneySummary};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;

@@ -109,7 +109,7 @@ impl<'r> Lines<'r> {
             searched = there.len();
             if searched > NDJSON_LINE_BYTES_MAX + 1 {
                 self.line += 1;
-                self.pass_over_line()?;
+                self.window.pass_over(b'\n')?;
                 return Ok(Found::TooLong);
             }
             if !self.window.fill()? {
@@ -119,21 +119,6 @@ impl<'r> Lines<'r> {
                 self.line += 1;
                 self.taken = searched;
                 return Ok(Found::Line(searched));
-            }
-        }
-    }
-
-    fn pass_over_line(&mut self) -> std::io::Result<()> {
-        loop {
-            let there = self.window.bytes();
-            if let Some(at) = memchr(b'\n', there) {
-                self.window.consume(at + 1);
-                return Ok(());
-            }
-            let all = there.len();
-            self.window.consume(all);
-            if !self.window.fill()? {
-                return Ok(());
             }
         }
     }

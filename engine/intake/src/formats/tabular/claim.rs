@@ -43,7 +43,6 @@ struct Added {
 }
 
 /// A claim as read so far.
-#[derive(Debug)]
 pub(crate) struct Claim {
     pub(crate) number: String,
     row: u64,

@@ -5,7 +5,7 @@ use crate::column_map::{AmountStyle, ColumnMap, Condition, Slot, Term, TermSourc
 use crate::{reason, validate};
 
 /// The fields of a row, without quotes. Reused from row to row.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Fields {
     bytes: Vec<u8>,
     ends: Vec<usize>,

@@ -190,18 +190,7 @@ impl<'r> Segments<'r> {
         if self.taken > 0 {
             return Ok(());
         }
-        loop {
-            let there = self.window.bytes();
-            if let Some(at) = memchr(terminator, there) {
-                self.window.consume(at + 1);
-                return Ok(());
-            }
-            let all = there.len();
-            self.window.consume(all);
-            if !self.window.fill()? {
-                return Ok(());
-            }
-        }
+        self.window.pass_over(terminator)
     }
 
     fn trim_end(&mut self) {

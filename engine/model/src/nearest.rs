@@ -1,13 +1,13 @@
-//! Which name was probably meant.
+//! Which name was probably meant: for every file that an operator types.
 
 /// The nearest of some names, where one is near enough to be a slip.
-pub(crate) fn nearest<'n>(typed: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+pub fn nearest<'n>(typed: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     let (distance, nearest) = names.map(|name| (distance(typed, name), name)).min()?;
     (distance <= 2 || distance * 3 <= nearest.len()).then_some(nearest)
 }
 
 /// Levenshtein distance; names are short.
-pub(crate) fn distance(left: &str, right: &str) -> usize {
+pub fn distance(left: &str, right: &str) -> usize {
     let right: Vec<char> = right.chars().collect();
     let mut row: Vec<usize> = (0..=right.len()).collect();
     for (at, from) in left.chars().take(64).enumerate() {
