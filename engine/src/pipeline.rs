@@ -14,6 +14,7 @@ use crate::contacts::ContactBook;
 use crate::environment::Environment;
 use crate::prepare::{self, Frozen, Preparer};
 use crate::projection::Projection;
+use crate::renderers::{Renderers, SharedRenderers};
 use crate::repeats::{Repeats, RepeatsError, RepeatsThread};
 use crate::restoration;
 use crate::settings::{DeliverySettings, EngineSettings};
@@ -176,6 +177,7 @@ fn start_shard<S: Stream>(
     let preparing_max = PREPARING_PER_WORKER * delivery.workers;
     let (shard, inbox) = world::channel::bounded(preparing_max + 64);
     let (slices, work) = world::channel::bounded(preparing_max);
+    let renderers = Arc::new(SharedRenderers::new(reader.clone()));
     let workers = (0..delivery.workers)
         .map(|number| {
             let preparer = Preparer {
@@ -185,7 +187,7 @@ fn start_shard<S: Stream>(
                 environment: Arc::clone(&common.environment),
                 contacts: common.contacts.clone(),
                 times: Arc::clone(&common.times),
-                renderers: BTreeMap::new(),
+                renderers: Renderers::new(Arc::clone(&renderers)),
             };
             let (work, shard) = (work.clone(), shard.clone());
             world.spawn_thread(&format!("prepare-{}-{number}", S::NAME), move || prepare::run(preparer, work, shard))

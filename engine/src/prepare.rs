@@ -7,13 +7,13 @@
 use crate::contacts::ContactBook;
 use crate::environment::Environment;
 use crate::recheck::{Verdict, recheck};
+use crate::renderers::Renderers;
 use crate::stages::{self, StageTimes};
 use journal::{PayloadError, Reader};
 use model::record::Intent;
 use model::stage::{DueDelivery, JobData, PermittedDelivery, SealedMessage};
 use model::state::HoldReason;
-use model::{BundleId, Destination, MessageVersion, Monotonic, PaperReason, Stream, TenantId, Timestamp};
-use render::Renderer;
+use model::{Destination, MessageVersion, Monotonic, PaperReason, Stream, TenantId, Timestamp};
 use seal::Signer;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -90,7 +90,7 @@ pub(crate) struct Preparer {
     pub(crate) environment: Arc<Environment>,
     pub(crate) contacts: ContactBook,
     pub(crate) times: Arc<StageTimes>,
-    pub(crate) renderers: BTreeMap<BundleId, Arc<Renderer>>,
+    pub(crate) renderers: Renderers,
 }
 
 /// Serves slices until the shard is gone.
@@ -128,7 +128,7 @@ impl Preparer {
             return Err(HoldReason::NotAllowListed.into());
         }
         let read = self.world.monotonic();
-        let renderer = self.renderer(data.bundle)?;
+        let renderer = self.renderers.get(data.bundle)?;
         let render = |delivery, date| {
             renderer.render(delivery, &data, data.protection, date).map_err(|error| {
                 tracing::warn!(target: "sealpost::render", %job, %error, "cannot be rendered; held");
@@ -180,28 +180,6 @@ impl Preparer {
             Verdict::Paper(reason) => Err(Unprepared::Paper(reason)),
             Verdict::Hold(reason) => Err(reason.into()),
         }
-    }
-
-    fn renderer(&mut self, id: BundleId) -> Result<Arc<Renderer>, HoldReason> {
-        if let Some(renderer) = self.renderers.get(&id) {
-            return Ok(Arc::clone(renderer));
-        }
-        let renderer = self.load(id).map_err(|error| {
-            tracing::error!(target: "sealpost::render", bundle = %id, error, "bundle cannot be used; its jobs are held");
-            HoldReason::Unrenderable
-        })?;
-        self.renderers.insert(id, Arc::clone(&renderer));
-        Ok(renderer)
-    }
-
-    fn load(&self, id: BundleId) -> Result<Arc<Renderer>, String> {
-        let archive = self.reader.bundle(id).map_err(|error| error.to_string())?;
-        let bundle = render::Bundle::from_archive(&archive).map_err(|error| error.to_string())?;
-        // Asserted in a pair with `store_bundle`: what comes back is what its name says.
-        if bundle.id() != id {
-            return Err("its content does not give its name".to_owned());
-        }
-        Renderer::new(&bundle).map(Arc::new).map_err(|error| error.to_string())
     }
 }
 

@@ -9,8 +9,10 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, ReadHalf, WriteHalf};
 use world::{BoxStream, World};
 
 const SORT_CLAIMS_SYSTEM: u64 = 104;
-/// After a refusal, a lost connection, or before the door is open.
+/// After a refusal, a lost connection, or before the door is open; twice as long each time until something is accepted.
 const PATIENCE: Duration = Duration::from_millis(400);
+/// A full disk may stay full for hours.
+const PATIENCE_MAX: Duration = Duration::from_secs(60);
 /// Lines that are sent before their answers are read.
 const BURST_MAX: u64 = 200;
 const PAUSE_MAX_MS: u64 = 3_000;
@@ -18,14 +20,19 @@ const PAUSE_MAX_MS: u64 = 3_000;
 /// Hands in until every line has its answer.
 pub(crate) async fn hand_in(world: &World, socket: &Path, lines: &[String], notes: &Notes, seed: u64) {
     let mut random = Random::of(seed, SORT_CLAIMS_SYSTEM, world.monotonic().0);
+    let (mut patience, mut left) = (PATIENCE, usize::MAX);
     loop {
         let open: Vec<usize> = notes.with(|notes| (0..lines.len()).filter(|line| !notes.answers.contains_key(line)).collect());
         if open.is_empty() {
             return;
         }
+        if open.len() < std::mem::replace(&mut left, open.len()) {
+            patience = PATIENCE;
+        }
         // A connection ends early where the engine stops: what has no answer stays open.
         if converse(world, socket, lines, &open, notes, &mut random).await.is_err() {
-            world.sleep(PATIENCE).await;
+            world.sleep(patience).await;
+            patience = (patience * 2).min(PATIENCE_MAX);
         }
     }
 }

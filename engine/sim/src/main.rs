@@ -11,6 +11,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use world::channel::{Receiver, bounded};
 use world::{Plant, World, block_on};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const HELP: &str = "\
 A seed decides everything: the batch, the receivers and their temper, the network, the faults, and where the engine's machine loses its \
 power. The same seed gives the same run, to the last byte (its trace hash says so).
@@ -18,6 +21,7 @@ power. The same seed gives the same run, to the last byte (its trace hash says s
 Examples:
   sim --seed 42                       one seed: 2,000 rows, 3 crashes
   sim --seed 42 --events              and what happened last, where something was found
+  sim --seed 42 --log info            with what the engine logs; the hours are those of this machine
   sim --seed 42 --twice               run it again and compare
   sim --seed 42 --rows 60 --crashes 1 the same seed made small: another run, for looking closely
   sim --seeds 0..10000 --jobs 2 --quiet
@@ -69,6 +73,9 @@ struct Arguments {
     /// Show the latest events of a run with findings.
     #[arg(long)]
     events: bool,
+    /// The engine's log on standard error, of these targets and levels (`info`, or `sealpost::journal=debug`).
+    #[arg(long, value_name = "FILTER")]
+    log: Option<String>,
     /// Print seeds with findings alone; the sum comes last either way.
     #[arg(long)]
     quiet: bool,
@@ -100,6 +107,10 @@ fn plant(name: &str) -> Result<Plant, String> {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if let Some(Err(error)) = arguments.log.as_ref().map(|filter| telemetry::logging::start(false, filter)) {
+        let _ = writeln!(io::stderr(), "sim: {error}");
+        return ExitCode::from(2);
+    }
     let result = if arguments.plants { hunt_all(&arguments) } else { all(&arguments) };
     match result {
         Ok(0) => ExitCode::SUCCESS,
