@@ -111,6 +111,7 @@ impl Place {
             held: None,
             presentation: model::Presentation::default(),
             supersedes: None,
+            further: Vec::new(),
         };
         Job::new(head, data)
     }

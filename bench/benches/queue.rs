@@ -36,6 +36,7 @@ fn head(number: u64, destinations: u64) -> Arc<Head> {
         held: None,
         presentation: model::Presentation::default(),
         supersedes: None,
+        further: Vec::new(),
     })
 }
 

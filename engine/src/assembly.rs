@@ -157,6 +157,7 @@ fn tenant(tenant: &Tenant, templates: &Path, now: Timestamp) -> Result<TenantSet
         signer: Arc::new(signer),
         members: tenant.members.clone(),
         member_settings: Arc::new(tenant.member_settings.clone()),
+        group_by: tenant.group_by,
         openpgp: tenant.openpgp.as_ref().map(OpenPgpKey::load).transpose().map_err(|error| at(&error))?.map(Arc::new),
         gates: Arc::new(tenant.gates.clone()),
         input: tenant.input.clone(),

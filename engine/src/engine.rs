@@ -311,7 +311,7 @@ impl Engine {
         Ok(serde_json::Value::Array(all))
     }
 
-    /// A page of a batch's jobs.
+    /// A page of a batch's rows: each statement with its message.
     ///
     /// # Errors
     /// Where the ledger does not answer.
@@ -380,7 +380,7 @@ impl Engine {
         let mut filter = JobFilter { state: Some(State::Held), limit: HELD_PAGE, ..JobFilter::default() };
         let mut count = 0;
         loop {
-            let page = match rows_of(pipeline, batch, filter.clone()).await {
+            let page = match jobs_of(pipeline, batch, filter.clone()).await {
                 Ok(page) => page,
                 Err(error) => {
                     tracing::error!(target: "sealpost::ledger", %batch, %error, "held jobs of a cancelled batch cannot be named; give the order again");
@@ -528,6 +528,11 @@ async fn report_of<S: Stream>(pipeline: &Pipeline<S>, batch: BatchId) -> Result<
 }
 
 async fn rows_of<S: Stream>(pipeline: &Pipeline<S>, batch: BatchId, filter: JobFilter) -> Result<Vec<JobLine>, ProjectionError> {
+    pipeline.journal.sync().await?;
+    pipeline.projection.ask(pipeline.journal.durable(), move |ledger| ledger.rows(batch, &filter)).await
+}
+
+async fn jobs_of<S: Stream>(pipeline: &Pipeline<S>, batch: BatchId, filter: JobFilter) -> Result<Vec<JobLine>, ProjectionError> {
     pipeline.journal.sync().await?;
     pipeline.projection.ask(pipeline.journal.durable(), move |ledger| ledger.page(batch, &filter)).await
 }

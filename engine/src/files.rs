@@ -22,11 +22,14 @@ use crate::source::{SharedHash, Source, finished, unreadable};
 use crate::superseding::{Corrector, Superseded};
 use crate::wording::{LANGUAGE_UNMET, WordingFound};
 use intake::gates::{Pairs, Present, Subject};
-use intake::{Admission, AdmissionSettings, Admitted, Binding, Contacts, Day, Fingerprints, KeyEntry, MANIFEST_BYTES_MAX, Manifest, Row};
+use intake::{
+    Admission, AdmissionSettings, Admitted, Binding, Contacts, Day, Earlier, Fingerprints, Grouping, KeyEntry, MANIFEST_BYTES_MAX,
+    Manifest, Row, TakenOut,
+};
 use journal::{CommittedJobs, Journal, JournalError, KeyError, KeyRing};
 use model::record::{BatchCommit, BatchOpen, BatchVerb, Head};
 use model::reject::Refusal;
-use model::stage::JournaledJob;
+use model::stage::{Job, JournaledJob};
 use model::state::Disposition;
 use model::{BatchId, Fingerprint, Mailbox, MoneySummary, State, Stream, StreamName, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -214,6 +217,7 @@ async fn read_rows<S: Stream>(
     let mut pairs = Pairs::default();
     let mut wording = WordingFound::default();
     let templates = context.tenant.templates_at(now);
+    let mut grouping = Grouping::<S>::new(context.tenant.settings.group_by);
     for row in rows.by_ref() {
         let row = row?;
         if world.is_planted(Plant::RejectDropped) && matches!(row, intake::Row::Rejected { .. }) {
@@ -238,7 +242,7 @@ async fn read_rows<S: Stream>(
         match admitted {
             Admitted::Job(mut job) => {
                 if let Some(earlier) = earlier {
-                    context.corrector.weigh(earlier, &mut job, Binding::WithBatch, superseded).await?;
+                    correct(context, earlier, &mut job, &mut grouping, superseded).await?;
                 }
                 // The books count rows: a message made of a template is one, though intake counts no statement in it.
                 job.head.statements = job.head.statements.max(1);
@@ -249,11 +253,17 @@ async fn read_rows<S: Stream>(
                     continue;
                 }
                 let located = located(&job.head);
-                let id = context.journal.append(*job).await?;
-                context.repeats.lock().locate(&located, Binding::WithBatch, id);
+                let placed = grouping.take(*job, || context.journal.new_job_id());
+                context.repeats.lock().locate(&located, Binding::WithBatch, placed.id);
+                for (id, job) in placed.closed {
+                    context.journal.append_as(id, job).await?;
+                }
             }
             Admitted::Not { reject, .. } => rejects.add(&reject)?,
         }
+    }
+    while let Some((id, job)) = grouping.close_next() {
+        context.journal.append_as(id, job).await?;
     }
     rows.findings().iter().try_for_each(|finding| rejects.add(finding))?;
     rejects.finish()?;
@@ -261,8 +271,9 @@ async fn read_rows<S: Stream>(
     for finding in rows.findings() {
         *intake.reasons.entry(finding.reason.clone()).or_default() += 1;
     }
-    for (reason, rows) in &superseded.reasons {
-        *intake.reasons.entry(reason.clone()).or_default() += rows;
+    let grouped = grouping.reasons().map(|(reason, count)| (reason.to_owned(), count));
+    for (reason, rows) in superseded.reasons.clone().into_iter().chain(grouped) {
+        *intake.reasons.entry(reason).or_default() += rows;
     }
     if wording.language_unmet > 0 {
         intake.reasons.insert(LANGUAGE_UNMET.to_owned(), wording.language_unmet);
@@ -280,6 +291,34 @@ async fn read_rows<S: Stream>(
     let present = Present { intake: &intake, file_findings: rows.findings_count(), contacts: seen, pairs: &pairs, now };
     let verdict = context.gates.judge(&present);
     Ok((BatchCommit { batch, at: now, intake, held: verdict.held }, verdict, pairs))
+}
+
+/// A row that corrects another one. One of the same file is taken out of the message that is put together, where it is not complete yet.
+async fn correct<S: Stream>(
+    context: &FileContext<S>,
+    mut earlier: Earlier,
+    job: &mut Job<S>,
+    grouping: &mut Grouping<S>,
+    superseded: &mut Superseded,
+) -> Result<(), AcceptError> {
+    if let Some(known) = &mut earlier.known
+        && known.batch == job.head.batch
+        && let Some(id) = known.job
+    {
+        match grouping.take_out(id, &known.content, || context.journal.new_job_id()) {
+            TakenOut::Alone => {}
+            TakenOut::Job(closed) => {
+                let (id, before) = *closed;
+                known.job = Some(id);
+                context.journal.append_as(id, before).await?;
+            }
+            TakenOut::InGroup => {
+                context.corrector.follow(earlier, job, superseded);
+                return Ok(());
+            }
+        }
+    }
+    context.corrector.weigh(earlier, job, Binding::WithBatch, superseded).await
 }
 
 /// The key of a job, by which the index finds it when its number is known.

@@ -231,7 +231,7 @@ async fn recover<S: Stream>(
     }
     let mut arrivals = Vec::new();
     // A crash may have come between the commit of a correction and the word about the version before it.
-    let superseded: BTreeSet<JobId> = jobs.iter().filter_map(|job| job.job.head.supersedes).collect();
+    let superseded: BTreeSet<JobId> = jobs.iter().flat_map(|job| job.job.head.rows()).filter_map(|row| row.supersedes).collect();
     for job in jobs {
         if superseded.contains(&job.job.id) && matches!(job.state, State::Queued | State::Held) {
             let key = FrameKey { job: Some(job.job.id), message: job.message, attempt: job.attempts };

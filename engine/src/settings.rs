@@ -5,6 +5,7 @@
 use crate::environment::Environment;
 use crate::openpgp::OpenPgpKey;
 use egress::{EhloName, SiteResolver, Timeouts, TlsContext};
+pub use intake::GroupBy;
 use intake::MemberSettings;
 use intake::gates::GateSettings;
 use ipreputation::Pools;
@@ -133,6 +134,8 @@ pub struct TenantSettings {
     pub members: Option<PathBuf>,
     /// How its statements find their readers.
     pub member_settings: Arc<MemberSettings>,
+    /// Which statements of a file go in one message.
+    pub group_by: GroupBy,
     /// Opens files that come encrypted to it.
     pub openpgp: Option<Arc<OpenPgpKey>>,
     /// What must hold before the first message of its batches.

@@ -5,8 +5,14 @@
 //!   queued, no intent yet ─► the shard gives it up ─┐
 //!   held                  ────────────────────────────┼─► head.supersedes; with the commit it is `superseded`, before the new one may leave
 //!   gone, or on paper     ─► the new one says "corrected", and which sums changed; of paper, paper comes
+//!   in a message of several, sent or not ─► the new one says "corrected" and goes as well
 //!   never reached anybody ─► nothing to say
 //! ```
+//! **Messages of several statements.** One that was grouped is never withdrawn for one of its statements: the others would have to be mailed
+//! by a job that stands in no row of any batch, and neither batch would balance any more. So it goes as it is, and the correction goes in a
+//! message of its own that says what it corrects. It is due at once like any other; where the group's batch is held it may arrive first.
+//! Only while the group's own file is still being read is the corrected row taken out of it ([`intake::grouping`]).
+//!
 //! The order is what makes it safe. The older one leaves the queue *before* the new one is appended, so it cannot go while nobody looks. It
 //! becomes `superseded` in the record *after* the new batch is committed and *before* its jobs reach the shard. A batch that is given up
 //! puts it back (invariant 2); a crash before the commit leaves it as the record has it, queued; a crash after the commit is
@@ -74,11 +80,7 @@ impl<S: Stream> Corrector<S> {
         superseded: &mut Superseded,
     ) -> Result<(), AcceptError> {
         let Some(known) = earlier.known else {
-            // Its reversal alone is here. The member's share does not stand in one, so nothing is said of it.
-            let mut told = earlier.reversed.map(|before| correction::correction(before, job.head.money)).unwrap_or_default();
-            told.changes.retain(|change| change.which != ChangedAmount::MemberOwes);
-            superseded.count("corrects");
-            tell(job, told);
+            self.follow(earlier, job, superseded);
             return Ok(());
         };
         let Some(id) = known.job else { return Ok(()) };
@@ -92,6 +94,8 @@ impl<S: Stream> Corrector<S> {
         // A batch that is not committed yet may never be: it corrects nothing and is not corrected.
         let Some(standing) = self.projection.ask(self.journal.durable(), question).await? else { return Ok(()) };
         let is_given_up = match standing.state {
+            // Nobody withdraws the other statements of a message.
+            _ if standing.statements > 1 => false,
             State::Queued => self.withdraw(id).await,
             State::Held => true,
             _ => false,
@@ -104,6 +108,15 @@ impl<S: Stream> Corrector<S> {
         }
         after_it_went(&standing, job, superseded);
         Ok(())
+    }
+
+    /// The version before cannot be withdrawn, and is known by its reversal at most. The member's share does not stand in one, so nothing is said
+    /// of it.
+    pub(crate) fn follow(&self, earlier: Earlier, job: &mut Job<S>, superseded: &mut Superseded) {
+        let mut told = earlier.reversed.map(|before| correction::correction(before, job.head.money)).unwrap_or_default();
+        told.changes.retain(|change| change.which != ChangedAmount::MemberOwes);
+        superseded.count("corrects");
+        tell(job, told);
     }
 
     async fn withdraw(&self, job: JobId) -> bool {

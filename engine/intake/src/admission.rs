@@ -347,6 +347,7 @@ impl<S: Stream> Admission<S> {
             held,
             presentation,
             supersedes: None,
+            further: Vec::new(),
         };
         Job::new(head, JobData { recipient, payload, bundle: settings.bundle, protection, presentation })
     }

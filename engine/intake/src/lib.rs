@@ -44,6 +44,7 @@ pub mod duplicates;
 pub mod error;
 pub mod formats;
 pub mod gates;
+pub mod grouping;
 pub mod manifest;
 pub mod members;
 pub mod presentation;
@@ -67,6 +68,7 @@ pub use duplicates::{
 };
 pub use error::Undetected;
 pub use formats::{Format, Rows, Verdict, detect, open};
+pub use grouping::{GroupBy, Grouping, Placed, TakenOut};
 pub use manifest::{MANIFEST_BYTES_MAX, Manifest, Totals};
 pub use members::{Contacts, Join, VersionHash};
 pub use presentation::DetailSettings;

@@ -91,6 +91,7 @@ fn head(entry: &KeyEntry) -> Record {
         held: None,
         presentation: model::Presentation::default(),
         supersedes: None,
+        further: Vec::new(),
     })
 }
 

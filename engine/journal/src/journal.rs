@@ -105,11 +105,19 @@ impl<S: Stream> Journal<S> {
     /// # Errors
     /// [`JournalError`]: not now (no room), poisoned, closed.
     pub async fn append(&self, job: Job<S>) -> Result<JobId, JournalError> {
-        self.admit()?;
         let id = self.new_job_id();
-        let payload = self.encode(&job.data);
-        self.send(Operation::Append { id, head: Box::new(job.head), payload }).await?;
+        self.append_as(id, job).await?;
         Ok(id)
+    }
+
+    /// As [`Self::append`], under a number of [`Self::new_job_id`]; once for each number. Jobs may come in any order of their numbers.
+    ///
+    /// # Errors
+    /// As [`Self::append`].
+    pub async fn append_as(&self, id: JobId, job: Job<S>) -> Result<(), JournalError> {
+        self.admit()?;
+        let payload = self.encode(&job.data);
+        self.send(Operation::Append { id, head: Box::new(job.head), payload }).await
     }
 
     /// Appends a job to a rolling batch. The ticket resolves after its sync: only then may the sender be told "accepted".
@@ -245,6 +253,11 @@ impl<S: Stream> Journal<S> {
         self.inner.bundles.store(id, archive)
     }
 
+    /// A job number that nobody had: for a job that is put together before it is appended. One that is never used is missed by nobody.
+    pub fn new_job_id(&self) -> JobId {
+        JobId::new(self.inner.node, self.inner.shared.next_job.fetch_add(1, Ordering::Relaxed))
+    }
+
     /// Whether there is room for more.
     fn admit(&self) -> Result<(), JournalError> {
         self.inner.shared.check()?;
@@ -257,10 +270,6 @@ impl<S: Stream> Journal<S> {
             PayloadFault::TooLarge(bytes) => JournalError::TooLarge { bytes, max: PAYLOAD_BYTES_MAX },
             PayloadFault::Encoder(what) => JournalError::Internal(what),
         })
-    }
-
-    fn new_job_id(&self) -> JobId {
-        JobId::new(self.inner.node, self.inner.shared.next_job.fetch_add(1, Ordering::Relaxed))
     }
 
     async fn send(&self, operation: Operation<S>) -> Result<(), JournalError> {

@@ -1,13 +1,13 @@
 //! The shapes that earlier versions wrote, read for ever.
 //!
-//! * A head (frame kind 17, and the end of a job in a checkpoint) is followed by what joined later ([`HeadAddition`]); the first versions
-//!   wrote nothing there, and then it means its defaults.
+//! * A head (frame kind 17, and the end of a job in a checkpoint) is followed by what joined later: first [`HeadAddition`], then the rows behind
+//!   the first one, where statements were grouped ([`HeadRow`]). Earlier versions wrote nothing there, and then each means its defaults.
 //! * A payload of the encodings 1, 2 and 3 has a statement without [`model::statement::Particulars`], a recipient without language, and no
 //!   [`Presentation`].
 //!
 //! Fields are in the order of the bytes. Nothing here is ever changed; a new shape joins.
 
-use model::record::Head;
+use model::record::{Head, HeadRow};
 use model::stage::{JobData, Payload};
 use model::state::HoldReason;
 use model::statement::{Amounts, ClaimStatus, LiabilityRule, Member, Note, Particulars, ServiceLine, StatementKind};
@@ -38,7 +38,7 @@ struct HeadV1 {
     held: Option<HoldReason>,
 }
 
-/// What joined the head.
+/// What joined the head first.
 #[derive(Default, Serialize, Deserialize)]
 struct HeadAddition {
     presentation: Presentation,
@@ -48,12 +48,18 @@ struct HeadAddition {
 /// Reads what begins with a `T` and ends with a head, of any version. `None` where the bytes are something else.
 pub(crate) fn before_a_head<'bytes, T: Deserialize<'bytes>>(bytes: &'bytes [u8]) -> Option<(T, Head)> {
     let ((front, head), rest) = postcard::take_from_bytes::<(T, HeadV1)>(bytes).ok()?;
-    let (addition, rest) = if rest.is_empty() { (HeadAddition::default(), rest) } else { postcard::take_from_bytes(rest).ok()? };
-    rest.is_empty().then(|| (front, head.with(addition)))
+    let (addition, rest) = joined::<HeadAddition>(rest)?;
+    let (further, rest) = joined::<Vec<HeadRow>>(rest)?;
+    rest.is_empty().then(|| (front, head.with(addition, further)))
+}
+
+/// What joined later; its default where the writer did not know it.
+fn joined<'bytes, T: Default + Deserialize<'bytes>>(bytes: &'bytes [u8]) -> Option<(T, &'bytes [u8])> {
+    if bytes.is_empty() { Some((T::default(), bytes)) } else { postcard::take_from_bytes(bytes).ok() }
 }
 
 impl HeadV1 {
-    fn with(self, addition: HeadAddition) -> Head {
+    fn with(self, addition: HeadAddition, further: Vec<HeadRow>) -> Head {
         let Self { batch, tenant, row, key, content, recipient, destination, bundle, protection, .. } = self;
         let Self { priority, due, deadline, statements, money, held, .. } = self;
         let HeadAddition { presentation, supersedes } = addition;
@@ -75,6 +81,7 @@ impl HeadV1 {
             held,
             presentation,
             supersedes,
+            further,
         }
     }
 }
@@ -176,5 +183,76 @@ impl From<Statement> for StatementV1 {
         let Statement { kind, claim_number, member, status, payer, provider, service_from, service_to, .. } = statement;
         let Statement { totals, liability_rule, lines, notes, .. } = statement;
         Self { kind, claim_number, member, status, payer, provider, service_from, service_to, totals, liability_rule, lines, notes }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{self, Decoded};
+    use crate::format::FrameKind;
+    use model::stage::Locator;
+
+    fn head(further: Vec<HeadRow>) -> Head {
+        let mut head = HeadV1 {
+            batch: BatchId::new(1, 2),
+            tenant: TenantId(3),
+            row: 4,
+            key: Fingerprint([5; 16]),
+            content: Fingerprint([6; 16]),
+            recipient: None,
+            destination: None,
+            bundle: BundleId([7; 32]),
+            protection: Protection::TlsVerified,
+            priority: 1,
+            due: Timestamp(8),
+            deadline: Timestamp(9),
+            statements: 1,
+            money: MoneySummary::default(),
+            held: None,
+        }
+        .with(HeadAddition { presentation: Presentation::default(), supersedes: Some(JobId::new(1, 10)) }, Vec::new());
+        further.into_iter().for_each(|row| head.add_row(row));
+        head
+    }
+
+    fn encoded(head: &Head) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        record::encode_head(Locator { segment: 1, offset: 64 }, head, &mut bytes).unwrap();
+        bytes
+    }
+
+    fn decoded(bytes: &[u8]) -> Option<Head> {
+        match record::decode(FrameKind::Head, record::ENCODING, bytes) {
+            Ok(Decoded::Head(_, head)) => Some(*head),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn a_head_of_each_past_is_read_and_one_row_costs_one_byte() {
+        let money = MoneySummary { billed: model::Cents(11), ..MoneySummary::default() };
+        let row = |number: u8| {
+            let of = Fingerprint([number; 16]);
+            HeadRow { row: u64::from(number), key: of, content: of, money, supersedes: (number == 21).then(|| JobId::new(1, 12)) }
+        };
+        let alone = head(Vec::new());
+        let bytes = encoded(&alone);
+        assert_eq!(decoded(&bytes), Some(alone.clone()));
+        // The version before wrote all but the rows behind the first.
+        let (last, before) = bytes.split_last().unwrap();
+        assert_eq!((*last, decoded(before)), (0, Some(alone.clone())));
+        // The first versions knew neither presentation nor what it supersedes.
+        let addition = postcard::to_stdvec(&HeadAddition { presentation: alone.presentation, supersedes: alone.supersedes }).unwrap();
+        let first = decoded(&before[..before.len() - addition.len()]).unwrap();
+        assert_eq!(first, Head { supersedes: None, ..alone });
+        let grouped = head(vec![row(20), row(21)]);
+        assert_eq!(grouped.rows().map(|row| (row.row, row.money.billed.0)).collect::<Vec<_>>(), [(4, 0), (20, 11), (21, 11)]);
+        assert_eq!(decoded(&encoded(&grouped)), Some(grouped.clone()));
+        let mut bytes = encoded(&grouped);
+        bytes.push(0);
+        assert_eq!(decoded(&bytes), None, "nothing may follow it");
+        bytes.truncate(bytes.len() - 2);
+        assert_eq!(decoded(&bytes), None, "nor may a part of it be missing");
     }
 }

@@ -166,6 +166,7 @@ fn head(keys: &KeyRing, tenant: TenantId, row: u64) -> Head {
         held: None,
         presentation: model::Presentation::default(),
         supersedes: None,
+        further: Vec::new(),
     }
 }
 

@@ -3,6 +3,7 @@
 //! A transaction of some thousand events touches most jobs two or three times (head, intent, outcome). So rows are changed in
 //! memory and written once, in the order of their ids, at the end; sums by state move with them.
 
+use model::record::HeadRow;
 use model::{BatchId, JobId, MoneySummary, State};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::collections::BTreeMap;
@@ -42,6 +43,8 @@ pub(crate) struct Touched {
     jobs: BTreeMap<i64, JobRow>,
     sums: BTreeMap<(BatchId, State), Sums>,
     uncertain: BTreeMap<BatchId, i64>,
+    /// Rows behind the first one of new jobs.
+    further: BTreeMap<i64, Vec<HeadRow>>,
 }
 
 impl Touched {
@@ -58,6 +61,13 @@ impl Touched {
     pub(crate) fn insert(&mut self, id: JobId, row: JobRow) {
         self.move_sums(&row, None, Some(row.state));
         self.jobs.insert(id.to_bits().cast_signed(), row);
+    }
+
+    /// The rows behind the first one of a new job.
+    pub(crate) fn insert_further(&mut self, id: JobId, rows: &[HeadRow]) {
+        if !rows.is_empty() {
+            self.further.insert(id.to_bits().cast_signed(), rows.to_vec());
+        }
     }
 
     /// Moves the sums of a job whose row now says `row.state`.
@@ -78,6 +88,8 @@ impl Touched {
         self.sums.retain(|(of, _), _| *of != batch);
         self.uncertain.remove(&batch);
         let id = batch.to_bits().cast_signed();
+        self.further.retain(|job, _| self.jobs.contains_key(job));
+        connection.prepare_cached("DELETE FROM grouped_rows WHERE job IN (SELECT id FROM jobs WHERE batch = ?1)")?.execute([id])?;
         connection.prepare_cached("DELETE FROM jobs WHERE batch = ?1")?.execute([id])?;
         connection.prepare_cached("DELETE FROM batch_states WHERE batch = ?1")?.execute([id])?;
         Ok(())
@@ -86,6 +98,7 @@ impl Touched {
     /// Writes everything.
     pub(crate) fn flush(self, connection: &Connection) -> Result<(), rusqlite::Error> {
         write_jobs(connection, self.jobs)?;
+        write_further(connection, self.further)?;
         write_sums(connection, self.sums)?;
         let mut uncertain = connection.prepare_cached("UPDATE batches SET uncertain = uncertain + ?2 WHERE id = ?1")?;
         for (batch, statements) in self.uncertain {
@@ -175,6 +188,17 @@ fn write_jobs(connection: &Connection, jobs: BTreeMap<i64, JobRow>) -> Result<()
             ])?;
         } else {
             update.execute(params![id, state, job.held, job.uncertain, job.attempts, job.cause, job.code, updated_at])?;
+        }
+    }
+    Ok(())
+}
+
+fn write_further(connection: &Connection, further: BTreeMap<i64, Vec<HeadRow>>) -> Result<(), rusqlite::Error> {
+    let mut insert = connection
+        .prepare_cached("INSERT OR REPLACE INTO grouped_rows (job, row, billed, plan_paid, member_owes) VALUES (?1, ?2, ?3, ?4, ?5)")?;
+    for (job, rows) in further {
+        for HeadRow { row, money, .. } in rows {
+            insert.execute(params![job, row.cast_signed(), money.billed.0, money.plan_paid.0, money.member_owes.0])?;
         }
     }
     Ok(())

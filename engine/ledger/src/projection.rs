@@ -253,6 +253,7 @@ impl Pass<'_> {
             is_new: true,
         };
         self.touched.insert(id, row);
+        self.touched.insert_further(id, &head.further);
         Ok(None)
     }
 

@@ -8,6 +8,7 @@
 //! batch_reasons     rows by reason code
 //! batch_states      jobs, statements and money by state: kept in step with `jobs`, so that a report reads 12 rows
 //! jobs              one narrow row a job
+//! grouped_rows      one row for each statement behind the first of a job; none for most jobs
 //! attempts          one narrow row an attempt
 //! adjustments       what changed after `delivered`
 //! operator_actions  who did what
@@ -20,8 +21,10 @@
 use crate::LedgerError;
 use rusqlite::Connection;
 
-/// Raised when a table changes. An older file is refused, deleted by the operator and rebuilt.
-pub(crate) const LAYOUT: i64 = 2;
+/// Raised when a table changes. Where one joined, an older file is given it; any other is refused, deleted by the operator and rebuilt.
+pub(crate) const LAYOUT: i64 = 3;
+/// The layout before, to which one table joined.
+const LAYOUT_WITHOUT_GROUPS: i64 = 2;
 
 const TABLES: &str = "
 CREATE TABLE position (only INTEGER PRIMARY KEY CHECK (only = 0), event INTEGER, findings INTEGER NOT NULL);
@@ -45,6 +48,9 @@ CREATE TABLE jobs (
     uncertain INTEGER NOT NULL, statements INTEGER NOT NULL, billed INTEGER NOT NULL, plan_paid INTEGER NOT NULL,
     member_owes INTEGER NOT NULL, destination INTEGER, attempts INTEGER NOT NULL, cause INTEGER, code INTEGER, updated_at INTEGER NOT NULL);
 CREATE INDEX jobs_of_batch ON jobs (batch);
+CREATE TABLE grouped_rows (
+    job INTEGER NOT NULL, row INTEGER NOT NULL, billed INTEGER NOT NULL, plan_paid INTEGER NOT NULL, member_owes INTEGER NOT NULL,
+    PRIMARY KEY (job, row)) WITHOUT ROWID;
 CREATE TABLE attempts (
     job INTEGER NOT NULL, message INTEGER NOT NULL, attempt INTEGER NOT NULL, at INTEGER NOT NULL, state INTEGER NOT NULL,
     code INTEGER, enhanced INTEGER, cause INTEGER NOT NULL, sent INTEGER NOT NULL, PRIMARY KEY (job, message, attempt)) WITHOUT ROWID;
@@ -74,14 +80,21 @@ pub(crate) fn prepare(connection: &mut Connection) -> Result<(), LedgerError> {
     let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     match found {
         LAYOUT => Ok(()),
-        0 => create(connection),
+        0 => create(connection, TABLES),
+        LAYOUT_WITHOUT_GROUPS => create(connection, table("grouped_rows")),
         found => Err(LedgerError::Layout { found, expected: LAYOUT }),
     }
 }
 
-fn create(connection: &mut Connection) -> Result<(), LedgerError> {
+/// The statement that makes one table.
+fn table(name: &str) -> &'static str {
+    let is_its = |statement: &&str| statement.trim_start().strip_prefix("CREATE TABLE ").is_some_and(|rest| rest.starts_with(name));
+    TABLES.split_inclusive(';').find(is_its).expect("each table has its statement")
+}
+
+fn create(connection: &mut Connection, tables: &str) -> Result<(), LedgerError> {
     let transaction = connection.transaction()?;
-    transaction.execute_batch(TABLES)?;
+    transaction.execute_batch(tables)?;
     transaction.pragma_update(None, "user_version", LAYOUT)?;
     transaction.commit()?;
     Ok(())
@@ -98,6 +111,17 @@ mod tests {
             let table = line.split(' ').next().unwrap();
             assert!(manual.contains(&format!("//! {table} ")), "{table} is not in the drawing");
         }
+    }
+
+    #[test]
+    fn a_file_from_before_groups_is_given_their_table() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(&TABLES.replace(table("grouped_rows"), "")).unwrap();
+        connection.pragma_update(None, "user_version", LAYOUT_WITHOUT_GROUPS).unwrap();
+        assert!(connection.prepare("SELECT * FROM grouped_rows").is_err());
+        prepare(&mut connection).unwrap();
+        prepare(&mut connection).unwrap();
+        assert!(connection.prepare("SELECT * FROM grouped_rows").is_ok());
     }
 
     #[test]

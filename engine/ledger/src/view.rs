@@ -50,7 +50,7 @@ pub struct JobFilter {
     pub reason: Option<String>,
     /// After this job: the last one of the page before.
     pub after: Option<JobId>,
-    /// At most so many.
+    /// At most so many; of rows a few more, so that the rows of one job stand on one page.
     pub limit: u32,
 }
 
@@ -67,8 +67,10 @@ pub struct JobLine {
     pub held: Option<String>,
     /// Whether it may have been sent twice or was never answered for.
     pub uncertain: bool,
-    /// Statements in it.
+    /// Statements in it; 1 in a line of [`Ledger::rows`].
     pub statements: u16,
+    /// Statements in the message: more than one where rows of a member were grouped.
+    pub message_statements: u16,
     /// What the providers charged.
     pub billed_cents: Cents,
     /// What the plan paid.
@@ -181,6 +183,45 @@ impl Ledger {
         Ok(lines)
     }
 
+    /// A page of a batch's rows: as [`Self::page`], with a line of its own for each statement of a message that holds several.
+    /// A page that has fewer than `limit` lines is the last.
+    ///
+    /// # Errors
+    /// [`LedgerError::Sqlite`].
+    pub fn rows(&self, batch: BatchId, of: &JobFilter) -> Result<Vec<JobLine>, LedgerError> {
+        let limit = usize::try_from(of.limit).unwrap_or(usize::MAX);
+        let mut lines = Vec::new();
+        for job in self.page(batch, of)? {
+            match job.statements {
+                0 | 1 => lines.push(job),
+                _ => self.part(job, &mut lines)?,
+            }
+            if lines.len() >= limit {
+                break;
+            }
+        }
+        Ok(lines)
+    }
+
+    /// A line for each statement of a job.
+    fn part(&self, job: JobLine, lines: &mut Vec<JobLine>) -> Result<(), LedgerError> {
+        let mut query =
+            self.connection.prepare_cached("SELECT row, billed, plan_paid, member_owes FROM grouped_rows WHERE job = ?1 ORDER BY row")?;
+        let bits = job.job_id.parse::<JobId>().map_or(0, |id| id.to_bits().cast_signed());
+        let further = query.query_map([bits], |row| Ok((unsigned(row, 0)?, money(row, 1)?)))?.collect::<Result<Vec<_>, _>>()?;
+        let mut first = JobLine { statements: 1, message_statements: job.statements, ..job };
+        let at = lines.len();
+        for (row, sums) in further {
+            first.billed_cents -= sums.billed;
+            first.plan_paid_cents -= sums.plan_paid;
+            first.member_owes_cents -= sums.member_owes;
+            let (billed_cents, plan_paid_cents, member_owes_cents) = (sums.billed, sums.plan_paid, sums.member_owes);
+            lines.push(JobLine { row, billed_cents, plan_paid_cents, member_owes_cents, ..first.clone() });
+        }
+        lines.insert(at, first);
+        Ok(())
+    }
+
     /// What changed in a batch after it had been reported as delivered, in order.
     ///
     /// # Errors
@@ -259,6 +300,7 @@ fn job_line(row: &Row<'_>) -> Result<JobLine, rusqlite::Error> {
         held: row.get(3)?,
         uncertain: row.get(4)?,
         statements: row.get(5)?,
+        message_statements: row.get(5)?,
         billed_cents: sums.billed,
         plan_paid_cents: sums.plan_paid,
         member_owes_cents: sums.member_owes,

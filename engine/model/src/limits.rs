@@ -28,6 +28,12 @@ pub const HELD_ROWS_BYTES_MAX: usize = 256 * 1024 * 1024;
 pub const CONTACTS_MAX: usize = 20_000_000;
 /// Encoded payload of one job, in bytes, before compression.
 pub const PAYLOAD_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Statements of one member in one message.
+pub const STATEMENTS_PER_MESSAGE_MAX: usize = 50;
+/// Encoded statements of one message that holds several, in bytes. A larger one goes alone.
+pub const GROUP_BYTES_MAX: usize = 512 * 1024;
+/// Encoded statements of a batch that wait for others of their members, in bytes.
+pub const GROUPED_BYTES_MAX: usize = 128 * 1024 * 1024;
 /// A rendered message before it is sealed, in bytes.
 pub const MESSAGE_BYTES_MAX: usize = 10 * 1024 * 1024;
 /// Text kept of a receiver's reply, in bytes.
@@ -45,4 +51,7 @@ pub const CONFIG_BYTES_MAX: usize = 4 * 1024 * 1024;
 const _: () = assert!(NDJSON_LINE_BYTES_MAX < PAYLOAD_BYTES_MAX);
 const _: () = assert!(RECORD_BYTES_MAX < PAYLOAD_BYTES_MAX);
 const _: () = assert!(X12_SEGMENT_BYTES_MAX < NDJSON_LINE_BYTES_MAX);
+// Rendered, a statement takes up to ten times its encoding; and the greatest group is a small part of what may wait.
+const _: () = assert!(GROUP_BYTES_MAX * 10 < MESSAGE_BYTES_MAX && GROUP_BYTES_MAX < PAYLOAD_BYTES_MAX);
+const _: () = assert!(GROUP_BYTES_MAX * 100 < GROUPED_BYTES_MAX);
 const _: () = assert!(SERVICE_LINES_MAX * 10 <= X12_CLAIM_SEGMENTS_MAX);

@@ -94,9 +94,9 @@ pub struct Head {
     pub tenant: TenantId,
     /// The row it came from (the first one where rows were grouped), from 1.
     pub row: u64,
-    /// The idempotency key.
+    /// The idempotency key of that row.
     pub key: Fingerprint,
-    /// The keyed hash of the content: tells a repeat from a conflict.
+    /// The keyed hash of that row's content: tells a repeat from a conflict.
     pub content: Fingerprint,
     /// The keyed hash of the address; `None` where there is no recipient yet (held).
     pub recipient: Option<Fingerprint>,
@@ -114,7 +114,7 @@ pub struct Head {
     pub deadline: Timestamp,
     /// Statements in the job.
     pub statements: u16,
-    /// What they add up to.
+    /// What they add up to, those of `further` included.
     pub money: MoneySummary,
     /// Held from the start, with the reason.
     pub held: Option<HoldReason>,
@@ -122,9 +122,41 @@ pub struct Head {
     pub presentation: Presentation,
     /// The job whose statement this one corrects, where that one had not been sent: with the commit of this job's batch it is `superseded`.
     pub supersedes: Option<JobId>,
+    /// The statements behind the first, where rows of one member were grouped; in the order of the payload. Empty for all other jobs.
+    pub further: Vec<HeadRow>,
+}
+
+/// One row of a job: what is known of it by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeadRow {
+    /// The row it came from, from 1.
+    pub row: u64,
+    /// Its idempotency key.
+    pub key: Fingerprint,
+    /// The keyed hash of its content.
+    pub content: Fingerprint,
+    /// What its statement adds up to.
+    pub money: MoneySummary,
+    /// The job whose statement it takes the place of, as in [`Head::supersedes`].
+    pub supersedes: Option<JobId>,
 }
 
 impl Head {
+    /// Every row of the job, the first one first. Their money adds up to the job's.
+    pub fn rows(&self) -> impl Iterator<Item = HeadRow> + '_ {
+        let Self { row, key, content, supersedes, .. } = *self;
+        let mut money = self.money;
+        self.further.iter().for_each(|further| money -= further.money);
+        std::iter::once(HeadRow { row, key, content, money, supersedes }).chain(self.further.iter().copied())
+    }
+
+    /// One row more, behind all others. The caller adds its statement to the payload.
+    pub fn add_row(&mut self, row: HeadRow) {
+        self.money += row.money;
+        self.statements = self.statements.saturating_add(1);
+        self.further.push(row);
+    }
+
     /// The state the job begins in: held where a person must look, on paper where it must not go by e-mail, else queued.
     pub const fn first_state(&self) -> State {
         match (self.held, self.presentation.paper) {

@@ -73,6 +73,7 @@ fn job(number: u64, destinations: u64) -> JournaledJob<Transactional> {
         held: None,
         presentation: model::Presentation::default(),
         supersedes: None,
+        further: Vec::new(),
     };
     JournaledJob::new(JobId::new(0, number), Locator { segment: 0, offset: 0 }, Arc::new(head), Durable::attest())
 }

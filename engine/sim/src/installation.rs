@@ -90,6 +90,7 @@ impl Installation {
             members: None,
             input: sealpost::input::Input::default(),
             member_settings: Arc::default(),
+            group_by: sealpost::settings::GroupBy::None,
             openpgp: None,
             gates: Arc::new(TenantGates::open()),
         };

@@ -37,7 +37,7 @@ enum Verb {
         /// The batch, such as b1-2a.
         batch: String,
     },
-    /// Its jobs, a page at a time: row, state, reason, destination, attempts; nothing of a person.
+    /// Its rows, a page at a time: message, state, reason, destination, attempts; nothing of a person. Statements that were grouped have a row each.
     ///
     /// Rows that became no job stand in the batch's reject file, with place and reason.
     Rows(RowsArguments),
@@ -71,7 +71,7 @@ struct RowsArguments {
     /// After this job: the `next` of the page before.
     #[arg(long, value_name = "JOB")]
     after: Option<JobId>,
-    /// Jobs of a page, up to 10,000.
+    /// Rows of a page, up to 10,000; a few more where the last ones share a message.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     limit: u32,
 }

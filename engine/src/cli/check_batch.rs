@@ -13,11 +13,11 @@ use crate::settings::Sources;
 use aws_lc_rs::hmac;
 use clap::Args;
 use intake::gates::{ContactsSeen, GateFinding, History, Present, Subject, judge};
-use intake::{Admission, AdmissionSettings, Admitted, Binding, Fingerprints, KeyIndex, Row};
+use intake::{Admission, AdmissionSettings, Admitted, Binding, Fingerprints, Grouping, KeyIndex, Row};
 use journal::KeyRing;
 use model::record::Intake;
 use model::state::HoldReason;
-use model::{BatchId, BundleId, Fingerprint, Protection, Stream, StreamName, TenantId, Timestamp, Transactional};
+use model::{BatchId, BundleId, Fingerprint, JobId, Protection, Stream, StreamName, TenantId, Timestamp, Transactional};
 use serde_json::{Value, json};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -78,7 +78,8 @@ fn check<S: Stream>(arguments: &Arguments, json: bool) -> Outcome {
     let mut prediction = Prediction::default();
     let mut keys = KeyIndex::in_memory();
     let mut errors = BufWriter::new(std::io::stderr().lock());
-    let mut held = 0u64;
+    let (mut held, mut numbered) = (0u64, 0u64);
+    let mut grouping = Grouping::<S>::new(installed.tenant.as_ref().map(|tenant| tenant.group_by).unwrap_or_default());
     for row in rows.by_ref() {
         let row = row.map_err(statements::refused)?;
         let subject = match &row {
@@ -88,14 +89,18 @@ fn check<S: Stream>(arguments: &Arguments, json: bool) -> Outcome {
         match admission.admit(row, &mut keys, &*fingerprints).map_err(Trouble::failed)? {
             Admitted::Job(job) => {
                 held += u64::from(job.head.held == Some(HoldReason::MemberMismatch));
-                prediction.add(&job);
                 prediction.pair(subject, Some(&job));
+                numbered += 1;
+                grouping.take(*job, || JobId::from_bits(numbered)).closed.iter().for_each(|(_, job)| prediction.add(job));
             }
             Admitted::Not { reject, .. } => {
                 prediction.pair::<S>(subject, None);
                 statements::write_line(&mut errors, &reject)?;
             }
         }
+    }
+    while let Some((_, job)) = grouping.close_next() {
+        prediction.add(&job);
     }
     for finding in rows.findings() {
         statements::write_line(&mut errors, finding)?;

@@ -45,7 +45,7 @@ pub(super) fn answer(world: &World, config: &Config, request: &Request) -> Resul
             let Ok(id) = batch.parse::<BatchId>() else { return Ok(Some(no_batch(batch))) };
             let mut rows = Vec::new();
             for (_, ledger) in &ledgers {
-                rows.extend(ledger.page(id, filter).map_err(Trouble::failed)?);
+                rows.extend(ledger.rows(id, filter).map_err(Trouble::failed)?);
             }
             page_of(rows, filter)
         }

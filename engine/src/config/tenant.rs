@@ -6,7 +6,7 @@ use super::place::Resolver;
 use crate::input::{Input, is_shipped_map};
 use crate::openpgp::{OpenPgpFiles, Passphrase};
 use crate::settings::TenantGates;
-use intake::MemberSettings;
+use intake::{GroupBy, MemberSettings};
 use model::{Destination, Mailbox};
 use render::Identity;
 use seal::config::{DkimConfig, KeyFile};
@@ -34,6 +34,8 @@ pub struct Tenant {
     pub members: Option<PathBuf>,
     /// How its statements find their readers.
     pub member_settings: MemberSettings,
+    /// Which statements of a file go in one message.
+    pub group_by: GroupBy,
     /// How its files are read.
     pub input: Input,
     /// Its signing keys.
@@ -64,6 +66,7 @@ fn tenant(name: String, section: Section<'_>, places: &Resolver<'_>) -> Option<T
     let templates_need_second_person = section.flag("templates_need_second_person").unwrap_or(false);
     let members = section.explained("members", |typed| places.resolve(typed));
     let member_settings = super::members::members(&section);
+    let group_by = section.word("group_by", &[("none", GroupBy::None), ("member_batch", GroupBy::MemberBatch)]).unwrap_or_default();
     let input = input(&section.section("input"), places);
     let dkim = dkim(&section, places, identity.as_ref().map(|identity| identity.from.destination()));
     let openpgp = openpgp(section.section("openpgp"), places);
@@ -76,6 +79,7 @@ fn tenant(name: String, section: Section<'_>, places: &Resolver<'_>) -> Option<T
         templates_need_second_person,
         members,
         member_settings,
+        group_by,
         input,
         dkim: dkim?,
         openpgp,

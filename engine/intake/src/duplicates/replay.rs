@@ -49,14 +49,74 @@ impl Replay {
     }
 
     fn head(&self, index: &mut KeyIndex, head: &Head, job: Option<JobId>) {
-        let entry = KeyEntry { tenant: head.tenant, key: head.key, content: head.content, batch: head.batch, day: Day::of(head.due), job };
-        if index.storage.as_ref().is_some_and(|storage| storage.is_past(entry.day, self.today)) {
+        let day = Day::of(head.due);
+        if index.storage.as_ref().is_some_and(|storage| storage.is_past(day, self.today)) {
             return;
         }
-        if self.rolling.contains(&head.batch) {
-            index.bind_entry(&entry, index.reached.of(Origin::Record));
-        } else {
-            index.reserve_from(Origin::Record, &entry);
+        // Rows that were grouped into one message have a key each.
+        for row in head.rows() {
+            let entry = KeyEntry { tenant: head.tenant, key: row.key, content: row.content, batch: head.batch, day, job };
+            if self.rolling.contains(&head.batch) {
+                index.bind_entry(&entry, index.reached.of(Origin::Record));
+            } else {
+                index.reserve_from(Origin::Record, &entry);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Repeat;
+    use super::*;
+    use model::record::{BatchCommit, BatchOpen, HeadRow, Intake};
+    use model::{BundleId, Fingerprint, MoneySummary, Presentation, Protection, StreamName, TenantId, Timestamp};
+
+    #[test]
+    fn each_row_of_a_grouped_job_is_a_key_that_names_it() {
+        let (batch, job, of) = (BatchId::new(1, 1), JobId::new(1, 7), |number: u8| Fingerprint([number; 16]));
+        let mut head = Head {
+            batch,
+            tenant: TenantId(1),
+            row: 1,
+            key: of(1),
+            content: of(101),
+            recipient: None,
+            destination: None,
+            bundle: BundleId([0; 32]),
+            protection: Protection::TlsVerified,
+            priority: 1,
+            due: Timestamp(0),
+            deadline: Timestamp(1),
+            statements: 1,
+            money: MoneySummary::default(),
+            held: None,
+            presentation: Presentation::default(),
+            supersedes: None,
+            further: Vec::new(),
+        };
+        for number in [2, 3] {
+            let (key, content) = (of(number), of(100 + number));
+            head.add_row(HeadRow { row: u64::from(number), key, content, money: MoneySummary::default(), supersedes: None });
+        }
+        let (tenant, stream, format) = (TenantId(1), StreamName::Transactional, "ndjson".to_owned());
+        let open = BatchOpen { batch, tenant, stream, file_sha256: None, format, at: Timestamp(0), rolling: false };
+        let commit = BatchCommit { batch, at: Timestamp(0), intake: Intake::default(), held: false };
+        let records = [(None, Record::BatchOpen(open)), (Some(job), Record::Head(head)), (None, Record::BatchCommit(commit))];
+        let mut index = KeyIndex::in_memory();
+        let mut replay = Replay::new(BTreeSet::new(), Day(0));
+        replay.see(&mut index, 0, records.iter().map(|(job, record)| (*job, record)));
+        replay.finish(&mut index);
+        for number in 1..=4 {
+            let candidate =
+                KeyEntry { tenant, key: of(number), content: of(100 + number), batch: BatchId::new(1, 2), day: Day(0), job: None };
+            let found = index.look_up(&candidate).expect("memory answers");
+            let expected = (number < 4).then_some((job, of(100 + number)));
+            let found = found.map(|repeat| match repeat {
+                Repeat::Same(known) => (known.job.expect("the record says which"), known.content),
+                Repeat::Conflict(_) => panic!("the content is the same"),
+            });
+            assert_eq!(found, expected, "key {number}");
         }
     }
 }

@@ -34,10 +34,10 @@ use crate::formats::without_blanks;
 use crate::reason;
 use crate::wrapping::{self, WrappingLimits};
 use columns::ContactRow;
-use model::Mailbox;
 use model::limits::CONTACTS_MAX;
 use model::reject::{Place, Refusal, Reject};
 use model::statement::Member;
+use model::{Mailbox, Private};
 use names::Name;
 use sharing::Sharing;
 use source::Source;
@@ -275,6 +275,16 @@ impl Contacts {
             self.rejects.push(Reject { file: file.to_owned(), place, reason: reason.to_owned(), expected, action });
         }
     }
+}
+
+/// Everything by which a person is told from another, as one text: id, name and birth date, folded as the join folds them. `None` where
+/// there is no id, or neither name nor birth date. Equal texts are one person; one person may have several texts.
+pub(crate) fn identity_of(member: &Member) -> Option<Private> {
+    let id = member.id.reveal().trim().to_ascii_lowercase();
+    let name = Name::new(member.given_name.reveal(), member.family_name.reveal(), member.name.reveal()).exact();
+    let is_nobody = id.is_empty() || (name.trim().is_empty() && member.birth_date.is_none());
+    let birth_date = member.birth_date.map_or_else(String::new, |date| date.to_string());
+    (!is_nobody).then(|| Private::new(format!("{id}\n{birth_date}\n{name}")))
 }
 
 impl std::fmt::Debug for Contacts {

@@ -83,6 +83,15 @@ impl Name {
         words
     }
 
+    /// The name as one text that is equal only where every word is, in its place: stricter than [`Self::matches`].
+    pub(super) fn exact(&self) -> String {
+        let generation = self.generation.as_deref().unwrap_or_default();
+        if self.is_parted() {
+            return format!("{}\t{}\t{generation}", self.given.join(" "), self.family.join(" "));
+        }
+        format!("{}\t{generation}", self.all.join(" "))
+    }
+
     fn is_parted(&self) -> bool {
         !self.given.is_empty() && !self.family.is_empty()
     }

@@ -129,6 +129,7 @@ fn open_of(fields: Fields, open: &BatchOpen) -> Fields {
 
 fn head_of(fields: Fields, head: &Head) -> Fields {
     let fields = fields.text("batch", head.batch).number("row", head.row).number("statements", head.statements);
+    let fields = head.further.iter().fold(fields, |fields, further| fields.number("further_row", further.row));
     let fields = fields.maybe(head.held, |fields, reason| fields.text("held", reason.as_str()));
     let fields = fields.number("priority", head.priority).text("protection", protection(head.protection));
     let fields = fields.hash("row_key", &head.key.0).hash("content", &head.content.0).hash("bundle", &head.bundle.0);

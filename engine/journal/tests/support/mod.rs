@@ -350,6 +350,7 @@ pub fn job(keys: &KeyRing, tenant: TenantId, batch: BatchId, row: u64) -> Job<Tr
         held: None,
         presentation: model::Presentation::default(),
         supersedes: None,
+        further: Vec::new(),
     };
     Job::new(head, data)
 }

@@ -66,6 +66,7 @@ impl History {
             held,
             presentation: model::Presentation::default(),
             supersedes: None,
+            further: Vec::new(),
         };
         self.push(key(job(number), 0), Record::Head(head));
     }

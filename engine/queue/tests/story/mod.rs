@@ -50,6 +50,7 @@ pub(crate) fn journaled(said: &Said) -> JournaledJob<Transactional> {
         held: None,
         presentation: model::Presentation::default(),
         supersedes: None,
+        further: Vec::new(),
     };
     let locator = Locator { segment: 1, offset: u32::try_from(said.number).unwrap() };
     JournaledJob::new(JobId::new(0, said.number), locator, Arc::new(head), Durable::attest())
