@@ -189,8 +189,8 @@ impl From<Statement> for StatementV1 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{self, Decoded};
     use crate::format::FrameKind;
+    use crate::record::{self, Decoded};
     use model::stage::Locator;
 
     fn head(further: Vec<HeadRow>) -> Head {
