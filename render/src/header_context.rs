@@ -3,7 +3,8 @@
 //! A subject line is shown on lock screens and logged by every server on the way. So its template gets a type that has
 //! no statement: who sends, what kind of mail it is, and the month in which it is sent.
 
-use minijinja::Value;
+use crate::datum::Datum;
+use std::borrow::Cow;
 
 /// The context of subject and preheader. There is deliberately no way to put a statement in.
 #[derive(Debug, Clone, Copy)]
@@ -16,8 +17,9 @@ pub struct HeaderContext<'a> {
     pub month: &'a str,
 }
 
-impl HeaderContext<'_> {
-    pub(crate) fn to_value(self) -> Value {
-        minijinja::context! { brand => self.brand, kind => self.kind, month => self.month }
+impl<'a> HeaderContext<'a> {
+    /// The fields of [`Kind::Header`](crate::datum::Kind::Header), in their order.
+    pub(crate) fn fields(self) -> [Datum<'a>; 3] {
+        [self.brand, self.kind, self.month].map(|text| Datum::Text(Cow::Borrowed(text)))
     }
 }

@@ -3,28 +3,23 @@
 //! `Send + Sync` and without inner state, so that workers share one. The order of a render is fixed: header templates
 //! (which see no statement), page, text, MIME, hash.
 
+use crate::datum::Views;
 use crate::header_context::HeaderContext;
 use crate::language::LanguageMatch;
 use crate::mime::{self, MessageKey, Parts, Sender};
-use crate::template_set::{Part, TemplateSets, Tongue};
+use crate::quoted_printable::decode;
+use crate::template_set::{BILL_SET, EOB_SET, NOTICE_SET, Part, Root, SetNames, TemplateSets, Tongue};
 use crate::view::Reader;
 use crate::words::Words;
-use crate::{Bundle, Preview, RenderError, TemplateError, Wording, clean, text_fold, trial, view};
+use crate::{Bundle, Preview, RenderError, TemplateError, Wording, clean, trial, view};
 use aws_lc_rs::digest;
 use jiff::civil::Date;
-use minijinja::Value;
 use model::limits::MESSAGE_BYTES_MAX;
 use model::stage::{Envelope, JobData, Payload, PermittedDelivery, RenderedMessage};
 use model::statement::{ClaimType, StatementKind};
 use model::{BundleId, Detail, JobId, Mailbox, MessageVersion, Protection, Recipient, Statement, Stream, StreamName, Timestamp};
 use std::fmt;
-
-/// The template set of Explanations of Benefits.
-const EOB_SET: &str = "eob";
-/// The template set of billing statements.
-const BILL_SET: &str = "bill";
-/// The template set of notices.
-const NOTICE_SET: &str = "notice";
+use std::sync::Arc;
 
 /// A compiled bundle.
 pub struct Renderer {
@@ -43,12 +38,13 @@ impl fmt::Debug for Renderer {
     }
 }
 
-/// The parts of one message before MIME.
-struct Rendered {
-    subject: String,
-    html: String,
-    text: String,
-    language: String,
+/// A message before its parts are written.
+struct Draft<'a> {
+    tongue: &'a Tongue,
+    set: &'a SetNames,
+    root: Root<'a>,
+    subject: &'a str,
+    language: &'a str,
     unsubscribe: bool,
 }
 
@@ -81,7 +77,7 @@ impl Renderer {
     pub fn new(bundle: &Bundle) -> Result<Self, TemplateError> {
         let sets = TemplateSets::compile(bundle)?;
         let identity = bundle.identity();
-        let renderer = Self {
+        let mut renderer = Self {
             bundle: bundle.id(),
             brand: identity.brand.clone(),
             bounce: identity.bounce.clone(),
@@ -123,9 +119,8 @@ impl Renderer {
             return Err(RenderError::OtherBundle);
         }
         let recipient = data.recipient.as_ref().ok_or(RenderError::NoRecipient)?;
-        let rendered = self.parts(S::NAME, data, recipient, date)?;
         let key = MessageKey { job: delivery.due.job, version: delivery.due.message, date, bundle: self.bundle };
-        let (bytes, body_offset) = self.assemble(recipient, key, &rendered)?;
+        let (bytes, body_offset) = self.draft(S::NAME, data, recipient, date, |draft| self.assemble(recipient, key, draft))?;
         let hash = digest::digest(&digest::SHA256, &bytes);
         Ok(RenderedMessage {
             delivery,
@@ -151,10 +146,14 @@ impl Renderer {
             Payload::Statements(_) => StreamName::Transactional,
             Payload::Templated { .. } => StreamName::Marketing,
         };
-        let rendered = self.parts(stream, data, recipient, date)?;
         let key = MessageKey { job: JobId::from_bits(0), version: MessageVersion(0), date, bundle: self.bundle };
-        let (eml, _) = self.assemble(recipient, key, &rendered)?;
-        Ok(Preview { eml, subject: rendered.subject, html: rendered.html, text: rendered.text })
+        self.draft(stream, data, recipient, date, |draft| {
+            let (eml, _) = self.assemble(recipient, key, draft)?;
+            let (mut html, mut text) = (Vec::new(), Vec::new());
+            draft.write(Part::Html, &mut html)?;
+            draft.write(Part::Text, &mut text)?;
+            Ok(Preview { eml, subject: draft.subject.to_owned(), html: decode(&html), text: decode(&text) })
+        })
     }
 
     /// What becomes of the language that a person asked for.
@@ -167,32 +166,49 @@ impl Renderer {
         self.wording.unworded(statement)
     }
 
-    fn parts(&self, stream: StreamName, data: &JobData, recipient: &Recipient, date: Timestamp) -> Result<Rendered, RenderError> {
+    /// Takes what decides a message: its templates, their language, what they see.
+    fn draft<T>(
+        &self,
+        stream: StreamName,
+        data: &JobData,
+        recipient: &Recipient,
+        date: Timestamp,
+        then: impl FnOnce(&Draft<'_>) -> Result<T, RenderError>,
+    ) -> Result<T, RenderError> {
         let kind = kind(stream, data)?;
         let language = self.language(recipient);
         let tongue = self.sets.tongue(language.written(), kind.claim_type());
         let set = self.sets.set(kind.set()).ok_or(RenderError::NoTemplate)?;
         let (day, words) = (civil_date(date), &tongue.words);
         let month = words.dates.month(day);
-        let header = HeaderContext { brand: &self.brand, kind: kind.words(words), month: &month }.to_value();
-        let subject = one_line(&tongue.render(set, Part::Subject, header.clone())?);
-        let preheader = one_line(&tongue.render(set, Part::Preheader, header)?);
+        let header = HeaderContext { brand: &self.brand, kind: kind.words(words), month: &month }.fields();
+        let subject = tongue.line(set, Part::Subject, &header)?;
+        let preheader = tongue.line(set, Part::Preheader, &header)?;
         let unmet = if let LanguageMatch::Unmet(language) = &language { Some(language.as_str()) } else { None };
-        let context = body_context(&kind, data, tongue, Reader { recipient, unmet, date: day, preheader: &preheader });
-        let html = tongue.render(set, Part::Html, context.clone())?;
-        let text = text_fold::fold(&tongue.render(set, Part::Text, context)?);
-        let language = language.written().to_owned();
-        Ok(Rendered { subject, html, text, language, unsubscribe: stream == StreamName::Marketing })
+        // A template's file ends with a line end; a header field must not.
+        let (subject, preheader) = (&*clean::clean(&subject), &*clean::clean(&preheader));
+        let root = root(&kind, data, tongue, Reader { recipient, unmet, date: day, preheader });
+        then(&Draft { tongue, set, root, subject, language: language.written(), unsubscribe: stream == StreamName::Marketing })
     }
 
-    fn assemble(&self, recipient: &Recipient, key: MessageKey, rendered: &Rendered) -> Result<(Vec<u8>, usize), RenderError> {
-        let Rendered { subject, html, text, language, unsubscribe } = rendered;
-        let parts = Parts { subject, text, html, language, unsubscribe: *unsubscribe };
-        let (bytes, body_offset) = mime::assemble(&self.sender, recipient, key, &parts);
+    fn assemble(&self, recipient: &Recipient, key: MessageKey, draft: &Draft<'_>) -> Result<(Vec<u8>, usize), RenderError> {
+        let parts = Parts {
+            subject: draft.subject,
+            language: draft.language,
+            unsubscribe: draft.unsubscribe,
+            text: |out: &mut Vec<u8>| draft.write(Part::Text, out),
+            html: |out: &mut Vec<u8>| draft.write(Part::Html, out),
+        };
+        let (bytes, body_offset) = mime::assemble(&self.sender, recipient, key, parts)?;
         if bytes.len() > MESSAGE_BYTES_MAX {
             return Err(RenderError::TooLarge(MESSAGE_BYTES_MAX));
         }
         Ok((bytes, body_offset))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn sets_mut(&mut self) -> &mut TemplateSets {
+        &mut self.sets
     }
 
     /// Renders invented jobs in every language: what a check of the finished pages looks at.
@@ -204,8 +220,9 @@ impl Renderer {
         let [(_, recipient), _] = trial::recipients(&self.reply_to);
         for (language, tongue) in self.sets.languages() {
             let reader = Reader { recipient: &recipient, unmet: None, date: trial::DAY, preheader: "trial" };
-            let mut add = |set: &str, context: Value| -> Result<(), TemplateError> {
+            let mut add = |set: &str, views: Views<'_>| -> Result<(), TemplateError> {
                 let Some(names) = self.sets.set(set) else { return Ok(()) };
+                let context = views.to_value(&tongue.words);
                 let html = tongue.try_out(names, Part::Html, context.clone())?;
                 let text = tongue.try_out(names, Part::Text, context)?;
                 pages.push(TrialPage { set: set.to_owned(), language: language.to_owned(), html, text });
@@ -224,33 +241,43 @@ impl Renderer {
 
     /// Renders the header templates of all sets, and invented statements that reach every branch, in every language and for every
     /// type of claim. What a templated message is made of is not known here.
-    fn try_out(&self) -> Result<(), TemplateError> {
-        let eob = self.sets.set(EOB_SET).ok_or_else(|| TemplateError::Missing(EOB_SET.to_owned()))?;
+    fn try_out(&mut self) -> Result<(), TemplateError> {
         let day = trial::DAY;
-        for tongue in self.sets.tongues() {
-            let month = tongue.words.dates.month(day);
-            let header = HeaderContext { brand: &self.brand, kind: &tongue.words.kinds.eob, month: &month }.to_value();
-            for set in self.sets.all() {
-                tongue.try_out(set, Part::Subject, header.clone())?;
-                tongue.try_out(set, Part::Preheader, header.clone())?;
+        let (brand, mailbox) = (&self.brand, &self.reply_to);
+        let (sets, tongues) = self.sets.for_trial();
+        let set = |name: &str| sets.iter().find(|set| set.is(name));
+        let eob = set(EOB_SET).ok_or_else(|| TemplateError::Missing(EOB_SET.to_owned()))?;
+        for tongue in tongues {
+            let words = Arc::clone(&tongue.words);
+            let month = words.dates.month(day);
+            let header = HeaderContext { brand, kind: &words.kinds.eob, month: &month }.fields();
+            for set in sets {
+                tongue.try_line(set, Part::Subject, &header)?;
+                tongue.try_line(set, Part::Preheader, &header)?;
             }
-            for (unmet, recipient) in trial::recipients(&self.reply_to) {
+            for (unmet, recipient) in trial::recipients(mailbox) {
                 let reader = Reader { recipient: &recipient, unmet, date: day, preheader: "trial" };
-                let statements = [(Some(eob), trial::statements()), (self.sets.set(BILL_SET), trial::bills())];
+                let statements = [(Some(eob), trial::statements()), (set(BILL_SET), trial::bills())];
                 for (set, jobs) in statements.into_iter().filter_map(|(set, jobs)| Some((set?, jobs))) {
                     for job in jobs {
-                        let context = view::statements(&job, &tongue.words, reader);
-                        tongue.try_out(set, Part::Html, context.clone())?;
-                        tongue.try_out(set, Part::Text, context)?;
+                        let views = view::statements(&job, &words, reader);
+                        tongue.try_body(set, Part::Html, &views)?;
+                        tongue.try_body(set, Part::Text, &views)?;
                     }
                 }
-                if let Some(notice) = self.sets.set(NOTICE_SET) {
-                    tongue.try_out(notice, Part::Html, view::notice(reader))?;
-                    tongue.try_out(notice, Part::Text, view::notice(reader))?;
+                if let Some(notice) = set(NOTICE_SET) {
+                    tongue.try_body(notice, Part::Html, &view::notice(reader))?;
+                    tongue.try_body(notice, Part::Text, &view::notice(reader))?;
                 }
             }
         }
         Ok(())
+    }
+}
+
+impl Draft<'_> {
+    fn write(&self, part: Part, out: &mut Vec<u8>) -> Result<(), RenderError> {
+        self.tongue.write(self.set, part, &self.root, out)
     }
 }
 
@@ -307,11 +334,11 @@ fn kind(stream: StreamName, data: &JobData) -> Result<Kind<'_>, RenderError> {
     }
 }
 
-fn body_context(kind: &Kind<'_>, data: &JobData, tongue: &Tongue, reader: Reader<'_>) -> Value {
+fn root<'a>(kind: &Kind<'a>, data: &'a JobData, tongue: &'a Tongue, reader: Reader<'a>) -> Root<'a> {
     match (kind, &data.payload) {
-        (Kind::Statements(statements) | Kind::Bills(statements), _) => view::statements(statements, &tongue.words, reader),
-        (_, Payload::Templated { variables, .. }) => view::templated(variables.iter(), &tongue.words, reader),
-        _ => view::notice(reader),
+        (Kind::Statements(statements) | Kind::Bills(statements), _) => Root::Views(view::statements(statements, &tongue.words, reader)),
+        (_, Payload::Templated { variables, .. }) => Root::Value(view::templated(variables.iter(), &tongue.words, reader)),
+        _ => Root::Views(view::notice(reader)),
     }
 }
 
@@ -321,9 +348,4 @@ fn nobody(mailbox: Mailbox) -> Recipient {
 
 fn civil_date(moment: Timestamp) -> Date {
     moment.to_jiff().to_zoned(jiff::tz::TimeZone::UTC).date()
-}
-
-/// A template's file ends with a line end; a header field must not.
-fn one_line(text: &str) -> String {
-    clean::clean(text).into_owned()
 }

@@ -6,11 +6,17 @@
 //! limit on its steps and on its output.
 
 use crate::codes::Codes;
+use crate::datum::{Datum, Kind, Views};
 use crate::fixed_text::{FixedTexts, Strings};
 use crate::format::AmountWords;
 use crate::language::{BASE, LanguageLines};
+use crate::medium::blanks_before;
+use crate::program::{Bounds, Program, Stop};
+use crate::quoted_printable::{self, Encoder, Fixed};
+use crate::text_part::{FixedText, TextPart};
 use crate::words::Words;
-use crate::{Bundle, RenderError, TemplateError, fuse, lint};
+use crate::{Bundle, RenderError, TemplateError, compile, lint, text_fold};
+use minijinja::syntax::SyntaxConfig;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value};
 use model::limits::MESSAGE_BYTES_MAX;
 use model::statement::ClaimType;
@@ -21,13 +27,16 @@ use std::sync::Arc;
 const STRINGS_NAME: &str = "strings.en.toml";
 const LANGUAGES_NAME: &str = "languages.toml";
 const SHARED: &str = "shared";
+/// The template set of Explanations of Benefits.
+pub(crate) const EOB_SET: &str = "eob";
+/// The template set of billing statements.
+pub(crate) const BILL_SET: &str = "bill";
+/// The template set of notices.
+pub(crate) const NOTICE_SET: &str = "notice";
 /// Steps of one render. A service takes some ten, so the largest statement (999 services) about 10,000.
 const FUEL_MAX: u64 = 2_000_000;
-/// Columns of an amount in the text part: `$9,999,999.99` and `— not stated` fit.
-const AMOUNT_COLUMNS: usize = 13;
-/// As many blanks as an amount has columns.
-const BLANKS: &str = "             ";
-const _: () = assert!(BLANKS.len() == AMOUNT_COLUMNS);
+/// The limits of a program's run.
+const BOUNDS: Bounds = Bounds { steps: FUEL_MAX, bytes: MESSAGE_BYTES_MAX };
 
 /// The parts of a message a set has a template for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,25 +51,19 @@ pub(crate) enum Part {
     Preheader,
 }
 
-/// How values are escaped in a template: decided by its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Escape {
-    /// A text.
-    None,
-    /// A page.
-    Html,
-}
-
-impl Escape {
-    /// Of the template that is being rendered.
-    pub(crate) fn of(state: &State<'_, '_>) -> Self {
-        if matches!(state.auto_escape(), AutoEscape::None) { Self::None } else { Self::Html }
-    }
+/// What a body template sees.
+pub(crate) enum Root<'a> {
+    /// Fields that a program finds by their positions.
+    Views(Views<'a>),
+    /// Values that only the template engine knows.
+    Value(Value),
 }
 
 /// Names of one set's templates in the environment.
 pub(crate) struct SetNames {
     set: String,
+    /// Where it stands among the sets, and in each language its programs.
+    at: usize,
     html: String,
     text: String,
     subject: String,
@@ -68,9 +71,10 @@ pub(crate) struct SetNames {
 }
 
 impl SetNames {
-    fn new(set: &str) -> Self {
+    fn new(set: &str, at: usize) -> Self {
         Self {
             set: set.to_owned(),
+            at,
             html: format!("{set}/{set}.html"),
             text: format!("{set}/{set}.txt"),
             subject: format!("{set}/subject.txt"),
@@ -88,18 +92,27 @@ impl SetNames {
     }
 }
 
+/// The programs of one set's templates; `None` where the template engine renders it.
+struct Programs {
+    html: Option<Program<Fixed>>,
+    text: Option<Program<FixedText>>,
+    subject: Option<Program<Box<str>>>,
+    preheader: Option<Program<Box<str>>>,
+}
+
 /// All sets of a bundle in all its languages, ready to render.
 pub(crate) struct TemplateSets {
     /// By language and type of claim. English in general is always there.
-    tongues: BTreeMap<(String, Option<&'static str>), Tongue>,
+    tongues: BTreeMap<String, BTreeMap<Option<&'static str>, Tongue>>,
     sets: Vec<SetNames>,
 }
 
 /// The templates in one language, for one type of claim.
 pub(crate) struct Tongue {
     environment: Environment<'static>,
+    programs: Vec<Programs>,
     /// Words that data picks.
-    pub(crate) words: Words,
+    pub(crate) words: Arc<Words>,
 }
 
 /// The name of a type of claim, as a table of `strings.LANGUAGE.toml` has it.
@@ -123,7 +136,8 @@ impl TemplateSets {
             return Err(TemplateError::Missing(STRINGS_NAME.to_owned()));
         }
         let lines = LanguageLines::read(LANGUAGES_NAME, files.get(LANGUAGES_NAME), bundle.identity())?;
-        let mut tongues = BTreeMap::new();
+        let mut tongues = BTreeMap::<_, BTreeMap<_, _>>::new();
+        let sets = sets(files.keys().map(String::as_str));
         for language in languages(files.keys()) {
             let name = strings_name(language);
             let strings = Strings::read(&name, &files[&name], language, bundle.identity())?;
@@ -131,55 +145,186 @@ impl TemplateSets {
             for of_type in types_of(&name, &strings)? {
                 let texts = strings.for_type(of_type, language, &lines, bundle.identity());
                 let words = Words::new(&name, &texts, Arc::clone(&codes))?;
-                let tongue = Tongue { environment: environment(files, &texts, &words.amounts)?, words };
-                tongues.insert((language.to_owned(), of_type), tongue);
+                let (environment, sources) = environment(files, &texts, &words.amounts)?;
+                let programs = sets.iter().flatten().map(|set| Programs::new(&sources, set)).collect();
+                tongues.entry(language.to_owned()).or_default().insert(of_type, Tongue { environment, programs, words: words.into() });
             }
         }
-        let sets = sets(files.keys().map(String::as_str))?;
-        Ok(Self { tongues, sets })
+        Ok(Self { tongues, sets: sets? })
     }
 
     /// The templates in a language that the bundle has, for a type of claim.
     pub(crate) fn tongue(&self, language: &str, claim_type: Option<ClaimType>) -> &Tongue {
-        let find = |language: &str, of_type| self.tongues.get(&(language.to_owned(), of_type));
+        let find = |language: &str, of_type| self.tongues.get(language)?.get(&of_type);
         let of_type = claim_type.and_then(|claim_type| find(language, Some(type_name(claim_type))));
         of_type.or_else(|| find(language, None)).or_else(|| find(BASE, None)).expect("English is compiled, or nothing is")
     }
 
     /// Each language, for claims in general.
     pub(crate) fn languages(&self) -> impl Iterator<Item = (&str, &Tongue)> {
-        self.tongues.iter().filter(|((_, of_type), _)| of_type.is_none()).map(|((language, _), tongue)| (language.as_str(), tongue))
+        self.tongues.iter().filter_map(|(language, types)| Some((language.as_str(), types.get(&None)?)))
     }
 
-    /// All languages and types of claim, for the trial.
-    pub(crate) fn tongues(&self) -> impl Iterator<Item = &Tongue> {
-        self.tongues.values()
+    /// All sets, and all languages and types of claim, for the trial.
+    pub(crate) fn for_trial(&mut self) -> (&[SetNames], impl Iterator<Item = &mut Tongue>) {
+        (&self.sets, self.tongues.values_mut().flat_map(BTreeMap::values_mut))
     }
 
     /// The set of this name.
     pub(crate) fn set(&self, name: &str) -> Option<&SetNames> {
         self.sets.iter().find(|set| set.set == name)
     }
+}
 
-    /// All sets.
-    pub(crate) fn all(&self) -> &[SetNames] {
-        &self.sets
+impl SetNames {
+    /// Whether it is the set of this name.
+    pub(crate) fn is(&self, name: &str) -> bool {
+        self.set == name
+    }
+}
+
+impl Programs {
+    fn new(sources: &BTreeMap<String, String>, set: &SetNames) -> Self {
+        let syntax = syntax_config();
+        // What a templated message is made of is not known here.
+        let root = match set.set.as_str() {
+            EOB_SET | BILL_SET => Some(Kind::Statements),
+            NOTICE_SET => Some(Kind::Notice),
+            _ => None,
+        };
+        let line = |part| compile::program(sources, set.of(part), Kind::Header, &syntax, |text| text.into());
+        Self {
+            html: root.and_then(|root| compile::program(sources, &set.html, root, &syntax, Fixed::new)),
+            text: root.and_then(|root| compile::program(sources, &set.text, root, &syntax, FixedText::new)),
+            subject: line(Part::Subject),
+            preheader: line(Part::Preheader),
+        }
+    }
+
+    fn line(&mut self, part: Part) -> Option<&mut Option<Program<Box<str>>>> {
+        match part {
+            Part::Subject => Some(&mut self.subject),
+            Part::Preheader => Some(&mut self.preheader),
+            Part::Html | Part::Text => None,
+        }
     }
 }
 
 impl Tongue {
-    /// Renders one part.
+    /// What a header template says.
     ///
     /// # Errors
     /// [`RenderError`] with the template's name and line, and no value.
-    pub(crate) fn render(&self, set: &SetNames, part: Part, context: Value) -> Result<String, RenderError> {
+    pub(crate) fn line(&self, set: &SetNames, part: Part, fields: &[Datum<'_>]) -> Result<String, RenderError> {
+        let program = match part {
+            Part::Subject => &self.programs[set.at].subject,
+            _ => &self.programs[set.at].preheader,
+        };
+        let mut out = String::with_capacity(128);
+        if let Some(program) = program
+            && program.run(fields, &self.words, BOUNDS, &mut out).is_ok()
+        {
+            return Ok(out);
+        }
+        self.render(set, part, Kind::Header.to_value(fields, &self.words))
+    }
+
+    /// Writes a body part, in quoted-printable, behind what is already there.
+    ///
+    /// # Errors
+    /// [`RenderError`] with the template's name and line, and no value.
+    pub(crate) fn write(&self, set: &SetNames, part: Part, root: &Root<'_>, out: &mut Vec<u8>) -> Result<(), RenderError> {
+        let start = out.len();
+        if let Root::Views(views) = root {
+            match self.run(set, part, views, out) {
+                Ok(()) => return Ok(()),
+                Err(Stop::TooLarge) => return Err(RenderError::TooLarge(MESSAGE_BYTES_MAX)),
+                Err(Stop::Unknown) => out.truncate(start),
+            }
+        }
+        let value = match root {
+            Root::Views(views) => views.to_value(&self.words),
+            Root::Value(value) => value.clone(),
+        };
+        let rendered = self.render(set, part, value)?;
+        if part == Part::Html {
+            let mut encoder = Encoder::new(out);
+            encoder.plain(&rendered);
+            encoder.finish();
+        } else {
+            let mut text = TextPart::new(out);
+            text.text(&rendered);
+            text.finish();
+        }
+        Ok(())
+    }
+
+    fn run(&self, set: &SetNames, part: Part, views: &Views<'_>, out: &mut Vec<u8>) -> Result<(), Stop> {
+        let fields = views.first().ok_or(Stop::Unknown)?;
+        let programs = &self.programs[set.at];
+        if part == Part::Html {
+            let mut encoder = Encoder::new(out);
+            programs.html.as_ref().ok_or(Stop::Unknown)?.run(fields, &self.words, BOUNDS, &mut encoder)?;
+            encoder.finish();
+        } else {
+            let mut text = TextPart::new(out);
+            programs.text.as_ref().ok_or(Stop::Unknown)?.run(fields, &self.words, BOUNDS, &mut text)?;
+            text.finish();
+        }
+        Ok(())
+    }
+
+    /// Renders one part by the template engine.
+    ///
+    /// # Errors
+    /// [`RenderError`] with the template's name and line, and no value.
+    fn render(&self, set: &SetNames, part: Part, context: Value) -> Result<String, RenderError> {
         self.render_raw(set, part, context).map_err(|failed| match failed {
             Failed::TooLarge => RenderError::TooLarge(MESSAGE_BYTES_MAX),
             Failed::Template(error) => typed(set.of(part), &error),
         })
     }
 
-    /// As [`Tongue::render`], for the trial job: its error may say what the template engine said.
+    /// Tries a header template. A program that says something else is not used.
+    ///
+    /// # Errors
+    /// [`TemplateError::Trial`].
+    pub(crate) fn try_line(&mut self, set: &SetNames, part: Part, fields: &[Datum<'_>]) -> Result<(), TemplateError> {
+        let said = self.try_out(set, part, Kind::Header.to_value(fields, &self.words))?;
+        let Some(kept) = self.programs[set.at].line(part) else { return Ok(()) };
+        let program = kept.take();
+        let mut line = String::new();
+        let says_the_same =
+            program.as_ref().is_some_and(|program| program.run(fields, &self.words, BOUNDS, &mut line).is_ok() && line == said);
+        if says_the_same && let Some(kept) = self.programs[set.at].line(part) {
+            *kept = program;
+        }
+        Ok(())
+    }
+
+    /// Tries a body template. A program that says something else is not used.
+    ///
+    /// # Errors
+    /// [`TemplateError::Trial`].
+    pub(crate) fn try_body(&mut self, set: &SetNames, part: Part, views: &Views<'_>) -> Result<(), TemplateError> {
+        let said = self.try_out(set, part, views.to_value(&self.words))?;
+        let mut out = Vec::with_capacity(said.len() * 2);
+        let ended = self.run(set, part, views, &mut out);
+        let programs = &mut self.programs[set.at];
+        if part == Part::Html {
+            let says_the_same = ended.is_ok() && quoted_printable::decode(&out) == said;
+            programs.html.take_if(|_| !says_the_same);
+        } else {
+            let says_the_same = ended.is_ok() && quoted_printable::decode(&out) == text_fold::fold(&said);
+            programs.text.take_if(|_| !says_the_same);
+        }
+        Ok(())
+    }
+
+    /// Renders one part of an invented job by the template engine: its error may say what the engine said.
+    ///
+    /// # Errors
+    /// [`TemplateError::Trial`].
     pub(crate) fn try_out(&self, set: &SetNames, part: Part, context: Value) -> Result<String, TemplateError> {
         let trial = |line, detail| TemplateError::Trial { name: set.of(part).to_owned(), line, detail };
         let rendered = self.render_raw(set, part, context);
@@ -238,14 +383,14 @@ impl io::Write for &mut Bounded {
     }
 }
 
-/// Compiles all templates with these texts.
+/// Compiles all templates with these texts; gives them as they were compiled.
 fn environment(
     files: &BTreeMap<String, String>,
     texts: &FixedTexts<'_>,
     amounts: &AmountWords,
-) -> Result<Environment<'static>, TemplateError> {
+) -> Result<(Environment<'static>, BTreeMap<String, String>), TemplateError> {
     let mut environment = empty_environment(amounts);
-    let mut runs = Vec::new();
+    let mut sources = BTreeMap::new();
     for (name, source) in files.iter().filter(|(name, _)| !name.ends_with(".toml")) {
         let is_html = name.ends_with(".html");
         let filled = texts.fill_in(name, source, is_html)?;
@@ -253,13 +398,10 @@ fn environment(
         if is_html {
             lint::check_html(name, &source)?;
         }
-        let source = fuse::fuse(&source, &mut runs);
-        environment.add_template_owned(name.clone(), source).map_err(|error| syntax(name, &error))?;
+        environment.add_template_owned(name.clone(), source.clone()).map_err(|error| syntax(name, &error))?;
+        sources.insert(name.clone(), source);
     }
-    let amounts = amounts.clone();
-    environment
-        .add_filter("fused", move |state: &State<'_, '_>, object: &Value, run: usize| fuse::filter(&runs, state, object, run, &amounts));
-    Ok(environment)
+    Ok((environment, sources))
 }
 
 /// The languages of a bundle: those that have texts.
@@ -285,6 +427,10 @@ fn types_of(name: &str, strings: &Strings) -> Result<Vec<Option<&'static str>>, 
     Ok(types)
 }
 
+fn syntax_config() -> SyntaxConfig {
+    SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build().expect("the default marks are valid")
+}
+
 /// An environment with nothing in it but what statements need: no `debug`, no `safe`, no functions.
 fn empty_environment(amounts: &AmountWords) -> Environment<'static> {
     let mut environment = Environment::empty();
@@ -292,12 +438,10 @@ fn empty_environment(amounts: &AmountWords) -> Environment<'static> {
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_fuel(Some(FUEL_MAX));
     environment.set_auto_escape_callback(|name| if name.ends_with(".html") { AutoEscape::Html } else { AutoEscape::None });
-    environment.set_syntax(
-        minijinja::syntax::SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build().expect("the default marks are valid"),
-    );
+    environment.set_syntax(syntax_config());
     environment.add_test("none", Value::is_none);
-    environment.add_test("nonzero", |amount: &Value| fuse::Shown::Nonzero.holds(amount));
-    environment.add_test("paid", |amount: &Value| fuse::Shown::Paid.holds(amount));
+    environment.add_test("nonzero", |amount: &Value| amount.as_i64() != Some(0));
+    environment.add_test("paid", |amount: &Value| amount.as_i64().is_some_and(|cents| cents != 0));
     environment.add_filter("money", {
         let amounts = amounts.clone();
         move |amount: &Value| cents_of(amount).map(|cents| Value::from(amounts.text(cents)))
@@ -317,44 +461,11 @@ fn write_value(output: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value
     if value.is_safe() || !(value.is_none() || value.is_integer()) {
         return minijinja::escape_formatter(output, state, value);
     }
-    let mut text = String::new();
-    push_value(&mut text, value, Escape::of(state), amounts);
-    Ok(output.write_str(&text)?)
-}
-
-/// As [`write_value`], for a value of a view: text, cents or none.
-pub(crate) fn push_value(out: &mut String, value: &Value, escape: Escape, amounts: &AmountWords) {
-    if let Some(text) = value.as_str() {
-        return match escape {
-            Escape::Html => push_escaped(out, text),
-            Escape::None => out.push_str(text),
-        };
+    let said = amounts.text(value.as_i64());
+    if matches!(state.auto_escape(), AutoEscape::None) {
+        output.write_str(blanks_before(&said))?;
     }
-    let cents = value.as_i64();
-    if escape == Escape::None {
-        out.push_str(&BLANKS[amounts.columns(cents).min(AMOUNT_COLUMNS)..]);
-    }
-    amounts.push(out, cents);
-}
-
-/// Escapes as the template engine does.
-fn push_escaped(out: &mut String, text: &str) {
-    let mut plain = 0;
-    for (at, byte) in text.bytes().enumerate() {
-        let escaped = match byte {
-            b'<' => "&lt;",
-            b'>' => "&gt;",
-            b'&' => "&amp;",
-            b'"' => "&quot;",
-            b'\'' => "&#x27;",
-            b'/' => "&#x2f;",
-            _ => continue,
-        };
-        out.push_str(&text[plain..at]);
-        out.push_str(escaped);
-        plain = at + 1;
-    }
-    out.push_str(&text[plain..]);
+    Ok(output.write_str(&said)?)
 }
 
 /// Cents, or none. Anything else in an amount's place is a fault of the template.
@@ -381,7 +492,7 @@ fn sets<'a>(names: impl Iterator<Item = &'a str>) -> Result<Vec<SetNames>, Templ
     folders.dedup();
     let mut sets = Vec::new();
     for folder in folders.into_iter().filter(|folder| *folder != SHARED) {
-        let set = SetNames::new(folder);
+        let set = SetNames::new(folder, sets.len());
         for part in [Part::Html, Part::Text, Part::Subject, Part::Preheader] {
             if !names.contains(&set.of(part)) {
                 return Err(TemplateError::Missing(set.of(part).to_owned()));
@@ -413,4 +524,29 @@ fn typed(name: &str, error: &Error) -> RenderError {
         _ => "does something with a value that its type does not allow",
     };
     RenderError::Template { name, line: error.line().unwrap_or(0), problem }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Renderer;
+    use crate::identity::tests::invented;
+    use std::path::Path;
+
+    #[test]
+    fn what_is_shipped_has_programs_that_say_what_the_template_engine_says() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs/templates");
+        let bundle = Bundle::from_dir(&folder, &invented()).unwrap();
+        // The trial takes away those that say something else.
+        let mut renderer = Renderer::new(&bundle).unwrap();
+        let (sets, tongues) = renderer.sets_mut().for_trial();
+        for tongue in tongues {
+            for set in sets {
+                let programs = &tongue.programs[set.at];
+                assert!(programs.subject.is_some() && programs.preheader.is_some(), "{}", set.set);
+                let is_known = ["eob", "bill", "notice"].contains(&set.set.as_str());
+                assert_eq!((programs.html.is_some(), programs.text.is_some()), (is_known, is_known), "{}", set.set);
+            }
+        }
+    }
 }

@@ -4,7 +4,7 @@
 //! A continued line keeps the indentation of its paragraph, behind the mark of a list (`1. `, `- `).
 
 /// Characters of a line. RFC 2045 section 6.7 (5) folds longer ones in quoted-printable.
-const COLUMNS_MAX: usize = 76;
+pub(crate) const COLUMNS_MAX: usize = 76;
 
 /// Folds lines, drops blanks at line ends, keeps everything else. Line ends are `\n`.
 pub(crate) fn fold(text: &str) -> String {
@@ -20,7 +20,8 @@ pub(crate) fn fold(text: &str) -> String {
     out
 }
 
-fn fold_line(line: &str, out: &mut String) {
+/// Folds one line, of which blanks at the end are off already.
+pub(crate) fn fold_line(line: &str, out: &mut String) {
     // A line of at most 76 bytes has at most 76 characters.
     if line.len() <= COLUMNS_MAX {
         out.push_str(line);

@@ -6,7 +6,6 @@ use crate::TemplateError;
 use crate::codes::Codes;
 use crate::fixed_text::FixedTexts;
 use crate::format::{AmountWords, DateWords};
-use minijinja::Value;
 use model::statement::{AccumulatorKind, AccumulatorScope, ChangedAmount, ClaimStatus, Network};
 use std::sync::Arc;
 
@@ -43,9 +42,9 @@ pub(crate) struct Words {
     pub(crate) notes: String,
     /// How far a member is towards a limit.
     pub(crate) progress: ProgressWords,
-    statuses: Vec<(ClaimStatus, Value)>,
-    networks: [Value; 2],
-    changed: [Value; 3],
+    statuses: Vec<(ClaimStatus, String)>,
+    networks: [String; 2],
+    changed: [String; 3],
 }
 
 /// The kinds of mail.
@@ -86,7 +85,7 @@ impl Words {
     /// [`TemplateError::Table`] naming the text that is missing or does not fit.
     pub(crate) fn new(name: &str, texts: &FixedTexts<'_>, codes: Arc<Codes>) -> Result<Self, TemplateError> {
         let required = |key| texts.required(name, key);
-        let statuses = STATUS_KEYS.iter().map(|(status, key)| Ok((*status, Value::from(required(key)?)))).collect::<Result<_, _>>()?;
+        let statuses = STATUS_KEYS.iter().map(|(status, key)| Ok((*status, required(key)?))).collect::<Result<_, _>>()?;
         let months = texts.or("months", "January February March April May June July August September October November December");
         let (date, month) = (texts.or("date_pattern", "MONTH DAY, YEAR"), texts.or("month_pattern", "MONTH YEAR"));
         let dates = DateWords::new(&months, &date, &month, &texts.or("days_joint", "to")).ok_or_else(|| TemplateError::Table {
@@ -113,28 +112,28 @@ impl Words {
             notes: required("notes_short")?,
             progress: ProgressWords::new(texts),
             statuses,
-            networks: [texts.or("network_in", "In network"), texts.or("network_out", "Out of network")].map(Value::from),
-            changed: [texts.or("billed", "Billed"), texts.or("plan_paid", "Plan paid"), texts.or("owe", "You may owe")].map(Value::from),
+            networks: [texts.or("network_in", "In network"), texts.or("network_out", "Out of network")],
+            changed: [texts.or("billed", "Billed"), texts.or("plan_paid", "Plan paid"), texts.or("owe", "You may owe")],
         })
     }
 
     /// A claim's status.
-    pub(crate) fn status(&self, status: ClaimStatus) -> Value {
-        self.statuses.iter().find(|(known, _)| *known == status).map_or(Value::from(()), |(_, words)| words.clone())
+    pub(crate) fn status(&self, status: ClaimStatus) -> Option<&str> {
+        self.statuses.iter().find(|(known, _)| *known == status).map(|(_, words)| words.as_str())
     }
 
     /// Whether a provider is in the network.
-    pub(crate) fn network(&self, network: Network) -> Value {
-        self.networks[usize::from(network == Network::OutOfNetwork)].clone()
+    pub(crate) fn network(&self, network: Network) -> &str {
+        &self.networks[usize::from(network == Network::OutOfNetwork)]
     }
 
     /// The name of an amount that changed.
-    pub(crate) fn changed(&self, which: ChangedAmount) -> Value {
+    pub(crate) fn changed(&self, which: ChangedAmount) -> &str {
         let [billed, plan_paid, member_owes] = &self.changed;
         match which {
-            ChangedAmount::Billed => billed.clone(),
-            ChangedAmount::PlanPaid => plan_paid.clone(),
-            ChangedAmount::MemberOwes => member_owes.clone(),
+            ChangedAmount::Billed => billed,
+            ChangedAmount::PlanPaid => plan_paid,
+            ChangedAmount::MemberOwes => member_owes,
         }
     }
 }

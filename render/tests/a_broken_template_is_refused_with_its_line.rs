@@ -41,6 +41,7 @@ fn what_it_says_names_file_and_line() {
         ("eob/eob.html", "<p>\n{{ nothing_of_that_name }}", 2),
         ("eob/eob.txt", "{% for s in statements %}\n{{ s.claim_number }}\n{% if true %}{{ s.salary }}{% endif %}{% endfor %}", 3),
         ("eob/eob.txt", "{% for s in statements %}\n\n{{ s.claim_number }} {{ s.salary }}{% endfor %}", 3),
+        ("eob/eob.txt", "{% for s in statements %}{{ s.claim_number }}\n{{ s.salary }}{% endfor %}", 2),
         ("eob/subject.txt", "{{ brand }}: {{ statements }}", 1),
         ("eob/subject.txt", "{{ claim_number }}", 1),
         ("eob/preheader.txt", "{{ total_owes }}", 1),
@@ -59,35 +60,10 @@ fn what_it_says_names_file_and_line() {
         let message = error.to_string();
         assert!(message.starts_with(&format!("{name}:{line}: ")), "{message}");
     }
-    let fused = with("eob/eob.txt", "{% for s in statements %}{{ s.claim_number }}\n{{ s.salary }}{% endfor %}").unwrap_err();
-    assert_eq!(fused.to_string(), "eob/eob.txt:1: does not render the trial job: undefined value: there is no field salary");
     assert!(matches!(with("eob/subject.txt", "\n"), Err(TemplateError::Trial { .. })));
     assert!(matches!(compile(|files| drop(files.remove("eob/eob.txt"))), Err(TemplateError::Missing(name)) if name == "eob/eob.txt"));
     assert!(matches!(compile(|files| drop(files.remove("codes.toml"))), Err(TemplateError::Missing(_))));
     assert!(matches!(with("codes.toml", "[adjustment]"), Err(TemplateError::Table { .. })));
-}
-
-#[test]
-fn fusing_fields_changes_no_byte() {
-    let plain = renderer();
-    // An expression between two fields keeps them apart.
-    let apart = compile(|files| {
-        for name in ["eob/eob.html", "eob/eob.txt"] {
-            let text =
-                files[name].replace("{{ x.", "{{ '' }}{{ x.").replace("{{ sum.", "{{ '' }}{{ sum.").replace("{{ note.", "{{ '' }}{{ note.");
-            files.insert(name.to_owned(), text);
-        }
-    })
-    .unwrap();
-    let mut odd = statement(3);
-    odd.lines[0].description = Some("<a href='x'>5/6 & \"7\"</a>".into());
-    odd.notes[0].text = Some("<'&\"/>".into());
-    for statement in [odd, invented::unknown_amounts(), invented::very_long()] {
-        let (one, other) =
-            (plain.preview(&job(vec![statement.clone()]), DATE).unwrap(), apart.preview(&job(vec![statement]), DATE).unwrap());
-        assert_eq!(one.html, other.html);
-        assert_eq!(one.text, other.text);
-    }
 }
 
 #[test]
@@ -115,7 +91,7 @@ fn what_fails_at_delivery_is_typed_and_says_no_value() {
         variables.remove("body");
     }
     let error = render(without);
-    assert!(matches!(&error, RenderError::Template { name, .. } if name == "announcement/announcement.html"), "{error}");
+    assert!(matches!(&error, RenderError::Template { name, .. } if name == "announcement/announcement.txt"), "{error}");
     assert!(!format!("{error} {error:?}").contains("Secret"));
 
     let marketing = renderer.render::<Marketing>(delivery(1), &job(vec![statement(1)]), Protection::TlsVerified, DATE);

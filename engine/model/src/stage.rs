@@ -13,6 +13,7 @@ use crate::record::{AttemptEnd, Head};
 use crate::statement::Statement;
 use crate::stream::Stream;
 use crate::{BatchId, BundleId, JobId, Mailbox, MessageVersion, Presentation, Private, Protection, Recipient, TenantId, Timestamp};
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -214,8 +215,8 @@ pub struct RenderedMessage<S: Stream> {
     pub protection: Protection,
     /// SHA-256 of `bytes`.
     pub sha256: [u8; 32],
-    /// Header and body.
-    pub bytes: Arc<[u8]>,
+    /// Header and body: made once, shared by all attempts.
+    pub bytes: Bytes,
     /// Where the body begins in `bytes`.
     pub body_offset: usize,
 }
@@ -301,7 +302,7 @@ mod tests {
             date: Timestamp(5),
             protection: Protection::TlsVerified,
             sha256: [2; 32],
-            bytes: Arc::from(&b"Subject: x\r\n\r\nWilhelmina owes 61.00"[..]),
+            bytes: Bytes::from_static(b"Subject: x\r\n\r\nWilhelmina owes 61.00"),
             body_offset: 14,
         };
         let sealed = SealedMessage::new(message, Arc::from(&b""[..]), Seal::attest());

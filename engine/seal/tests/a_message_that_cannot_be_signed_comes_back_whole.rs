@@ -29,7 +29,7 @@ fn rendered(text: &str) -> RenderedMessage<Transactional> {
         date: Timestamp(1_767_225_600_999),
         protection: Protection::TlsVerified,
         sha256: [0; 32],
-        bytes: text.as_bytes().into(),
+        bytes: text.to_owned().into_bytes().into(),
         body_offset: text.find("\r\n\r\n").map_or(0, |at| at + 4),
     }
 }

@@ -1,12 +1,10 @@
 //! What joined a statement later: limits of the plan year, what a correction changed, what makes it a bill.
 
-use super::{cents, none, private};
+use super::{cents, private};
+use crate::datum::{Datum, Kind, Views};
 use crate::words::Words;
-use minijinja::Value;
-use minijinja::value::{Enumerator, Object};
 use model::statement::{Accumulator, AmountChange, Bill, Correction};
-use std::fmt;
-use std::sync::Arc;
+use std::borrow::Cow;
 
 /// Cells of a bar.
 const CELLS: i64 = 20;
@@ -25,26 +23,26 @@ view!(
 );
 
 /// The limits, in the source's order; those of which nothing is stated are left out.
-pub(super) fn progress(accumulators: &[Accumulator], words: &Words) -> Value {
+pub(super) fn progress(accumulators: &[Accumulator], words: &Words) -> Datum<'static> {
     let stated = accumulators.iter().filter(|accumulator| accumulator.limit.is_some() || accumulator.used.is_some());
-    Value::from(stated.map(|accumulator| progress_view(accumulator, words)).collect::<Vec<_>>())
+    Datum::Many(Views::new(Kind::Progress, stated.flat_map(|accumulator| progress_view(accumulator, words).into_fields()).collect()))
 }
 
-fn progress_view(accumulator: &Accumulator, words: &Words) -> Value {
+fn progress_view(accumulator: &Accumulator, words: &Words) -> ProgressView<'static> {
     let (limit, used) = (accumulator.limit.map(|limit| limit.0), accumulator.used.map(|used| used.0));
     let mut label = words.progress.label(accumulator.kind, accumulator.scope, accumulator.network);
-    if accumulator.from.is_some() && accumulator.to.is_some() {
+    if let (Some(from), Some(to)) = (accumulator.from, accumulator.to) {
         label.push_str(", ");
-        words.dates.push_days(&mut label, accumulator.from, accumulator.to);
+        words.dates.push_days(&mut label, from, Some(to));
     }
-    let bar = |cells: i64| Value::from(vec![Value::from(()); usize::try_from(cells).unwrap_or(0)]);
+    let bar = |cells: i64| Datum::Cells(usize::try_from(cells).unwrap_or(0));
     let filled = filled_cells(limit, used);
-    Value::from_object(ProgressView {
-        label: Value::from(label),
-        sentence: Value::from(sentence(limit, used, words)),
-        filled: filled.map_or(none(), bar),
-        empty: filled.map_or(none(), |filled| bar(CELLS - filled)),
-    })
+    ProgressView {
+        label: Datum::Text(Cow::Owned(label)),
+        sentence: Datum::Text(Cow::Owned(sentence(limit, used, words))),
+        filled: filled.map_or(Datum::None, bar),
+        empty: filled.map_or(Datum::None, |filled| bar(CELLS - filled)),
+    }
 }
 
 /// The whole of it in words, for whoever sees no bar.
@@ -75,27 +73,28 @@ fn filled_cells(limit: Option<i64>, used: Option<i64>) -> Option<i64> {
 }
 
 /// The amounts that a correction changed; none where none of the sums did.
-pub(super) fn changes(correction: &Correction, words: &Words) -> Value {
+pub(super) fn changes<'a>(correction: &Correction, words: &'a Words) -> Datum<'a> {
     let change = |change: &AmountChange| {
-        Value::from_object(ChangeView {
-            label: words.changed(change.which),
-            before: cents(Some(change.before)),
-            after: cents(Some(change.after)),
-        })
+        let label = Datum::Text(Cow::Borrowed(words.changed(change.which)));
+        ChangeView { label, before: cents(Some(change.before)), after: cents(Some(change.after)) }.into_fields()
     };
-    if correction.changes.is_empty() { none() } else { Value::from(correction.changes.iter().map(change).collect::<Vec<_>>()) }
+    if correction.changes.is_empty() {
+        return Datum::None;
+    }
+    Datum::Many(Views::new(Kind::Change, correction.changes.iter().flat_map(change).collect()))
 }
 
 /// What makes it a bill; for a statement that is none, nothing is stated.
-pub(super) fn bill(bill: Option<&Bill>, words: &Words) -> Value {
-    Value::from_object(BillView {
-        account: bill.and_then(|bill| bill.account.as_ref()).map_or(none(), private),
-        due_on: bill.and_then(|bill| bill.due_on).map_or(none(), |date| Value::from(words.dates.date(date))),
+pub(super) fn bill(bill: Option<&Bill>) -> Datum<'_> {
+    let view = BillView {
+        account: bill.and_then(|bill| bill.account.as_ref()).map_or(Datum::None, private),
+        due_on: bill.and_then(|bill| bill.due_on).map_or(Datum::None, Datum::Date),
         previous_balance: cents(bill.and_then(|bill| bill.previous_balance)),
         payments: cents(bill.and_then(|bill| bill.payments)),
         new_charges: cents(bill.and_then(|bill| bill.new_charges)),
         balance: cents(bill.and_then(|bill| bill.balance)),
-    })
+    };
+    Datum::One(Views::new(Kind::Bill, view.into_fields().into()))
 }
 
 #[cfg(test)]

@@ -241,7 +241,6 @@ pub(crate) fn message(protection: Protection, body: &str) -> SealedMessage<Trans
         false,
         0,
     );
-    let bytes: Arc<[u8]> = format!("Subject: Your statement\r\n\r\n{body}").into_bytes().into();
     let rendered = RenderedMessage {
         delivery: PermittedDelivery::new(due, Permit::attest()),
         envelope: Envelope {
@@ -254,7 +253,7 @@ pub(crate) fn message(protection: Protection, body: &str) -> SealedMessage<Trans
         protection,
         sha256: [0; 32],
         body_offset: 27,
-        bytes,
+        bytes: format!("Subject: Your statement\r\n\r\n{body}").into_bytes().into(),
     };
     SealedMessage::new(rendered, SIGNATURES.as_bytes().into(), Seal::attest())
 }
