@@ -14,6 +14,9 @@ use std::sync::Arc;
 use world::channel::{OneReceiver, Sender, oneshot};
 use world::{DiskFile, DurableWrite};
 
+/// What the system reads and writes at once.
+const PAGE_BYTES: u64 = 4096;
+
 /// A segment that is being written.
 pub(crate) struct OpenSegment {
     pub(crate) name: SegmentName,
@@ -36,6 +39,8 @@ pub(crate) struct LogWriter {
     keeper: Sender<Errand>,
     /// Frames that are not written yet.
     pub(crate) buffer: Vec<u8>,
+    /// Zeros behind them, up to the end of a page, while they are written.
+    padding: usize,
     /// Bytes written and not synced.
     pub(crate) unsynced: u64,
 }
@@ -43,7 +48,7 @@ pub(crate) struct LogWriter {
 impl LogWriter {
     pub(crate) fn new(dir: &Path, segment: OpenSegment, segment_bytes: u64, keeper: Sender<Errand>) -> Self {
         let salt = segment.name.salt();
-        Self { dir: dir.to_owned(), segment, salt, segment_bytes, next: None, keeper, buffer: Vec::new(), unsynced: 0 }
+        Self { dir: dir.to_owned(), segment, salt, segment_bytes, next: None, keeper, buffer: Vec::new(), padding: 0, unsynced: 0 }
     }
 
     /// The segment being written.
@@ -95,13 +100,33 @@ impl LogWriter {
         if self.buffer.is_empty() {
             return Ok(0);
         }
-        assert!(!self.overflows(), "the caller rolls before a frame overflows the segment");
+        self.pad();
         self.segment.file.write_all_at(&self.buffer, self.segment.written).map_err(self.error("write"))?;
-        let bytes = self.buffer.len() as u64;
-        self.segment.written += bytes;
+        let bytes = self.written();
         self.unsynced += bytes;
-        self.buffer.clear();
         Ok(bytes)
+    }
+
+    /// Fills the last page up with the zeros that lie there anyway: a part of a page that is not in memory would have to be read first, and a
+    /// new segment is not in memory.
+    pub(crate) fn pad(&mut self) {
+        assert!(!self.overflows(), "the caller rolls before a frame overflows the segment");
+        if self.buffer.is_empty() {
+            return;
+        }
+        let frames = self.buffer.len();
+        let end = self.segment.written + frames as u64;
+        let page_end = end.next_multiple_of(PAGE_BYTES).min(self.segment.capacity);
+        self.padding = usize::try_from(page_end - end).expect("less than a page");
+        self.buffer.resize(frames + self.padding, 0);
+    }
+
+    /// The buffer lies in the file. Gives how many bytes of frames that was.
+    fn written(&mut self) -> u64 {
+        let bytes = (self.buffer.len() - std::mem::take(&mut self.padding)) as u64;
+        self.segment.written += bytes;
+        self.buffer.clear();
+        bytes
     }
 
     /// Makes what was written durable.
@@ -113,9 +138,8 @@ impl LogWriter {
         Ok(())
     }
 
-    /// What is to be made durable; `None` where everything is.
+    /// What is to be made durable, padded before; `None` where everything is.
     pub(crate) fn pending(&self) -> Option<DurableWrite<'_>> {
-        assert!(!self.overflows(), "the caller rolls before a frame overflows the segment");
         let has_unsynced = self.unsynced > 0;
         let write = DurableWrite { file: &*self.segment.file, bytes: &self.buffer, offset: self.segment.written, has_unsynced };
         (has_unsynced || !self.buffer.is_empty()).then_some(write)
@@ -123,11 +147,8 @@ impl LogWriter {
 
     /// What was pending is durable. Gives how many bytes were written.
     pub(crate) fn made_durable(&mut self) -> u64 {
-        let bytes = self.buffer.len() as u64;
-        self.segment.written += bytes;
         self.unsynced = 0;
-        self.buffer.clear();
-        bytes
+        self.written()
     }
 
     /// Takes the frame at `start`, which does not fit, out of the buffer. The caller writes and syncs the rest, then [`LogWriter::roll`]s.

@@ -317,6 +317,8 @@ impl<S: Stream> Writer<S> {
     fn commit_both_logs(&mut self) -> Result<(), DiskError> {
         let parts = &mut self.parts;
         let Some(committer) = &mut parts.committer else { return Ok(()) };
+        parts.work.pad();
+        parts.record.pad();
         let logs = [&parts.work, &parts.record];
         let (logs, writes): (Vec<_>, Vec<_>) = logs.into_iter().filter_map(|log| Some((log, log.pending()?))).unzip();
         committer.commit(&writes).map_err(|fault| logs[fault.write].error(fault.action)(fault.source))?;

@@ -1,8 +1,8 @@
-//! Job id → slot, in 11 to 21 bytes a job.
+//! Job id → slot, in 10 to 13 bytes a job.
 //!
 //! Open addressing over (tag, slot): the id itself is compared in the slab, but only where 32 bits of its hash agree, so
-//! a look-up touches the slab once. The table is split into [`PARTS`] parts that grow on their own, so no single push
-//! pays for moving a million ids. The hash has no seed: ids are given by us, not by a sender.
+//! a look-up touches the slab once. The table is split into [`PARTS`] parts that grow on their own, by a quarter, so no single push
+//! pays for moving a million ids, and little of what is there is empty. A tag's place is its share of the part, not a mask: a part has any length. The hash has no seed: ids are given by us, not by a sender.
 
 use crate::entry::Entry;
 use crate::slab::{Slab, Slot};
@@ -18,7 +18,7 @@ struct Place {
     slot: Slot,
 }
 
-/// One part: a power of two of places, at most 3/4 full.
+/// One part: at most 4/5 full.
 #[derive(Debug, Clone, Default)]
 struct Part {
     places: Vec<Option<Place>>,
@@ -49,7 +49,7 @@ impl JobIndex {
     pub(crate) fn insert(&mut self, job: JobId, slot: Slot) {
         let (part, tag) = hash(job);
         let part = &mut self.parts[part];
-        if (part.used + 1) * 4 > part.places.len() * 3 {
+        if (part.used + 1) * 5 > part.places.len() * 4 {
             part.grow();
         }
         part.put(Place { tag, slot });
@@ -72,34 +72,44 @@ impl JobIndex {
 }
 
 impl Part {
-    fn mask(&self) -> usize {
-        self.places.len().wrapping_sub(1)
+    /// Where a tag looks first.
+    fn home(&self, tag: u32) -> usize {
+        (u64::from(tag) * self.places.len() as u64 >> u32::BITS) as usize
+    }
+
+    fn after(&self, at: usize) -> usize {
+        if at + 1 == self.places.len() { 0 } else { at + 1 }
+    }
+
+    /// Steps from one place to another, going round.
+    fn steps(&self, from: usize, to: usize) -> usize {
+        if to >= from { to - from } else { to + self.places.len() - from }
     }
 
     fn find(&self, entries: &Slab<Entry>, job: JobId, tag: u32) -> Option<usize> {
         if self.places.is_empty() {
             return None;
         }
-        let mut at = tag as usize & self.mask();
+        let mut at = self.home(tag);
         while let Some(place) = self.places[at] {
             if place.tag == tag && entries[place.slot].job == job {
                 return Some(at);
             }
-            at = (at + 1) & self.mask();
+            at = self.after(at);
         }
         None
     }
 
     fn put(&mut self, place: Place) {
-        let mut at = place.tag as usize & self.mask();
+        let mut at = self.home(place.tag);
         while self.places[at].is_some() {
-            at = (at + 1) & self.mask();
+            at = self.after(at);
         }
         self.places[at] = Some(place);
     }
 
     fn grow(&mut self) {
-        let larger = vec![None; (self.places.len() * 2).max(8)];
+        let larger = vec![None; (self.places.len() + self.places.len() / 4).max(8)];
         let old = std::mem::replace(&mut self.places, larger);
         for place in old.into_iter().flatten() {
             self.put(place);
@@ -108,18 +118,16 @@ impl Part {
 
     /// Empties a place and moves up what would not be found over the gap.
     fn close_gap(&mut self, mut gap: usize) {
-        let mask = self.mask();
         self.places[gap] = None;
-        let mut at = (gap + 1) & mask;
+        let mut at = self.after(gap);
         while let Some(place) = self.places[at] {
-            let home = place.tag as usize & mask;
             // It may move where the gap lies on its way from home to here, going round.
-            if (at.wrapping_sub(home) & mask) >= (at.wrapping_sub(gap) & mask) {
+            if self.steps(self.home(place.tag), at) >= self.steps(gap, at) {
                 self.places[gap] = Some(place);
                 self.places[at] = None;
                 gap = at;
             }
-            at = (at + 1) & mask;
+            at = self.after(at);
         }
     }
 }

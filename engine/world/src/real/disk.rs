@@ -2,8 +2,10 @@
 
 use crate::commit::{CommitMethod, Committer};
 use crate::disk::{Disk, DiskFile, LockGuard, OpenMode, parent_of};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
+use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -15,6 +17,8 @@ const FILE_MODE: u32 = 0o600;
 const DIRECTORY_MODE: u32 = 0o700;
 /// Zeros written at a time when a file is preallocated.
 const ZEROS_BYTES: usize = 256 * 1024;
+/// What a write past the page cache must begin and end at, in memory and in the file: a page, which is a multiple of every usual block.
+const DIRECT_ALIGN: u64 = 4096;
 
 pub(super) struct FileSystem;
 
@@ -125,14 +129,55 @@ impl DiskFile for OpenFile {
     }
 
     fn preallocate_zeroed(&self, len: u64) -> io::Result<()> {
-        let zeros = vec![0; ZEROS_BYTES];
-        let mut at = self.len()?;
-        while at < len {
-            let step = usize::try_from(len - at).unwrap_or(ZEROS_BYTES).min(ZEROS_BYTES);
-            self.0.write_all_at(&zeros[..step], at)?;
-            at += step as u64;
-        }
+        let zeros = Zeros::new();
+        let start = self.len()?;
+        let aligned = start.next_multiple_of(DIRECT_ALIGN).min(len);
+        zeros.write(&self.0, start..aligned)?;
+        let rest = zeros.write_past_the_cache(&self.0, aligned..len - len % DIRECT_ALIGN)?;
+        zeros.write(&self.0, rest..len)?;
         self.0.sync_all()
+    }
+}
+
+/// Zeros that lie where a device can read them.
+struct Zeros(Vec<u8>);
+
+impl Zeros {
+    fn new() -> Self {
+        Self(vec![0; ZEROS_BYTES + DIRECT_ALIGN as usize])
+    }
+
+    fn step(&self, span: &Range<u64>) -> &[u8] {
+        let from = self.0.as_ptr().align_offset(DIRECT_ALIGN as usize);
+        &self.0[from..from + usize::try_from(span.end - span.start).map_or(ZEROS_BYTES, |left| left.min(ZEROS_BYTES))]
+    }
+
+    fn write(&self, file: &File, mut span: Range<u64>) -> io::Result<()> {
+        while !span.is_empty() {
+            let step = self.step(&span);
+            file.write_all_at(step, span.start)?;
+            span.start += step.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// From memory to the device (`O_DIRECT`): the page cache would copy each page and keep what nobody reads. Gives where it stopped: at the
+    /// beginning where the file system cannot do it.
+    fn write_past_the_cache(&self, file: &File, mut span: Range<u64>) -> io::Result<u64> {
+        let flags = fcntl_getfl(file)?;
+        if fcntl_setfl(file, flags | OFlags::DIRECT).is_err() {
+            return Ok(span.start);
+        }
+        let written = self.write(file, span.start..span.end);
+        // What comes later is of any length, and goes through the cache.
+        fcntl_setfl(file, flags)?;
+        match written {
+            Ok(()) => span.start = span.end.max(span.start),
+            // A device that asks for more than pages.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {}
+            Err(error) => return Err(error),
+        }
+        Ok(span.start)
     }
 }
 
