@@ -11,7 +11,8 @@ const HEADER_NAME_CHARS_MAX: usize = 100;
 /// The text on one line, without control and invisible characters, without blanks at its ends.
 pub(crate) fn clean(text: &str) -> Cow<'_, str> {
     let trimmed = text.trim();
-    if trimmed.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+    // No early exit: this compiles to wide compares, and nearly every text is.
+    if trimmed.bytes().fold(true, |plain, byte| plain & (b' '..=b'~').contains(&byte)) {
         return Cow::Borrowed(trimmed);
     }
     if !trimmed.chars().any(|letter| is_invisible(letter) || is_break(letter)) {

@@ -14,19 +14,20 @@ use std::collections::BTreeMap;
 /// Includes in includes.
 const DEPTH_MAX: usize = 8;
 
-/// The program of a template for a kind of root; `fix` makes a fixed piece ready.
+/// The program of a template for a kind of root; `fix` makes a fixed piece ready, and `not_stated` stands where an amount does.
 pub(crate) fn program<F>(
     sources: &BTreeMap<String, String>,
     name: &str,
     root: Kind,
     syntax: &SyntaxConfig,
+    not_stated: &str,
     fix: fn(&str) -> F,
 ) -> Option<Program<F>> {
     let mut compiler = Compiler { sources, root, syntax, fix, names: Vec::new(), text: String::new(), may_set: true };
     let mut nodes = Vec::new();
     compiler.file(name, 0, &mut nodes)?;
     compiler.flush(&mut nodes);
-    Some(Program { nodes })
+    Some(Program { nodes, not_stated: fix(not_stated) })
 }
 
 struct Compiler<'s, F> {

@@ -14,37 +14,56 @@ pub(crate) struct Money {
     start: usize,
 }
 
-/// `$1,234.56`, without sign.
-pub(crate) fn money(cents: i64) -> Money {
-    let mut money = Money { buffer: [0; MONEY_BYTES_MAX], start: MONEY_BYTES_MAX };
-    let mut rest = cents.unsigned_abs();
-    let mut digits = 0;
-    // At least three digits, so that five cents are $0.05.
-    while rest > 0 || digits < 3 {
-        match digits {
-            2 => money.prepend(b'.'),
-            // Groups of three, counted from the point.
-            5.. if (digits - 2) % 3 == 0 => money.prepend(b','),
-            _ => {}
-        }
-        money.prepend(b'0' + (rest % 10) as u8);
-        rest /= 10;
-        digits += 1;
-    }
-    money.prepend(b'$');
-    money
-}
-
 impl Money {
-    /// The text.
-    pub(crate) fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.buffer[self.start..]).expect("only ASCII is put in")
+    /// `$1,234.56`, without sign.
+    pub(crate) fn new(cents: i64) -> Self {
+        let mut money = Self { buffer: [0; MONEY_BYTES_MAX], start: MONEY_BYTES_MAX };
+        let cents = cents.unsigned_abs();
+        money.prepend_pair(cents % 100);
+        money.prepend(b'.');
+        let mut dollars = cents / 100;
+        while dollars >= 1_000 {
+            money.prepend_pair(dollars % 100);
+            money.prepend(digit(dollars / 100));
+            money.prepend(b',');
+            dollars /= 1_000;
+        }
+        if dollars >= 10 {
+            money.prepend_pair(dollars % 100);
+            dollars /= 100;
+            if dollars > 0 {
+                money.prepend(digit(dollars));
+            }
+        } else {
+            money.prepend(digit(dollars));
+        }
+        money.prepend(b'$');
+        money
+    }
+
+    /// The text, in ASCII.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.buffer[self.start..]
+    }
+
+    fn as_str(&self) -> &str {
+        std::str::from_utf8(self.as_bytes()).expect("only ASCII is put in")
     }
 
     fn prepend(&mut self, byte: u8) {
         self.start -= 1;
         self.buffer[self.start] = byte;
     }
+
+    fn prepend_pair(&mut self, number: u64) {
+        self.prepend(digit(number));
+        self.prepend(digit(number / 10));
+    }
+}
+
+/// The last digit.
+const fn digit(number: u64) -> u8 {
+    b'0' + (number % 10) as u8
 }
 
 /// A count, without a detour over the formatting machinery.
@@ -52,7 +71,7 @@ pub(crate) fn push_number(out: &mut String, number: usize) {
     if number >= 10 {
         push_number(out, number / 10);
     }
-    out.push(char::from(b'0' + (number % 10) as u8));
+    out.push(char::from(digit(number as u64)));
 }
 
 /// How amounts are said where digits do not say it.
@@ -70,7 +89,7 @@ impl AmountWords {
         match cents {
             None => out.push_str(&self.not_stated),
             Some(cents) => {
-                out.push_str(money(cents).as_str());
+                out.push_str(Money::new(cents).as_str());
                 if cents < 0 {
                     out.push(' ');
                     out.push_str(&self.credit);

@@ -14,6 +14,10 @@
 //! **Leaves to others.** Signing and protection (`seal`), whether a message may go (`throttle`), comparing the hash
 //! with the frozen one (the pipeline). It knows no clock: the `Date` comes with the call.
 //!
+//! **One copy.** A template that is made of fields, conditions and loops becomes a program that writes quoted-printable straight
+//! into the bytes that leave, its fixed text encoded once per bundle. Any other is rendered by the template engine and encoded then; both
+//! say the same, and every bundle is tried out with both.
+//!
 //! **The one surprise.** `[[t.key]]` and `[[identity.field]]` in a template are filled in when the bundle is compiled, not
 //! when a message is rendered: they are the same for every message, and a look-up per message would cost more than the rest.
 
@@ -23,6 +27,7 @@ mod clean;
 mod codes;
 mod compile;
 mod datum;
+mod environment;
 mod error;
 mod fixed_text;
 mod format;
@@ -39,6 +44,7 @@ mod renderer;
 mod template_set;
 mod text_fold;
 mod text_part;
+mod tongue;
 mod trial;
 mod view;
 mod wording;

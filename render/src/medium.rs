@@ -27,6 +27,10 @@ impl Medium for Encoder<'_> {
         self.escaped(text);
     }
 
+    fn digits(&mut self, said: &[u8]) {
+        self.octets(said);
+    }
+
     fn amount(&mut self, said: &str) {
         self.plain(said);
     }
@@ -47,8 +51,13 @@ impl Medium for TextPart<'_> {
         self.text(text);
     }
 
+    fn digits(&mut self, said: &[u8]) {
+        self.octets(&BLANKS.as_bytes()[said.len().min(AMOUNT_COLUMNS)..]);
+        self.octets(said);
+    }
+
     fn amount(&mut self, said: &str) {
-        self.text(blanks_before(said));
+        self.octets(blanks_before(said).as_bytes());
         self.text(said);
     }
 
@@ -67,6 +76,11 @@ impl Medium for String {
 
     fn value(&mut self, text: &str) {
         self.push_str(text);
+    }
+
+    fn digits(&mut self, said: &[u8]) {
+        self.push_str(&BLANKS[said.len().min(AMOUNT_COLUMNS)..]);
+        self.extend(said.iter().map(|octet| char::from(*octet)));
     }
 
     fn amount(&mut self, said: &str) {

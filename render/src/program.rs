@@ -11,7 +11,7 @@
 //! [`compile`]: crate::compile
 
 use crate::datum::Datum;
-use crate::format::AmountWords;
+use crate::format::{AmountWords, Money};
 use crate::words::Words;
 
 /// Variables of a program: its root, and those of loops in loops.
@@ -25,7 +25,9 @@ pub(crate) trait Medium {
     fn fixed(&mut self, fixed: &Self::Fixed);
     /// Writes a value, escaped as the medium needs.
     fn value(&mut self, text: &str);
-    /// Writes an amount where it stands in its column; `said` is it in words.
+    /// Writes an amount where it stands in its column: nothing but digits and their marks.
+    fn digits(&mut self, said: &[u8]);
+    /// Writes an amount where it stands in its column: digits and words.
     fn amount(&mut self, said: &str);
     /// Octets of the message so far.
     fn message_bytes(&self) -> usize;
@@ -34,6 +36,8 @@ pub(crate) trait Medium {
 /// A compiled template.
 pub(crate) struct Program<F> {
     pub(crate) nodes: Vec<Node<F>>,
+    /// An amount that is not stated, where it stands in its column.
+    pub(crate) not_stated: F,
 }
 
 /// A step of a program.
@@ -116,7 +120,7 @@ impl<F> Program<F> {
     {
         let mut slots: [&[Datum<'_>]; SLOTS_MAX] = [&[]; SLOTS_MAX];
         slots[0] = root;
-        Run { medium, words, slots, bounds, text: String::with_capacity(128) }.nodes(&self.nodes)
+        Run { medium, words, slots, bounds, text: String::with_capacity(128), not_stated: &self.not_stated }.nodes(&self.nodes)
     }
 }
 
@@ -126,6 +130,7 @@ struct Run<'r, 'a, 'm, M: Medium> {
     slots: [&'r [Datum<'a>]; SLOTS_MAX],
     bounds: Bounds,
     text: String,
+    not_stated: &'r M::Fixed,
 }
 
 impl<'r, 'a, M: Medium> Run<'r, 'a, '_, M> {
@@ -170,7 +175,9 @@ impl<'r, 'a, M: Medium> Run<'r, 'a, '_, M> {
         match (datum, put) {
             (Datum::Text(text), Put::Plain | Put::Stated) => self.medium.value(text),
             (Datum::None, Put::Stated | Put::Money) => self.medium.value(&amounts.not_stated),
-            (Datum::None, Put::Plain) => self.medium.amount(&amounts.not_stated),
+            (Datum::None, Put::Plain) => self.medium.fixed(self.not_stated),
+            // No word stands behind it.
+            (Datum::Cents(cents @ 0..), Put::Plain | Put::Stated) => self.medium.digits(Money::new(*cents).as_bytes()),
             (Datum::Cents(cents), _) => {
                 self.text.clear();
                 amounts.push(&mut self.text, Some(*cents));
@@ -205,6 +212,7 @@ impl<'r, 'a, M: Medium> Run<'r, 'a, '_, M> {
         })
     }
 
+    #[inline]
     fn find(&self, place: &Place) -> Result<&'r Datum<'a>, Stop> {
         let mut fields = self.slots[place.slot];
         for at in &place.through {

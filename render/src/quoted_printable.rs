@@ -36,6 +36,14 @@ const IS_PLAIN_IN_PAGE: [bool; 256] = {
     plain
 };
 
+/// Most values are. No early exit: this compiles to wide compares.
+fn is_plain_in_page(octets: &[u8]) -> bool {
+    octets.iter().fold(true, |plain, octet| {
+        let is_marked = (*octet == b'=') | (*octet == b'<') | (*octet == b'>') | (*octet == b'&') | (*octet == b'"');
+        plain & (b' '..=b'~').contains(octet) & !(is_marked | (*octet == b'\'') | (*octet == b'/'))
+    })
+}
+
 /// A piece that is the same in every message, encoded once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fixed {
@@ -92,7 +100,12 @@ impl<'o> Encoder<'o> {
 
     /// A text as it is.
     pub(crate) fn plain(&mut self, text: &str) {
-        let mut rest = text.as_bytes();
+        self.encode(text.as_bytes());
+    }
+
+    /// As [`Encoder::plain`], of octets.
+    pub(crate) fn encode(&mut self, octets: &[u8]) {
+        let mut rest = octets;
         while let Some(octet) = self.run(&mut rest, &IS_PLAIN) {
             match octet {
                 b'\n' => self.line_end(),
@@ -105,6 +118,9 @@ impl<'o> Encoder<'o> {
     /// A text as the value of a page: escaped as the template engine does.
     pub(crate) fn escaped(&mut self, text: &str) {
         let mut rest = text.as_bytes();
+        if is_plain_in_page(rest) {
+            return self.octets(rest);
+        }
         while let Some(octet) = self.run(&mut rest, &IS_PLAIN_IN_PAGE) {
             match octet {
                 b'<' => self.octets(b"&lt;"),
@@ -135,7 +151,8 @@ impl<'o> Encoder<'o> {
         Some(*octet)
     }
 
-    fn octets(&mut self, mut octets: &[u8]) {
+    /// Octets that stand for themselves.
+    pub(crate) fn octets(&mut self, mut octets: &[u8]) {
         while self.column + octets.len() > LINE_MAX {
             let (line, rest) = octets.split_at(LINE_MAX - self.column);
             self.out.extend_from_slice(line);

@@ -80,6 +80,9 @@ impl<'o> TextPart<'o> {
 
     /// A text; line ends in it end lines.
     pub(crate) fn text(&mut self, text: &str) {
+        if is_plain(text) {
+            return self.octets(text.as_bytes());
+        }
         let mut rest = text;
         while let Some((line, behind)) = rest.split_once('\n') {
             self.in_line(line);
@@ -87,6 +90,11 @@ impl<'o> TextPart<'o> {
             rest = behind;
         }
         self.in_line(rest);
+    }
+
+    /// ASCII without `=` and line ends.
+    pub(crate) fn octets(&mut self, octets: &[u8]) {
+        self.out.extend_from_slice(octets);
     }
 
     /// Ends the part: behind its last line that is not empty.
@@ -121,6 +129,16 @@ impl<'o> TextPart<'o> {
     }
 
     fn fold(&mut self) {
+        // A line of at most 76 bytes has at most 76 characters.
+        if self.out.len() - self.line <= COLUMNS_MAX {
+            let mut line = [0; COLUMNS_MAX];
+            let line = &mut line[..self.out.len() - self.line];
+            line.copy_from_slice(&self.out[self.line..]);
+            self.out.truncate(self.line);
+            let mut encoder = Encoder::new(self.out);
+            encoder.encode(line);
+            return encoder.finish();
+        }
         self.folded.clear();
         fold_line(std::str::from_utf8(&self.out[self.line..]).expect("only text is written"), &mut self.folded);
         self.out.truncate(self.line);
