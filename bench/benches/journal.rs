@@ -28,6 +28,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use world::{DiskFile, OpenMode, World};
 
+/// The engine's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
 /// Frames that wait for a commit.
 const WAITING: [u64; 2] = [16, 256];

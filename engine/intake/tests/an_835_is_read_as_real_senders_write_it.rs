@@ -3,7 +3,7 @@
 
 use intake::{InputProfile, ReadStatement, Row, open};
 use model::reject::Reject;
-use model::statement::{ClaimStatus, LiabilityRule};
+use model::statement::{ClaimStatus, LiabilityRule, Program};
 use model::{Cents, Date};
 
 const HEAD: &str = "ISA*00*          *00*          *ZZ*A              *ZZ*B              *261101*0600*^*00501*000000001*0*T*:~\
@@ -306,4 +306,32 @@ fn a_reader_that_fails_is_a_refusal_and_not_an_end() {
     }
     assert_eq!(last.unwrap().unwrap_err().reason, "unreadable");
     assert!(rows.next().is_none());
+}
+
+#[test]
+fn the_claim_says_whose_programme_pays() {
+    let program = |filing: &str| {
+        let read = one(&format!("CLP*A*1*100*80*20*{filing}*I~{QC}CAS*PR*1*20~"));
+        read.statement.particulars.program
+    };
+    assert_eq!(program("MC"), Some(Program::Medicaid));
+    assert_eq!((program("MA"), program("MB")), (Some(Program::OriginalMedicare), Some(Program::OriginalMedicare)));
+    assert_eq!(program("16"), Some(Program::MedicareAdvantage));
+    for silent in ["12", "HM", "ZZ", ""] {
+        assert_eq!(program(silent), None, "{silent}");
+    }
+}
+
+#[test]
+fn amounts_of_another_currency_are_rejected() {
+    let claims = format!("CLP*A*1*100*80*20*12*I~{QC}CAS*PR*1*20~");
+    let with = |currency: &str| file(&claims).replace("CHK~", &format!("CHK~CUR*PR*{currency}~")).replace("SE*9*", "SE*10*");
+    for not_another in ["USD", "XXX"] {
+        let (rows, _) = read(&with(not_another));
+        assert!(matches!(&rows[..], [Row::Statement(_)]), "{not_another}");
+    }
+    let (rows, _) = read(&with("CAD"));
+    let [Row::Rejected { reject, money }] = &rows[..] else { panic!("{rows:?}") };
+    assert_eq!((reject.reason.as_str(), reject.place.field.as_deref(), reject.place.segment), ("currency_other", Some("CUR02"), Some(5)));
+    assert_eq!(money.billed, Cents(10_000));
 }

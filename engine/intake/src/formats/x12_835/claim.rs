@@ -9,7 +9,7 @@ use crate::amount::{self, AmountError};
 use crate::{Rounded, Rounding, reason, validate};
 use jiff::civil::Date;
 use model::limits::{NOTES_MAX, SERVICE_LINES_MAX, X12_CLAIM_SEGMENTS_MAX};
-use model::statement::{Note, NoteKind};
+use model::statement::{Note, NoteKind, Program};
 use model::{Cents, Private};
 
 /// What makes a claim unusable, and where.
@@ -27,6 +27,8 @@ pub(crate) struct Claim {
     pub(crate) segment: u64,
     pub(crate) number: Private,
     pub(crate) status: Vec<u8>,
+    /// CLP06, where it names a programme.
+    pub(crate) program: Option<Program>,
     /// CLP03, CLP04, CLP05 where they are stated and amounts.
     pub(crate) billed: Option<Cents>,
     pub(crate) paid: Option<Cents>,
@@ -105,16 +107,28 @@ impl Person {
     }
 }
 
+/// CLP06, the claim filing indicator. Most of its codes say how a plan is organised, not whose programme pays: those name none.
+fn program_of(filing: &[u8]) -> Option<Program> {
+    match filing {
+        b"MC" => Some(Program::Medicaid),
+        b"MA" | b"MB" => Some(Program::OriginalMedicare),
+        // "Health Maintenance Organization (HMO) Medicare Risk".
+        b"16" => Some(Program::MedicareAdvantage),
+        _ => None,
+    }
+}
+
 impl Claim {
     /// Begins with a CLP segment.
     pub(crate) fn begin(row: u64, clp: &Segment<'_>, rounding: Rounding) -> Self {
         // CLP01 patient's account, 02 status, 03 billed, 04 paid, 05 member's share, 06 kind of plan, 07 payer's number.
-        let [account, status, billed, paid, owes, _, payer_number] = clp.elements();
+        let [account, status, billed, paid, owes, filing, payer_number] = clp.elements();
         let mut claim = Self {
             row,
             segment: clp.ordinal,
             number: Private::default(),
             status: status.to_vec(),
+            program: program_of(filing),
             billed: None,
             paid: None,
             member_owes: None,

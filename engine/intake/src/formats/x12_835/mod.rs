@@ -352,7 +352,7 @@ impl Walk {
         }
     }
 
-    /// N1 of the payment's header.
+    /// N1 and CUR of the payment's header.
     fn take_party(&mut self, id: &[u8], segment: &Segment<'_>) {
         let Some(transaction) = &mut self.transaction else { return };
         let [entity, name] = segment.elements();
@@ -360,6 +360,8 @@ impl Walk {
         match (id, entity) {
             (b"N1", b"PR") => transaction.header.payer = name.map(Into::into),
             (b"N1", b"PE") => transaction.header.payee = name.map(Into::into),
+            // CUR01 is whose currency (PR, the payer's), CUR02 which. XXX is ISO 4217's "no currency", which says nothing.
+            (b"CUR", _) if !matches!(name, Some("USD" | "XXX")) => transaction.header.other_currency = Some(segment.ordinal),
             _ => {}
         }
     }

@@ -14,7 +14,7 @@ use super::adjustment::Part;
 use super::claim::{Adjustment, Claim, Line, Person};
 use crate::{ReadStatement, Row, reason, validate};
 use model::reject::{Place, Reject};
-use model::statement::{Amounts, ClaimStatus, LiabilityRule, Member, ServiceLine, Statement, StatementKind};
+use model::statement::{Amounts, ClaimStatus, LiabilityRule, Member, Particulars, ServiceLine, Statement, StatementKind};
 use model::{Cents, Date, MoneySummary, Private};
 
 /// What the header of the transaction set says about all its claims.
@@ -24,6 +24,8 @@ pub(crate) struct Header {
     pub(crate) payer: Option<Private>,
     /// N1*PE.
     pub(crate) payee: Option<Private>,
+    /// The CUR segment that says that amounts are not US dollars.
+    pub(crate) other_currency: Option<u64>,
 }
 
 /// Judges a whole claim.
@@ -31,6 +33,9 @@ pub(crate) fn judge(claim: Claim, header: &Header, file: &str) -> Row {
     let money = claim.money();
     if let Some(trouble) = claim.trouble {
         return rejected(&claim, file, money, trouble.reason, trouble.field, trouble.segment, trouble.expected.to_owned());
+    }
+    if let Some(segment) = header.other_currency {
+        return rejected(&claim, file, money, reason::CURRENCY_OTHER, "CUR02", segment, "USD".to_owned());
     }
     let Some((member, also_known_as)) = member_of(&claim) else {
         let expected = "NM1*QC, else NM1*IL, with a name and an id (NM109)".to_owned();
@@ -94,7 +99,7 @@ fn accepted(mut claim: Claim, header: &Header, member: Member, also_known_as: Ve
         liability_rule: balance.rule,
         lines,
         notes: claim.notes,
-        particulars: model::statement::Particulars::default(),
+        particulars: Particulars { program: claim.program, ..Particulars::default() },
     };
     Row::Statement(Box::new(ReadStatement { statement, place, not_mailable, also_known_as, recipient: None, key: None }))
 }
