@@ -102,7 +102,11 @@ impl Evidence {
     }
 
     fn jobs_by_row(&self) -> BTreeMap<(BatchId, u64), &JobHistory> {
-        self.records.values().flat_map(|record| record.jobs.values()).map(|job| ((job.batch, job.row), job)).collect()
+        self.records
+            .values()
+            .flat_map(|record| record.jobs.values())
+            .flat_map(|job| job.rows().map(move |row| ((job.batch, row), job)))
+            .collect()
     }
 
     fn jobs_by_socket_line(&self) -> BTreeMap<usize, &JobHistory> {

@@ -13,7 +13,7 @@ use outcome::Rules;
 use render::{Bundle, Identity};
 use seal::{DkimKeys, Signer};
 use sealpost::environment::Environment;
-use sealpost::settings::{DeliverySettings, EngineSettings, IdempotencySettings, Places, Sources, TenantGates, TenantSettings};
+use sealpost::settings::{DeliverySettings, EngineSettings, GroupBy, IdempotencySettings, Places, Sources, TenantGates, TenantSettings};
 use sealpost::shipped::{BOUNCES, TEMPLATES};
 use sink::Sandbox;
 use std::collections::{BTreeMap, BTreeSet};
@@ -90,7 +90,7 @@ impl Installation {
             members: None,
             input: sealpost::input::Input::default(),
             member_settings: Arc::default(),
-            group_by: sealpost::settings::GroupBy::None,
+            group_by: if scenario.is_grouping { GroupBy::MemberBatch } else { GroupBy::None },
             openpgp: None,
             gates: Arc::new(TenantGates::open()),
         };

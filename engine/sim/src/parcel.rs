@@ -55,6 +55,8 @@ pub struct Line {
     pub number: u64,
     /// What must become of it.
     pub fate: Fate,
+    /// Which of the parcel's members it is about, from 0.
+    pub member: u64,
     /// Whom it goes to. Invented.
     pub email: String,
     /// What a message about it is recognised by; `None` where it holds no claim.
@@ -97,7 +99,9 @@ impl Parcel {
         let seed = seed.wrapping_mul(PARCELS).wrapping_add(number);
         // Lines of the socket bring their recipient: no contact file, no mismatch with one.
         let mismatched_per_mille = if door == Door::Socket { 0 } else { options.mismatched_per_mille };
-        let batch = Batch::new(Options { seed, mismatched_per_mille, ..options });
+        // Announcements are one a member.
+        let claims_per_member = if door == Door::Marketing { 1 } else { options.claims_per_member };
+        let batch = Batch::new(Options { seed, mismatched_per_mille, claims_per_member, ..options });
         match door {
             Door::Marketing => Self::of_announcements(batch, after),
             _ => Self::of_statements(batch, door, after),
@@ -120,6 +124,7 @@ impl Parcel {
             let person = batch.person(member);
             Line {
                 number: member + 1,
+                member,
                 fate: if line.contains("\"authorization\"") { Fate::Sent } else { Fate::NotAccepted },
                 email: person.email.reveal().to_owned(),
                 mark: None,
@@ -170,6 +175,7 @@ fn line_of(row: &Row, batch: &Batch) -> Line {
     let words = [&person.family_name, &person.email, &person.member_id, &row.statement.claim_number];
     Line {
         number: row.number,
+        member: row.member_index,
         fate: match row.kind {
             RowKind::Plain => Fate::Sent,
             RowKind::Mismatched => Fate::Held,

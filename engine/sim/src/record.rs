@@ -22,6 +22,8 @@ pub struct JobHistory {
     pub batch: BatchId,
     /// The row it came from.
     pub row: u64,
+    /// The rows behind it, where its member's were grouped.
+    pub further: Vec<u64>,
     /// The keyed hash of the key it was handed in under.
     pub key: Fingerprint,
     /// Its states in order, the first one at the door.
@@ -37,6 +39,11 @@ pub struct JobHistory {
 }
 
 impl JobHistory {
+    /// Its rows.
+    pub fn rows(&self) -> impl Iterator<Item = u64> + '_ {
+        std::iter::once(self.row).chain(self.further.iter().copied())
+    }
+
     /// Where it stands.
     pub fn state(&self) -> State {
         self.states.last().copied().unwrap_or(State::Queued)
@@ -123,6 +130,7 @@ impl RecordHistory {
                 let history = JobHistory {
                     batch: head.batch,
                     row: head.row,
+                    further: head.further.iter().map(|further| further.row).collect(),
                     key: head.key,
                     states: vec![first],
                     frozen: BTreeSet::new(),

@@ -16,6 +16,10 @@ const SORT_SCENARIO: u64 = 100;
 const SORT_LIFE: u64 = 102;
 /// Destinations of a scenario: enough that each site has some.
 const DESTINATIONS: usize = 56;
+/// Claims of a member, where they are grouped.
+pub(crate) const CLAIMS_PER_MEMBER_MAX: u64 = 4;
+/// Scenarios in which statements are grouped.
+const GROUPING_PER_MILLE: u32 = 300;
 /// Where all sites listen.
 const PORT: u16 = 2525;
 /// The receivers that have a rate limit allow this many messages in any [`RATE_WINDOW`].
@@ -168,6 +172,8 @@ pub struct Scenario {
     pub uncertain: UncertainRule,
     /// How long a job lives.
     pub lifetime: Duration,
+    /// The statements of a member within one file go in one message; members have several, which lie far apart.
+    pub is_grouping: bool,
     pub(crate) sandbox: SandboxConfig,
     pub(crate) weather: Weather,
     /// The longest the disk is busy before a group of writes.
@@ -198,10 +204,12 @@ impl Scenario {
         let mut sandbox = SandboxConfig::new(DESTINATIONS, sites);
         (sandbox.port, sandbox.dns_port, sandbox.seed) = (PORT, 53, seed);
         sandbox.idle_max = Duration::from_secs(60);
-        let parcels = parcels(seed, rows, &sandbox, &mut random);
+        let is_grouping = Random::of(seed, SORT_SCENARIO, 2).chance(GROUPING_PER_MILLE);
+        let parcels = parcels(seed, rows, &sandbox, is_grouping, &mut random);
         let has = |fault| faults.contains(&fault);
         Self {
             seed,
+            is_grouping,
             uncertain: *random.pick(&[UncertainRule::Resend, UncertainRule::Resend, UncertainRule::Hold]),
             // The receiver with a rate limit needs some seconds for each of its statements; clocks may jump, batches may be held.
             lifetime: Duration::from_secs(3_000 + 2 * rows) + if has(Fault::ClockJumps) { JUMP_MAX * JUMPS_MAX } else { Duration::ZERO },
@@ -257,7 +265,7 @@ impl Scenario {
 
 /// Two files of statements, a stream of single jobs, and marketing, whose members lie where nobody counts: it shares its source address with
 /// the statements here, which it never does in life.
-fn parcels(seed: u64, rows: u64, sandbox: &SandboxConfig, random: &mut Random) -> Vec<Parcel> {
+fn parcels(seed: u64, rows: u64, sandbox: &SandboxConfig, is_grouping: bool, random: &mut Random) -> Vec<Parcel> {
     let destinations: Vec<String> = (1..=DESTINATIONS).map(|number| format!("d{number:05}.example")).collect();
     let counting = SiteKind::ALL.into_iter().filter(|kind| kind.is_counting());
     let counted: BTreeSet<String> = counting.flat_map(|kind| sandbox.destinations_at(kind.name())).collect();
@@ -278,7 +286,8 @@ fn parcels(seed: u64, rows: u64, sandbox: &SandboxConfig, random: &mut Random) -
     let mut more = Random::of(seed, SORT_SCENARIO, 1);
     let mismatched_per_mille = if more.chance(500) { 0 } else { options.mismatched_per_mille };
     let growing = more.chance(300);
-    let options = Options { mismatched_per_mille, ..options };
+    let claims_per_member = if is_grouping { more.between(2, CLAIMS_PER_MEMBER_MAX) } else { 1 };
+    let options = Options { mismatched_per_mille, claims_per_member, scattered: is_grouping, ..options };
     let (second, socket, marketing) = (rows * random.between(15, 35) / 100, rows * random.between(10, 30) / 100, rows / 10);
     let first = rows - second - socket - marketing;
     let doors = [(Door::X12835, first), (Door::Ndjson, second), (Door::Socket, socket), (Door::Marketing, marketing)];

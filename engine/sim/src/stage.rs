@@ -12,7 +12,7 @@ use crate::notes::Notes;
 use crate::parcel::{Door, Parcel};
 use crate::record::{RecordHistory, fingerprints};
 use crate::said::Said;
-use crate::scenario::{Scenario, SiteKind};
+use crate::scenario::{CLAIMS_PER_MEMBER_MAX, Scenario, SiteKind};
 use futures_util::future::{Either, select};
 use journal::KeyRing;
 use model::{Fingerprint, Marketing, Monotonic, StreamName, Timestamp, Transactional};
@@ -311,7 +311,8 @@ impl<'s> Stage<'s> {
             taken: self.books.all(),
             counted: self.sandbox.report(),
             remembered: self.notes.all(),
-            unreadable_max: self.unreadable_max,
+            // A payload that cannot be read costs every statement in it.
+            unreadable_max: self.unreadable_max * if self.scenario.is_grouping { CLAIMS_PER_MEMBER_MAX } else { 1 },
         })
     }
 

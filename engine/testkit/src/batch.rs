@@ -26,8 +26,10 @@ pub struct Options {
     pub rows: u64,
     /// Service lines of a statement: drawn from this range, within 1..=999.
     pub lines: RangeInclusive<u16>,
-    /// Neighbouring rows that belong to one member; 1 gives each row a member of its own.
+    /// Rows that belong to one member; 1 gives each row a member of its own.
     pub claims_per_member: u64,
+    /// The rows of a member lie as far apart as they can, not beside each other.
+    pub scattered: bool,
     /// Receiving domains of the members; use names in `example`, `.test` or the sandbox.
     pub destinations: Vec<String>,
     /// Claims in one transaction set (ST…SE) of the 835.
@@ -56,6 +58,7 @@ impl Default for Options {
             rows: 1_000,
             lines: 15..=15,
             claims_per_member: 1,
+            scattered: false,
             destinations: vec!["mail.example".to_owned()],
             claims_per_transaction: 500,
             without_contact_per_mille: 0,
@@ -174,7 +177,8 @@ impl Batch {
     }
 
     fn member_index(&self, number: u64) -> u64 {
-        (number - 1) / self.options.claims_per_member
+        let place = number - 1;
+        if self.options.scattered { place % self.members().max(1) } else { place / self.options.claims_per_member }
     }
 
     fn draw(&self, number: u64) -> (RowKind, Claim) {
@@ -294,5 +298,8 @@ mod tests {
         assert_eq!(batch.members(), 3);
         assert_eq!(batch.row(1).person, batch.row(4).person);
         assert_ne!(batch.row(4).person, batch.row(5).person);
+        let batch = Batch::new(Options { rows: 10, claims_per_member: 4, scattered: true, ..Options::default() });
+        let members: Vec<u64> = batch.rows().map(|row| row.member_index).collect();
+        assert_eq!(members, [0, 1, 2, 0, 1, 2, 0, 1, 2, 0]);
     }
 }

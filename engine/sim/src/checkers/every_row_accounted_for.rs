@@ -116,7 +116,8 @@ fn books(evidence: &Evidence) -> Vec<Finding> {
         let Some(record) = evidence.records.get(stream) else { continue };
         let jobs: Vec<_> = record.jobs.values().filter(|job| job.batch == *batch).collect();
         for state in State::ALL {
-            let (in_record, reported) = (jobs.iter().filter(|job| job.state() == state).count() as u64, report.states.get(state));
+            let rows = jobs.iter().filter(|job| job.state() == state).map(|job| job.rows().count() as u64);
+            let (in_record, reported) = (rows.sum::<u64>(), report.states.get(state));
             if in_record != reported {
                 findings.push(Finding::new(NAME, format!("{batch}, {state}: {in_record} in the record, the report says {reported}")));
             }

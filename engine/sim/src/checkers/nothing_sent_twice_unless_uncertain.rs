@@ -29,9 +29,9 @@ pub(super) fn check(evidence: &Evidence) -> Vec<Finding> {
         findings.push(Finding::new(NAME, format!("{doubled} came twice, the reports know of {reported}")));
     }
     let jobs = evidence.records.values().flat_map(|record| record.jobs.values());
-    let uncertain = jobs.filter(|job| job.was_uncertain()).count() as u64;
+    let uncertain: u64 = jobs.filter(|job| job.was_uncertain()).map(|job| job.rows().count() as u64).sum();
     if uncertain != reported {
-        findings.push(Finding::new(NAME, format!("{uncertain} jobs were uncertain in the record, {reported} in the reports")));
+        findings.push(Finding::new(NAME, format!("{uncertain} rows were uncertain in the record, {reported} in the reports")));
     }
     findings
 }
