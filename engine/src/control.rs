@@ -8,6 +8,7 @@ use crate::contacts::MembersAsk;
 use crate::door;
 use crate::engine::{AcceptError, Engine};
 use crate::files::FileRequest;
+use crate::paper::{PaperAsk, PaperTold, PaperTrouble};
 use futures_util::future::Either;
 use journal::{JournalError, Pace};
 use journal::{RingOverview, Rotated, Rotation};
@@ -23,10 +24,10 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use world::World;
 use world::channel::{Receiver, Sender, Signal};
 
-/// A request may name two paths and a reason; nothing sensible is longer.
 /// After a failed accept.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-const REQUEST_BYTES_MAX: usize = 64 * 1024;
+/// A request may name two paths and a reason, or hold a public key ([`crate::paper_key::PAPER_KEY_BYTES_MAX`]) as numbers; nothing sensible is longer.
+const REQUEST_BYTES_MAX: usize = 256 * 1024;
 /// How long a cancelled batch is waited for.
 const CANCEL_WAIT_MAX: Duration = Duration::from_secs(10);
 /// Progress is told this often.
@@ -65,6 +66,15 @@ pub enum Request {
         order: BatchVerb,
         /// Why.
         reason: String,
+        /// Who.
+        by: String,
+    },
+    /// Write out what goes on paper of a batch, or settle it.
+    Paper {
+        /// Which batch.
+        batch: String,
+        /// What.
+        ask: PaperAsk,
         /// Who.
         by: String,
     },
@@ -138,6 +148,11 @@ pub enum Answer {
         /// What a cancelled batch had sent before.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         left: Option<Left>,
+    },
+    /// What goes on paper was written out, or settled.
+    Paper {
+        /// How much of it.
+        told: PaperTold,
     },
     /// The key ring is under another key-encryption key.
     Rotated {
@@ -257,6 +272,14 @@ pub(crate) async fn obey(engine: &Engine, request: Request, answers: &Sender<Ans
             Ok((batch, stream)) => match engine.order(stream, batch, order, by, reason).await {
                 Ok(jobs) if order == BatchVerb::Cancel => cancelled(engine, stream, batch, jobs).await,
                 Ok(jobs) => Answer::Ordered { jobs, left: None },
+                Err(error) => failed(error),
+            },
+            Err(answer) => answer,
+        },
+        Request::Paper { batch, ask, by } => match known(engine, &batch).await {
+            Ok((batch, stream)) => match engine.paper(stream, batch, ask, by).await {
+                Ok(told) => Answer::Paper { told },
+                Err(error @ (PaperTrouble::Key(_) | PaperTrouble::File { .. })) => Answer::Unknown { message: error.to_string() },
                 Err(error) => failed(error),
             },
             Err(answer) => answer,
@@ -501,7 +524,7 @@ pub async fn ask(world: &World, path: &Path, request: &Request, mut each: impl F
     write_line(&mut write, request).await?;
     let mut reader = BufReader::new(read);
     let mut last = None;
-    while let Some(line) = read_line(&mut reader, 64 * REQUEST_BYTES_MAX).await? {
+    while let Some(line) = read_line(&mut reader, 16 * REQUEST_BYTES_MAX).await? {
         let answer: Answer = serde_json::from_str(&line).map_err(std::io::Error::other)?;
         each(&answer);
         last = Some(answer);

@@ -365,7 +365,7 @@ impl Engine {
                 self.look_at_contacts();
             }
             BatchVerb::Cancel => self.gates.forget(batch),
-            BatchVerb::Hold => {}
+            BatchVerb::Hold | BatchVerb::Paper => {}
         }
         let touched = pipeline.order(batch, verb).await;
         match verb {

@@ -26,6 +26,8 @@ mod gating;
 pub mod input;
 mod memory;
 pub mod openpgp;
+pub mod paper;
+pub mod paper_key;
 pub mod pipeline;
 mod plants;
 mod prepare;

@@ -76,6 +76,8 @@ pub(crate) struct Pipeline<S: Stream> {
     pub(crate) repeats: Repeats,
     pub(crate) shard: Sender<ToShard<S>>,
     pub(crate) settings: Arc<DeliverySettings>,
+    /// Of contents that are in no queue.
+    pub(crate) reader: Reader,
     world: World,
     shard_thread: ThreadHandle,
     workers: Vec<ThreadHandle>,
@@ -137,6 +139,7 @@ pub(crate) async fn start<S: Stream>(
         repeats,
         shard,
         settings: delivery,
+        reader,
         world: world.clone(),
         shard_thread,
         workers,
@@ -347,8 +350,20 @@ impl<S: Stream> Pipeline<S> {
 
     /// Stops in the order of `engine/README.md`: shard, workers, journal, key index, ledger.
     pub(crate) async fn stop(self) {
-        let Self { journal, projection, repeats, shard, settings, world, shard_thread, workers, writer, ledger_thread, repeats_thread } =
-            self;
+        let Self {
+            journal,
+            projection,
+            repeats,
+            shard,
+            settings,
+            reader: _,
+            world,
+            shard_thread,
+            workers,
+            writer,
+            ledger_thread,
+            repeats_thread,
+        } = self;
         let _ = shard.send(ToShard::Drain).await;
         drop(shard);
         if world.timeout(settings.drain, shard_thread.join()).await.is_err() {

@@ -61,7 +61,9 @@ mod notices;
 mod open;
 mod past;
 mod patience;
+
 mod payload;
+mod places;
 mod reader;
 mod record;
 mod recovery;
@@ -90,6 +92,7 @@ pub use keeper::Hold;
 pub use key_ring::{KeyRing, KeySecret, KeySource, KeysOverview, RingOverview, Rotated, Rotation, TenantOverview, new_key_file};
 pub use open::{Opened, open, open_restored};
 pub use payload::PayloadMeter;
+pub use places::PlacedJob;
 pub use reader::Reader;
 pub use recovery::{Recovered, RecoveredBatch, RecoveredJob};
 #[doc(hidden)]

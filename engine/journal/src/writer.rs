@@ -382,10 +382,10 @@ fn sync_log(world: &World, log: &mut LogWriter, skip: Plant) -> Result<(), DiskE
 }
 
 /// The state a record about a job puts it in.
-pub(crate) fn state_after(record: &Record) -> Option<model::State> {
+pub(crate) fn settles(record: &Record) -> bool {
     match record {
-        Record::NotSent(end) | Record::Outcome(end) => Some(end.state),
-        Record::Change(change) => Some(change.state),
-        _ => None,
+        Record::NotSent(end) | Record::Outcome(end) => end.state.is_settled(),
+        Record::Change(change) => change.is_settling(),
+        _ => false,
     }
 }

@@ -26,6 +26,7 @@
 mod error;
 mod finding;
 mod job;
+mod paper;
 mod projection;
 mod report;
 mod schema;
@@ -35,6 +36,7 @@ mod words;
 
 pub use error::LedgerError;
 pub use finding::Finding;
+pub use paper::PaperJob;
 pub use projection::{Applied, Ledger, Look};
 pub use report::{BatchReport, MoneySplit, Parts, Split, States};
 pub use standing::JobStanding;

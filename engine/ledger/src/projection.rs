@@ -198,6 +198,7 @@ impl Pass<'_> {
             Record::Intent(_) => self.intent(key),
             Record::NotSent(end) => self.attempt_end(position, key, end, false),
             Record::Outcome(end) => self.attempt_end(position, key, end, true),
+            Record::Change(change) if change.is_paper_mark() => self.paper_mark(key, change),
             Record::Change(change) => {
                 let step = Step { at: change.at, to: change.state, held: change.held, cause: &change.cause, attempt: None };
                 self.step(position, key, &step)
@@ -331,11 +332,14 @@ impl Pass<'_> {
             return Ok(Some(Found::about_batch(finding::UNKNOWN_BATCH, action.batch)));
         }
         let (verb, change) = match action.verb {
-            BatchVerb::Hold => ("hold", "UPDATE batches SET held = 1 WHERE id = ?1"),
-            BatchVerb::Release => ("release", "UPDATE batches SET held = 0 WHERE id = ?1"),
-            BatchVerb::Cancel => ("cancel", "UPDATE batches SET cancelled = 1 WHERE id = ?1"),
+            BatchVerb::Hold => ("hold", Some("UPDATE batches SET held = 1 WHERE id = ?1")),
+            BatchVerb::Release => ("release", Some("UPDATE batches SET held = 0 WHERE id = ?1")),
+            BatchVerb::Cancel => ("cancel", Some("UPDATE batches SET cancelled = 1 WHERE id = ?1")),
+            BatchVerb::Paper => ("paper", None),
         };
-        self.connection.prepare_cached(change)?.execute([bits(action.batch)])?;
+        if let Some(change) = change {
+            self.connection.prepare_cached(change)?.execute([bits(action.batch)])?;
+        }
         self.connection
             .prepare_cached("INSERT INTO operator_actions (event, batch, verb, at, by, reason) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
             .execute(params![position.cast_signed(), bits(action.batch), verb, action.at.0.cast_signed(), action.by, action.reason])?;
@@ -398,6 +402,26 @@ impl Pass<'_> {
         if from == State::Delivered && step.to != from {
             self.write_adjustment(position, id, &row, from, cause)?;
         }
+        Ok(None)
+    }
+
+    /// It was exported, or its paper is on its way. Nothing else of the job changes.
+    fn paper_mark(&mut self, key: FrameKey, change: &StateChange) -> Query<Option<Found>> {
+        let Some(id) = key.job else { return Ok(Some(Found::about_job(finding::FRAME_WITHOUT_JOB, None))) };
+        let Some(job) = self.touched.job(self.connection, id)? else {
+            return Ok(Some(Found::about_job(finding::UNKNOWN_JOB, Some(id))));
+        };
+        if job.state != State::ToPaper {
+            return Ok(Some(not_allowed(finding::NOT_ALLOWED, id, job.state, State::ToPaper)));
+        }
+        // The first export counts: after a crash the same may be said twice.
+        let settled_at = (change.cause == StateChange::PAPER_SETTLED).then(|| change.at.0.cast_signed());
+        self.connection
+            .prepare_cached(
+                "INSERT INTO paper (job, exported_at, settled_at) VALUES (?1, ?2, ?3)
+                 ON CONFLICT (job) DO UPDATE SET settled_at = coalesce(settled_at, ?3)",
+            )?
+            .execute(params![id.to_bits().cast_signed(), change.at.0.cast_signed(), settled_at])?;
         Ok(None)
     }
 

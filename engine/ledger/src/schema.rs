@@ -9,6 +9,7 @@
 //! batch_states      jobs, statements and money by state: kept in step with `jobs`, so that a report reads 12 rows
 //! jobs              one narrow row a job
 //! grouped_rows      one row for each statement behind the first of a job; none for most jobs
+//! paper             one row for each job that was exported for printing, and when its content could go
 //! attempts          one narrow row an attempt
 //! adjustments       what changed after `delivered`
 //! operator_actions  who did what
@@ -22,9 +23,9 @@ use crate::LedgerError;
 use rusqlite::Connection;
 
 /// Raised when a table changes. Where one joined, an older file is given it; any other is refused, deleted by the operator and rebuilt.
-pub(crate) const LAYOUT: i64 = 3;
-/// The layout before, to which one table joined.
-const LAYOUT_WITHOUT_GROUPS: i64 = 2;
+pub(crate) const LAYOUT: i64 = 4;
+/// The tables that joined an earlier layout, by the layout that lacks them.
+const JOINED: [(i64, &str); 2] = [(2, "grouped_rows"), (3, "paper")];
 
 const TABLES: &str = "
 CREATE TABLE position (only INTEGER PRIMARY KEY CHECK (only = 0), event INTEGER, findings INTEGER NOT NULL);
@@ -51,6 +52,7 @@ CREATE INDEX jobs_of_batch ON jobs (batch);
 CREATE TABLE grouped_rows (
     job INTEGER NOT NULL, row INTEGER NOT NULL, billed INTEGER NOT NULL, plan_paid INTEGER NOT NULL, member_owes INTEGER NOT NULL,
     PRIMARY KEY (job, row)) WITHOUT ROWID;
+CREATE TABLE paper (job INTEGER PRIMARY KEY, exported_at INTEGER NOT NULL, settled_at INTEGER);
 CREATE TABLE attempts (
     job INTEGER NOT NULL, message INTEGER NOT NULL, attempt INTEGER NOT NULL, at INTEGER NOT NULL, state INTEGER NOT NULL,
     code INTEGER, enhanced INTEGER, cause INTEGER NOT NULL, sent INTEGER NOT NULL, PRIMARY KEY (job, message, attempt)) WITHOUT ROWID;
@@ -81,7 +83,10 @@ pub(crate) fn prepare(connection: &mut Connection) -> Result<(), LedgerError> {
     match found {
         LAYOUT => Ok(()),
         0 => create(connection, TABLES),
-        LAYOUT_WITHOUT_GROUPS => create(connection, table("grouped_rows")),
+        found if JOINED.iter().any(|(layout, _)| *layout == found) => {
+            let lacking = JOINED.iter().filter(|(layout, _)| *layout >= found).map(|(_, name)| table(name));
+            create(connection, &lacking.collect::<String>())
+        }
         found => Err(LedgerError::Layout { found, expected: LAYOUT }),
     }
 }
@@ -114,14 +119,14 @@ mod tests {
     }
 
     #[test]
-    fn a_file_from_before_groups_is_given_their_table() {
+    fn an_older_file_is_given_the_tables_that_joined() {
         let mut connection = Connection::open_in_memory().unwrap();
-        connection.execute_batch(&TABLES.replace(table("grouped_rows"), "")).unwrap();
-        connection.pragma_update(None, "user_version", LAYOUT_WITHOUT_GROUPS).unwrap();
+        connection.execute_batch(&TABLES.replace(table("grouped_rows"), "").replace(table("paper"), "")).unwrap();
+        connection.pragma_update(None, "user_version", 2).unwrap();
         assert!(connection.prepare("SELECT * FROM grouped_rows").is_err());
         prepare(&mut connection).unwrap();
         prepare(&mut connection).unwrap();
-        assert!(connection.prepare("SELECT * FROM grouped_rows").is_ok());
+        assert!(connection.prepare("SELECT * FROM grouped_rows, paper").is_ok());
     }
 
     #[test]

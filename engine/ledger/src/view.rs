@@ -115,7 +115,7 @@ pub struct Adjustment {
 /// Who did what to a batch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct OperatorLine {
-    /// `hold`, `release`, `cancel`.
+    /// `hold`, `release`, `cancel`, `paper`.
     pub verb: String,
     /// When, in milliseconds since 1970.
     pub at_ms: u64,

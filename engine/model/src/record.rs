@@ -317,6 +317,20 @@ pub struct StateChange {
 impl StateChange {
     /// The cause of the changes that go with a [`Restoration`].
     pub const RESTORED: &'static str = "restored";
+    /// The cause of a mark, not a change: what stays `to_paper` was written into a file for whoever prints it. Its content is kept.
+    pub const PAPER_EXPORTED: &'static str = "paper_exported";
+    /// The cause of a mark: an operator says that the paper is on its way, and the content may go.
+    pub const PAPER_SETTLED: &'static str = "paper_settled";
+
+    /// Whether it is a mark on a job that stays `to_paper`: why it goes on paper stays as it was.
+    pub fn is_paper_mark(&self) -> bool {
+        self.state == State::ToPaper && [Self::PAPER_EXPORTED, Self::PAPER_SETTLED].contains(&self.cause.as_str())
+    }
+
+    /// Whether the payload can go: nothing will be made of it again, by us or by whoever prints.
+    pub fn is_settling(&self) -> bool {
+        self.state.is_settled() || (self.state == State::ToPaper && self.cause == Self::PAPER_SETTLED)
+    }
 }
 
 /// What an operator can do to a batch.
@@ -329,6 +343,8 @@ pub enum BatchVerb {
     Release,
     /// Stop for good what has no durable intent.
     Cancel,
+    /// What goes on paper was written out for whoever prints it, or is said to be on its way. Nothing stops or goes for it.
+    Paper,
 }
 
 /// Who did what to a batch.

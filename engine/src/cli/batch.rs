@@ -1,16 +1,17 @@
-//! `sealpost batch list | show | rows | source | hold | release | cancel`.
+//! `sealpost batch list | show | rows | source | hold | release | cancel | paper`.
 
 use super::output::complain;
-use super::{Exit, Outcome, connect, report, send::trouble_of, source};
+use super::{Exit, Outcome, Trouble, connect, paper, report, send::trouble_of, source};
 use crate::control::{Answer, Request};
 use crate::drop;
+use crate::paper::PaperAsk;
 use clap::{Args, Subcommand};
 use ledger::JobFilter;
 use model::record::BatchVerb;
 use model::{JobId, State};
 use std::path::PathBuf;
 
-/// List and show batches and their rows; hold, release or cancel them; see what came in.
+/// List and show batches and their rows; hold, release or cancel them; see what came in; write out what goes on paper.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Works beside a running `sealpost run` (by its control socket) and without one: questions are then answered from the ledger, and an \
@@ -18,7 +19,8 @@ use std::path::PathBuf;
                         Example:\n  sealpost batch list\n  sealpost batch rows b1-2a --state held --reason member_mismatch\n  \
                         sealpost batch hold b1-2a --config sealpost.toml --reason 'wrong month in the file'\n  \
                         sealpost batch release b1-2a --reason 'three plans in one file this month'\n  \
-                        sealpost batch source b1-2a --out remittance.835"
+                        sealpost batch source b1-2a --out remittance.835\n  \
+                        sealpost batch paper b1-2a --to printer.asc && sealpost batch paper b1-2a --settle"
 )]
 pub(super) struct Arguments {
     #[command(subcommand)]
@@ -56,6 +58,26 @@ enum Verb {
     Release(OrderArguments),
     /// Stop for good what has no intent on disk yet; `batch show` then says what already left.
     Cancel(OrderArguments),
+    /// What goes on paper, as a file encrypted to the key of whoever prints it; then say that it is on its way.
+    ///
+    /// The file is OpenPGP; inside is a line of JSON for each row: row, reason, deadline, claim, member, the whole statement. Nothing of it lies
+    /// readable on any disk of ours. Content is kept until `--settle`, so the same rows can be exported again.
+    Paper(PaperArguments),
+}
+
+#[derive(Debug, Args)]
+struct PaperArguments {
+    /// The batch, such as b1-2a.
+    batch: String,
+    /// The public key of whoever prints, as `gpg --export` writes it, armored or not.
+    #[arg(long, value_name = "KEY", required_unless_present = "settle", conflicts_with = "settle")]
+    to: Option<PathBuf>,
+    /// Where to write it: a new file, made by the engine [default: BATCH.paper.pgp here].
+    #[arg(long, value_name = "FILE", conflicts_with = "settle")]
+    out: Option<PathBuf>,
+    /// The paper of what was exported is on its way: its content may be reclaimed. There is no way back.
+    #[arg(long)]
+    settle: bool,
 }
 
 #[derive(Debug, Args)]
@@ -95,6 +117,7 @@ pub(super) fn run(arguments: Arguments, json: bool) -> Outcome {
         Verb::Hold(order) => order.request(BatchVerb::Hold),
         Verb::Release(order) => order.request(BatchVerb::Release),
         Verb::Cancel(order) => order.request(BatchVerb::Cancel),
+        Verb::Paper(paper) => paper.request()?,
     };
     let folders = config.drop.as_ref().map(|settings| settings.path.clone());
     match connect::ask(config, &arguments.config, request, None, |_| {})? {
@@ -105,6 +128,7 @@ pub(super) fn run(arguments: Arguments, json: bool) -> Outcome {
         }
         Answer::Report { report, environment, elapsed_ms, .. } => report::print(&report, &environment, elapsed_ms, json),
         Answer::Rows { rows, next } => report::print_rows(&rows, next.as_deref(), json),
+        Answer::Paper { told } => return Ok(paper::print(&told, json)),
         Answer::Ordered { jobs, left } => report::print_ordered(jobs, left, json),
         other => return Err(trouble_of(other)),
     }
@@ -123,6 +147,18 @@ impl RowsArguments {
     fn request(self) -> Request {
         let Self { batch, state, reason, after, limit } = self;
         Request::Rows { batch, filter: JobFilter { state, reason, after, limit } }
+    }
+}
+
+impl PaperArguments {
+    /// The key is judged here first: an operator need not start an engine to learn that it is the wrong one.
+    fn request(self) -> Result<Request, Trouble> {
+        let Self { batch, to, out, .. } = self;
+        let ask = match to {
+            None => PaperAsk::Settle,
+            Some(key) => paper::export(&batch, &key, out)?,
+        };
+        Ok(Request::Paper { batch, ask, by: super::operator() })
     }
 }
 

@@ -22,6 +22,7 @@ mod ledger;
 mod members;
 mod offline;
 mod output;
+mod paper;
 mod prediction;
 mod preview;
 mod progress;

@@ -208,9 +208,10 @@ pub(super) async fn undeliverable<S: Stream>(shard: &Shared<S>, destination: u32
 pub(super) async fn obey<S: Stream>(shard: &Shared<S>, order: Order) {
     let queued = u64::try_from(shard.borrow().context.accounts.batch(order.batch).jobs(State::Queued)).unwrap_or(0);
     match order.verb {
-        BatchVerb::Hold | BatchVerb::Cancel => shard.borrow_mut().stopped.insert(order.batch),
-        BatchVerb::Release => shard.borrow_mut().stopped.remove(&order.batch),
-    };
+        BatchVerb::Hold | BatchVerb::Cancel => drop(shard.borrow_mut().stopped.insert(order.batch)),
+        BatchVerb::Release => drop(shard.borrow_mut().stopped.remove(&order.batch)),
+        BatchVerb::Paper => {}
+    }
     let touched = match order.verb {
         BatchVerb::Hold => {
             shard.borrow_mut().queue.suspend(Scope::Batch(order.batch));
@@ -221,6 +222,8 @@ pub(super) async fn obey<S: Stream>(shard: &Shared<S>, order: Order) {
             queued
         }
         BatchVerb::Cancel => cancel(shard, order.batch).await,
+        // What goes on paper is in no queue.
+        BatchVerb::Paper => 0,
     };
     // The operator may have gone; the order is carried out all the same.
     let _ = order.done.send(touched);

@@ -82,7 +82,7 @@ impl Delta {
                     self.jobs.insert(id, JobDelta { begun: Some((head.batch, bytes.into())), events: Vec::new() });
                 }
             }
-            JobChange::Moves { state, .. } if state.is_settled() => match self.jobs.get_mut(&id) {
+            JobChange::Moves { is_settled: true, .. } => match self.jobs.get_mut(&id) {
                 Some(JobDelta { begun: Some(_), .. }) => drop(self.jobs.remove(&id)),
                 _ => drop(self.jobs.insert(id, JobDelta { begun: None, events: vec![event] })),
             },

@@ -200,6 +200,7 @@ fn verb(verb: BatchVerb) -> &'static str {
         BatchVerb::Hold => "hold",
         BatchVerb::Release => "release",
         BatchVerb::Cancel => "cancel",
+        BatchVerb::Paper => "paper",
     }
 }
 

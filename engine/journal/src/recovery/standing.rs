@@ -56,6 +56,7 @@ pub(crate) enum JobChange {
         state: State,
         held: Option<HoldReason>,
         due: Option<Timestamp>,
+        is_settled: bool,
     },
 }
 
@@ -90,9 +91,14 @@ impl Events {
             Record::BatchClose { batch, .. } => about_batch(batch, BatchEvent::Close),
             Record::Operator(action) => about_batch(action.batch, BatchEvent::Ordered(action.verb)),
             Record::Intent(intent) => Self::about_job(key, JobChange::Intent(Box::new(intent))),
-            Record::NotSent(AttemptEnd { state, held, due, .. })
-            | Record::Outcome(AttemptEnd { state, held, due, .. })
-            | Record::Change(StateChange { state, held, due, .. }) => Self::about_job(key, JobChange::Moves { state, held, due }),
+            Record::NotSent(AttemptEnd { state, held, due, .. }) | Record::Outcome(AttemptEnd { state, held, due, .. }) => {
+                Self::about_job(key, JobChange::Moves { state, held, due, is_settled: state.is_settled() })
+            }
+            Record::Change(change) => {
+                let is_settled = change.is_settling();
+                let StateChange { state, held, due, .. } = change;
+                Self::about_job(key, JobChange::Moves { state, held, due, is_settled })
+            }
             // Evidence; the changes that go with a restoration are frames of their own.
             Record::Restored(_) => Self { is_restoration: true, ..Self::default() },
             Record::KeyDestroyed(_) => Self::default(),
@@ -239,13 +245,14 @@ impl JobStanding {
                 self.state = State::Uncertain;
                 self.held = None;
             }
-            JobChange::Moves { state, held, due } => {
+            JobChange::Moves { state, held, due, is_settled } => {
                 self.state = state;
                 self.held = held;
                 self.due = due.unwrap_or(self.due);
+                return !is_settled;
             }
         }
-        !self.state.is_settled()
+        true
     }
 
     /// A frame about it was lost, which may have been an intent. True where that changes how it stands: whatever else is known of it holds.

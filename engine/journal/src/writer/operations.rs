@@ -3,7 +3,7 @@
 //! An operation is refused here, before any frame of it is made, or it is appended as a whole.
 
 use super::group::{self, Accepted};
-use super::{Fault, Writer, state_after};
+use super::{Fault, Writer, settles};
 use crate::error::JournalError;
 use crate::keeper::Errand;
 use crate::key_ring::{DestructionCause, INSTALLATION, KeyHandle};
@@ -114,7 +114,7 @@ impl<S: Stream> Writer<S> {
                 let job = key.job.filter(|job| job.to_bits() != 0).ok_or(JournalError::Misuse("a record about a job names none"))?;
                 let (tenant, cipher) = self.owner_of(job);
                 self.put_record(key, tenant, &cipher, record).await?;
-                if state_after(record).is_some_and(model::State::is_settled) {
+                if settles(record) {
                     self.settle(job);
                 }
                 Ok(())
