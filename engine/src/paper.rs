@@ -20,7 +20,7 @@ use crate::projection::ProjectionError;
 use journal::{JournalDir, JournalError, KeyRing, PlacedJob, Reader};
 use ledger::PaperJob;
 use model::record::{BatchVerb, FrameKey, OperatorAction, Record, StateChange};
-use model::stage::Payload;
+use model::stage::{JobData, Payload};
 use model::statement::Member;
 use model::{BatchId, JobId, MessageVersion, Private, State, Statement, Stream, StreamName};
 use serde::{Deserialize, Serialize};
@@ -296,52 +296,48 @@ struct Lines {
 }
 
 impl Lines {
-    /// The lines of the next job; false where there is none.
+    /// The lines of the next job, or none where it cannot be read; false where there is no job left.
     fn fill(&mut self) -> io::Result<bool> {
         self.buffer.zeroize();
-        self.buffer.clear();
         self.at = 0;
-        while let Some(job) = self.jobs.next() {
-            let known = self.known.get(&job.id);
-            let (reason, before) = known.map_or((None, None), |known| (known.reason.clone(), known.exported_at));
-            let rows = u64::from(job.head.statements);
-            let data = match self.reader.payload(job.id, job.locator) {
-                Ok(data) => data,
-                Err(error) => {
-                    tracing::error!(target: "sealpost::journal", job = %job.id, %error, "content for paper cannot be read; it is not in the file");
-                    self.told.unreadable += rows;
-                    continue;
-                }
-            };
-            let Payload::Statements(statements) = &data.payload else {
-                self.told.unreadable += rows;
-                continue;
-            };
-            for (row, statement) in job.head.rows().zip(statements) {
-                let line = Line {
-                    batch_id: self.batch.to_string(),
-                    row: row.row,
-                    job_id: job.id.to_string(),
-                    reason: reason.as_deref(),
-                    deadline: job.head.deadline.to_jiff().to_string(),
-                    exported_before: before.map(|at| at.to_jiff().to_string()),
-                    claim_number: &statement.claim_number,
-                    member: &statement.member,
-                    postal_address: None,
-                    statement,
-                };
-                serde_json::to_writer(&mut self.buffer, &line)?;
-                self.buffer.push(b'\n');
-                self.told.rows += 1;
-                self.told.exported_before += u64::from(before.is_some());
-                *self.told.reasons.entry(reason.clone().unwrap_or_default()).or_default() += 1;
+        let Some(job) = self.jobs.next() else { return Ok(false) };
+        match self.reader.payload(job.id, job.locator) {
+            Ok(JobData { payload: Payload::Statements(statements), .. }) => self.write(&job, &statements)?,
+            Ok(_) => self.told.unreadable += u64::from(job.head.statements),
+            Err(error) => {
+                tracing::error!(target: "sealpost::journal", job = %job.id, %error, "content for paper cannot be read; it is not in the file");
+                self.told.unreadable += u64::from(job.head.statements);
             }
-            if before.is_none() {
-                self.marked.push(job.id);
-            }
-            return Ok(true);
         }
-        Ok(false)
+        Ok(true)
+    }
+
+    fn write(&mut self, job: &PlacedJob, statements: &[Statement]) -> io::Result<()> {
+        let known = self.known.get(&job.id);
+        let (reason, before) = known.map_or((None, None), |known| (known.reason.clone(), known.exported_at));
+        for (row, statement) in job.head.rows().zip(statements) {
+            let line = Line {
+                batch_id: self.batch.to_string(),
+                row: row.row,
+                job_id: job.id.to_string(),
+                reason: reason.as_deref(),
+                deadline: job.head.deadline.to_jiff().to_string(),
+                exported_before: before.map(|at| at.to_jiff().to_string()),
+                claim_number: &statement.claim_number,
+                member: &statement.member,
+                postal_address: None,
+                statement,
+            };
+            serde_json::to_writer(&mut self.buffer, &line)?;
+            self.buffer.push(b'\n');
+            self.told.rows += 1;
+            self.told.exported_before += u64::from(before.is_some());
+            *self.told.reasons.entry(reason.clone().unwrap_or_default()).or_default() += 1;
+        }
+        if before.is_none() {
+            self.marked.push(job.id);
+        }
+        Ok(())
     }
 }
 

@@ -95,7 +95,7 @@ impl Story {
             let mut verb = vec!["rows", id, "--limit", "7"];
             verb.extend(after.iter().flat_map(|after| ["--after", after.as_str()]));
             let mut page = self.batch_verb(&verb).json_after(0);
-            rows.extend(page["rows"].as_array_mut().unwrap().drain(..));
+            rows.append(page["rows"].as_array_mut().unwrap());
             match page["next"].as_str() {
                 Some(next) => after = Some(next.to_owned()),
                 None => return rows,
