@@ -244,3 +244,61 @@ fn a_key_that_must_not_be_used_is_refused_with_the_reason() {
     let (told, _) = story.export(&id, &story.key("good", &[], "never", &["encr"], &["--export"]), "good.pgp");
     assert_eq!((number(&told, "rows"), number(&told, "exported_before")), (paper.len() as i64, 0), "nothing was marked: {told}");
 }
+
+#[test]
+fn a_message_of_several_statements_is_a_row_for_each() {
+    let Some(story) = Story::begin() else { return };
+    let installation = &story.installation;
+    installation.rewrite_config(|text| text.replace("dkim = [", "group_by = \"member_batch\"\ndkim = ["));
+    let key = story.key("print", &[], "never", &["encr"], &["--export"]);
+    let service = installation.start_service("info");
+    // Three claims of one member, who takes the consent back while they wait.
+    let batch =
+        Batch::new(Options { seed: 9, rows: 3, lines: 1..=1, destinations: story.sandbox.destination_names(), ..Options::default() });
+    let person = batch.person(0);
+    let (given, family) = (person.given_name.reveal(), person.family_name.reveal());
+    let lines: Vec<String> = batch
+        .rows()
+        .map(|row| {
+            let mut line: Value = serde_json::from_str(&row.to_json(false)).unwrap();
+            line["member"] = serde_json::json!({ "id": "M1", "name": format!("{given} {family}"), "birth_date": "1970-01-01" });
+            line.to_string()
+        })
+        .collect();
+    let contacts = |withdrawn: &str| {
+        let header = "member_id,given_name,family_name,birth_date,email,consent_withdrawn_on";
+        format!("{header}\nM1,{given},{family},1970-01-01,{},{withdrawn}\n", person.email.reveal())
+    };
+    let [file, members, newer, manifest] = ["wait.ndjson", "wait.csv", "newer.csv", "wait.toml"].map(|name| installation.path(name));
+    std::fs::write(&file, lines.join("\n")).unwrap();
+    std::fs::write(&members, contacts("")).unwrap();
+    std::fs::write(&newer, contacts("2026-01-01")).unwrap();
+    let not_before = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(6);
+    std::fs::write(&manifest, format!("rows = 3\nnot_before = \"{not_before}\"\n")).unwrap();
+    let mut send = installation.verb(&["send"]);
+    let sending = installation.start(send.arg("--batch").arg(&file).arg("--members").arg(&members).arg("--manifest").arg(&manifest));
+    let list = || installation.run(&mut installation.verb(&["batch", "list"])).json_after(0);
+    assert!(wait_until(SPAN, || list().as_array().unwrap().iter().any(|batch| batch["active"] == 1)), "one message waits");
+    let imported = installation.run(installation.verb(&["members", "import"]).arg(&newer));
+    assert_eq!(imported.code, Some(0), "{imported:?}");
+    let report = sending.wait(SPAN).json_after(0);
+    assert_eq!(
+        (number(&report, "states/to_paper"), number(&report, "reasons/grouped"), &report["balanced"]),
+        (3, 2, &true.into()),
+        "{report}"
+    );
+
+    let id = report["batch_id"].as_str().unwrap();
+    let (told, lines) = story.export(id, &key, "several.pgp");
+    assert_eq!((number(&told, "rows"), number(&told, "reasons/consent_withdrawn")), (3, 3), "{told}");
+    let found: Vec<(u64, String)> =
+        lines.iter().map(|line| (line["row"].as_u64().unwrap(), line["claim_number"].as_str().unwrap().to_owned())).collect();
+    let expected: Vec<(u64, String)> = batch.rows().map(|row| (row.number, row.statement.claim_number.reveal().to_owned())).collect();
+    assert_eq!(found, expected);
+    let jobs: BTreeSet<&str> = lines.iter().map(|line| line["job_id"].as_str().unwrap()).collect();
+    assert_eq!((jobs.len(), story.sandbox.report().distinct), (1, 0), "one message, which never left");
+    let settled = story.paper(id, &[Path::new("--settle")]).json_after(0);
+    assert_eq!(number(&settled, "rows"), 3, "{settled}");
+    service.terminate();
+    assert_eq!(service.wait(SPAN).code, Some(0));
+}

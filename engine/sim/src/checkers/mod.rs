@@ -45,9 +45,13 @@ mod tests {
 
     /// A run in which nothing is wrong, to be falsified.
     fn evidence() -> Evidence {
+        evidence_of(5)
+    }
+
+    fn evidence_of(seed: u64) -> Evidence {
         let installation = Installation::new().unwrap();
-        let simulation = Simulation::new(5);
-        let mut scenario = Scenario::new(5, 120);
+        let simulation = Simulation::new(seed);
+        let mut scenario = Scenario::new(seed, 120);
         // Without losses on the way no statement is uncertain, and each tampering stands alone.
         scenario.faults.clear();
         scenario.orders.clear();
@@ -111,6 +115,27 @@ mod tests {
         let jobs: Vec<JobId> = record.jobs.keys().copied().collect();
         record.jobs.get_mut(&jobs[0]).unwrap().frozen.extend([[1; 32], [2; 32]]);
         assert_eq!(names(&evidence), BTreeSet::from(["nothing_sent_twice_unless_uncertain"]));
+    }
+
+    #[test]
+    fn a_message_of_several_statements_is_one_members_and_whole() {
+        let seed = (0..).find(|seed| Scenario::new(*seed, 120).is_grouping).unwrap();
+        let mut evidence = evidence_of(seed);
+        let at = evidence.taken.iter().position(|taken| taken.marks.len() > 1).expect("some are grouped");
+        let (right, recipient) = (evidence.taken[at].marks.clone(), evidence.taken[at].recipient.clone());
+        let mut others = evidence.taken.iter().filter(|taken| taken.recipient != recipient).flat_map(|taken| &taken.marks);
+        let stranger = *others.find(|mark| mark.0 == right[0].0).unwrap();
+
+        evidence.taken[at].marks.push(stranger);
+        assert_eq!(names(&evidence), BTreeSet::from(["right_content_to_right_address"]));
+        evidence.taken[at].marks = right[1..].to_vec();
+        assert_eq!(names(&evidence), BTreeSet::from(["nothing_lost"]));
+        evidence.taken[at].marks = right;
+        assert_eq!(names(&evidence), BTreeSet::new());
+
+        let jobs = evidence.records.values_mut().flat_map(|record| record.jobs.values_mut());
+        jobs.filter(|job| !job.further.is_empty()).for_each(|job| drop(job.further.pop()));
+        assert_eq!(names(&evidence), BTreeSet::from(["nothing_lost", "every_row_accounted_for"]));
     }
 
     #[test]
