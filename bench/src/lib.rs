@@ -8,7 +8,7 @@
 //! cargo test -p bench --benches             each figure's work once, to see that it still runs
 //! ```
 //!
-//! One message everywhere: the statement of an invented member with 15 service lines, about 20 KB as it leaves.
+//! One message everywhere: the statement of an invented member with 15 service lines, about 32 KB as it leaves.
 //!
 //! # Budgets
 //!

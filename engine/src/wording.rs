@@ -46,7 +46,8 @@ impl WordingFound {
         for (code, jobs) in &self.unworded {
             let code = if code.is_empty() { "(none: the claim is denied without a reason)" } else { code.as_str() };
             tracing::warn!(target: "sealpost::intake", %batch, code, jobs, "a denial has no words for the member; held as reason_unworded: \
-                add the code to reasons.en.toml of the tenant's templates, hand the rows in again or have them sent on paper");
+                add the code to reasons.en.toml of the tenant's templates and hand in a new version of the rows (the same row to the letter is \
+                a duplicate), or have them sent on paper");
         }
     }
 }

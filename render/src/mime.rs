@@ -89,9 +89,9 @@ impl MessageKey {
 /// The parts of a message, and what writes them.
 pub(crate) struct Parts<'a, T, H> {
     pub(crate) subject: &'a str,
-    /// Writes the text part in quoted-printable.
+    /// Writes the text part in quoted-printable; gives how many octets were quoted.
     pub(crate) text: T,
-    /// Writes the page in quoted-printable.
+    /// Writes the page likewise.
     pub(crate) html: H,
     /// The language of both parts.
     pub(crate) language: &'a str,
@@ -107,7 +107,7 @@ pub(crate) fn assemble<E>(
     sender: &Sender,
     recipient: &Recipient,
     key: MessageKey,
-    parts: Parts<'_, impl FnOnce(&mut Vec<u8>) -> Result<(), E>, impl FnOnce(&mut Vec<u8>) -> Result<(), E>>,
+    parts: Parts<'_, impl FnOnce(&mut Vec<u8>) -> Result<usize, E>, impl FnOnce(&mut Vec<u8>) -> Result<usize, E>>,
 ) -> Result<(Vec<u8>, usize), E> {
     let tokens = key.tokens();
     let mut out = Vec::with_capacity(MESSAGE_BYTES_USUAL);
@@ -159,14 +159,14 @@ fn delimiter(tokens: &Tokens, end: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(end);
 }
 
-fn part<E>(content_type: &'static str, write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>, out: &mut Vec<u8>) -> Result<(), E> {
+fn part<E>(content_type: &'static str, write: impl FnOnce(&mut Vec<u8>) -> Result<usize, E>, out: &mut Vec<u8>) -> Result<(), E> {
     let start = out.len();
     out.extend_from_slice(b"Content-Type: ");
     out.extend_from_slice(content_type.as_bytes());
     out.extend_from_slice(b"; charset=\"utf-8\"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n");
     let body = out.len();
-    write(out)?;
-    if is_heavy(&out[body..]) {
+    let quoted = write(out)?;
+    if is_heavy(quoted, out.len() - body) {
         // It is written again as what is shorter.
         let text = decode(&out[body..]);
         out.truncate(start);

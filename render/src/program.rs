@@ -2,7 +2,7 @@
 //!
 //! The template engine is general: it looks names up, copies what it finds, and knows nothing of quoted-printable. A message has a
 //! thousand fields and is mostly fixed text, so what the shipped templates are made of (fields, conditions, loops, includes) is run here
-//! instead: names are resolved and fixed text is encoded when a bundle is compiled ([`compile`]), and a run allocates nothing.
+//! instead: names are resolved and fixed text is encoded when a bundle is compiled ([`compile`]), and a run allocates next to nothing.
 //!
 //! **Promises.** What it writes is what the template engine says, to the byte after decoding; a program is used only where it did so for
 //! every invented job of the trial. A template that uses anything else has no program and is rendered by the engine, as is a job at which a

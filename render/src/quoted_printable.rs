@@ -54,6 +54,8 @@ pub(crate) struct Fixed {
     column: Option<usize>,
     /// It begins by ending a line.
     ends_line: bool,
+    /// Octets that are quoted in it.
+    quoted: usize,
 }
 
 impl Fixed {
@@ -62,11 +64,11 @@ impl Fixed {
         let mut bytes = Vec::with_capacity(text.len() + text.len() / 8);
         let mut encoder = Encoder::new(&mut bytes);
         encoder.plain(text);
-        let column = encoder.column;
+        let (column, quoted) = (encoder.column, encoder.quoted);
         let found = memchr::memchr(b'\r', &bytes);
         // A bare "=" stands only before a line break.
         let first = found.map_or(bytes.len(), |at| at - usize::from(at > 0 && bytes[at - 1] == b'='));
-        Self { first, column: found.map(|_| column), ends_line: found == Some(0), bytes: bytes.into() }
+        Self { first, column: found.map(|_| column), ends_line: found == Some(0), quoted, bytes: bytes.into() }
     }
 }
 
@@ -74,12 +76,13 @@ impl Fixed {
 pub(crate) struct Encoder<'o> {
     out: &'o mut Vec<u8>,
     column: usize,
+    quoted: usize,
 }
 
 impl<'o> Encoder<'o> {
     /// At the start of a line.
     pub(crate) fn new(out: &'o mut Vec<u8>) -> Self {
-        Self { out, column: 0 }
+        Self { out, column: 0, quoted: 0 }
     }
 
     /// Octets of the whole message so far.
@@ -96,6 +99,7 @@ impl<'o> Encoder<'o> {
         }
         self.out.extend_from_slice(&piece.bytes);
         self.column = piece.column.unwrap_or(self.column + piece.bytes.len());
+        self.quoted += piece.quoted;
     }
 
     /// A text as it is.
@@ -136,9 +140,10 @@ impl<'o> Encoder<'o> {
         }
     }
 
-    /// Ends the part: its last octet is no blank.
-    pub(crate) fn finish(mut self) {
+    /// Ends the part: its last octet is no blank. Gives how many octets were quoted.
+    pub(crate) fn finish(mut self) -> usize {
         self.encode_last_blank();
+        self.quoted
     }
 
     /// Writes as much as stands for itself, and gives the octet behind it.
@@ -170,6 +175,7 @@ impl<'o> Encoder<'o> {
         }
         self.out.extend_from_slice(&[b'=', DIGITS[usize::from(octet >> 4)], DIGITS[usize::from(octet & 15)]]);
         self.column += 3;
+        self.quoted += 1;
     }
 
     fn soft_break(&mut self) {
@@ -195,9 +201,9 @@ impl<'o> Encoder<'o> {
     }
 }
 
-/// Whether so much of a part is quoted that base64 may be shorter.
-pub(crate) fn is_heavy(encoded: &[u8]) -> bool {
-    memchr::memchr_iter(b'=', encoded).count() * 9 > encoded.len()
+/// Whether so much of a part is quoted that base64 may be shorter: it is where more than two in eleven octets are.
+pub(crate) const fn is_heavy(quoted: usize, encoded_bytes: usize) -> bool {
+    quoted * 9 > encoded_bytes
 }
 
 /// What was encoded, with `\n` as line end. Takes only what this file writes.

@@ -277,7 +277,8 @@ impl Renderer {
 }
 
 impl Draft<'_> {
-    fn write(&self, part: Part, out: &mut Vec<u8>) -> Result<(), RenderError> {
+    /// Gives how many octets were quoted.
+    fn write(&self, part: Part, out: &mut Vec<u8>) -> Result<usize, RenderError> {
         self.tongue.write(self.set, part, &self.root, out)
     }
 }

@@ -14,6 +14,8 @@ pub(crate) struct FixedText {
     head: Piece,
     /// Its whole lines, encoded, and what stands behind its last line end.
     rest: Option<(Box<[u8]>, Piece)>,
+    /// Octets that are quoted in its whole lines.
+    quoted: usize,
 }
 
 /// A part of a line.
@@ -33,7 +35,7 @@ impl FixedText {
     /// Folds and encodes what it can.
     pub(crate) fn new(text: &str) -> Self {
         let text = text.replace("\r\n", "\n");
-        let Some((head, rest)) = text.split_once('\n') else { return Self { head: Piece::new(&text), rest: None } };
+        let Some((head, rest)) = text.split_once('\n') else { return Self { head: Piece::new(&text), rest: None, quoted: 0 } };
         let (lines, tail) = rest.rfind('\n').map_or(("", rest), |end| rest.split_at(end + 1));
         let mut encoded = Vec::with_capacity(lines.len() + lines.len() / 16);
         let mut part = TextPart::new(&mut encoded);
@@ -41,7 +43,8 @@ impl FixedText {
             part.text(line);
             part.line_end();
         }
-        Self { head: Piece::new(head), rest: Some((encoded.into(), Piece::new(tail))) }
+        let quoted = part.quoted;
+        Self { head: Piece::new(head), rest: Some((encoded.into(), Piece::new(tail))), quoted }
     }
 }
 
@@ -53,13 +56,14 @@ pub(crate) struct TextPart<'o> {
     line: usize,
     /// It stands for itself so far.
     is_plain: bool,
+    quoted: usize,
     folded: String,
 }
 
 impl<'o> TextPart<'o> {
     /// At the start of a line.
     pub(crate) fn new(out: &'o mut Vec<u8>) -> Self {
-        Self { start: out.len(), line: out.len(), out, is_plain: true, folded: String::new() }
+        Self { start: out.len(), line: out.len(), out, is_plain: true, quoted: 0, folded: String::new() }
     }
 
     /// Octets of the whole message so far.
@@ -74,6 +78,7 @@ impl<'o> TextPart<'o> {
             self.line_end();
             self.out.extend_from_slice(lines);
             self.line = self.out.len();
+            self.quoted += fixed.quoted;
             self.piece(tail);
         }
     }
@@ -97,13 +102,14 @@ impl<'o> TextPart<'o> {
         self.out.extend_from_slice(octets);
     }
 
-    /// Ends the part: behind its last line that is not empty.
-    pub(crate) fn finish(mut self) {
+    /// Ends the part: behind its last line that is not empty. Gives how many octets were quoted.
+    pub(crate) fn finish(mut self) -> usize {
         self.line_end();
         while self.out.len() > self.start && self.out.ends_with(b"\r\n") {
             self.out.truncate(self.out.len() - 2);
         }
         self.out.extend_from_slice(b"\r\n");
+        self.quoted
     }
 
     fn piece(&mut self, piece: &Piece) {
@@ -137,7 +143,8 @@ impl<'o> TextPart<'o> {
             self.out.truncate(self.line);
             let mut encoder = Encoder::new(self.out);
             encoder.encode(line);
-            return encoder.finish();
+            self.quoted += encoder.finish();
+            return;
         }
         self.folded.clear();
         fold_line(std::str::from_utf8(&self.out[self.line..]).expect("only text is written"), &mut self.folded);
@@ -152,7 +159,7 @@ impl<'o> TextPart<'o> {
             } else {
                 let mut encoder = Encoder::new(self.out);
                 encoder.plain(line);
-                encoder.finish();
+                self.quoted += encoder.finish();
             }
         }
     }

@@ -108,15 +108,15 @@ impl Tongue {
         self.render(set, part, Kind::Header.to_value(fields, &self.words))
     }
 
-    /// Writes a body part, in quoted-printable, behind what is already there.
+    /// Writes a body part, in quoted-printable, behind what is already there. Gives how many octets were quoted.
     ///
     /// # Errors
     /// [`RenderError`] with the template's name and line, and no value.
-    pub(crate) fn write(&self, set: &SetNames, part: Part, root: &Root<'_>, out: &mut Vec<u8>) -> Result<(), RenderError> {
+    pub(crate) fn write(&self, set: &SetNames, part: Part, root: &Root<'_>, out: &mut Vec<u8>) -> Result<usize, RenderError> {
         let start = out.len();
         if let Root::Views(views) = root {
             match self.run(set, part, views, out) {
-                Ok(()) => return Ok(()),
+                Ok(quoted) => return Ok(quoted),
                 Err(Stop::TooLarge) => return Err(RenderError::TooLarge(MESSAGE_BYTES_MAX)),
                 Err(Stop::Unknown) => out.truncate(start),
             }
@@ -129,28 +129,26 @@ impl Tongue {
         if part == Part::Html {
             let mut encoder = Encoder::new(out);
             encoder.plain(&rendered);
-            encoder.finish();
+            Ok(encoder.finish())
         } else {
             let mut text = TextPart::new(out);
             text.text(&rendered);
-            text.finish();
+            Ok(text.finish())
         }
-        Ok(())
     }
 
-    fn run(&self, set: &SetNames, part: Part, views: &Views<'_>, out: &mut Vec<u8>) -> Result<(), Stop> {
+    fn run(&self, set: &SetNames, part: Part, views: &Views<'_>, out: &mut Vec<u8>) -> Result<usize, Stop> {
         let fields = views.first().ok_or(Stop::Unknown)?;
         let programs = &self.programs[set.at];
         if part == Part::Html {
             let mut encoder = Encoder::new(out);
             programs.html.as_ref().ok_or(Stop::Unknown)?.run(fields, &self.words, BOUNDS, &mut encoder)?;
-            encoder.finish();
+            Ok(encoder.finish())
         } else {
             let mut text = TextPart::new(out);
             programs.text.as_ref().ok_or(Stop::Unknown)?.run(fields, &self.words, BOUNDS, &mut text)?;
-            text.finish();
+            Ok(text.finish())
         }
-        Ok(())
     }
 
     /// Renders one part by the template engine.
