@@ -134,7 +134,7 @@ mod tests {
         assert_eq!(names(&evidence), BTreeSet::new());
 
         let jobs = evidence.records.values_mut().flat_map(|record| record.jobs.values_mut());
-        jobs.filter(|job| !job.further.is_empty()).for_each(|job| drop(job.further.pop()));
+        jobs.for_each(|job| job.further.truncate(job.further.len().saturating_sub(1)));
         assert_eq!(names(&evidence), BTreeSet::from(["nothing_lost", "every_row_accounted_for"]));
     }
 
