@@ -30,7 +30,7 @@ use world::{DiskFile, OpenMode, World};
 
 /// The engine's.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: allocator::Allocator = allocator::Allocator;
 
 const SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
 /// Frames that wait for a commit.

@@ -74,7 +74,7 @@ impl JobIndex {
 impl Part {
     /// Where a tag looks first.
     fn home(&self, tag: u32) -> usize {
-        (u64::from(tag) * self.places.len() as u64 >> u32::BITS) as usize
+        ((u64::from(tag) * self.places.len() as u64) >> u32::BITS) as usize
     }
 
     fn after(&self, at: usize) -> usize {

@@ -12,7 +12,7 @@ use world::channel::{Receiver, bounded};
 use world::{Plant, World, block_on};
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: allocator::Allocator = allocator::Allocator;
 
 const HELP: &str = "\
 A seed decides everything: the batch, the receivers and their temper, the network, the faults, and where the engine's machine loses its \

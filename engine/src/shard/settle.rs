@@ -24,6 +24,9 @@ use world::Plant;
 const CONTACTS_PAUSE: Duration = Duration::from_secs(60);
 /// How long a site rests after none of its hosts could be reached, where no rule says otherwise.
 const SITE_REST: Duration = Duration::from_secs(60);
+/// How long a domain that does not exist is not looked up again for jobs that come later. Each of them waits so long at most to learn
+/// its end, and name servers are asked once in that time, however many come.
+const NAMELESS_REST: Duration = Duration::from_secs(5);
 
 /// A deadline passed while the job waited.
 pub(super) async fn expire<S: Stream>(shard: &Shared<S>, due: DueDelivery<S>) {
@@ -200,7 +203,7 @@ pub(super) async fn undeliverable<S: Stream>(shard: &Shared<S>, destination: u32
     }
     // Looked up anew when further jobs for it come.
     let mut state = shard.borrow_mut();
-    let again = state.context.world.wall() + SITE_REST;
+    let again = state.context.world.wall() + NAMELESS_REST;
     state.queue.resolve_later(destination, again);
 }
 

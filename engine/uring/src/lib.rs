@@ -14,8 +14,8 @@
 //! # Why this crate may use `unsafe`
 //!
 //! The kernel reads the caller's bytes while the caller's thread goes on, which no borrow can express. Here the borrow is
-//! held to by waiting: [`Ring::write_and_sync`] keeps `&[Piece]` until the completion of each request it submitted has come. It is the only crate
-//! of the workspace with `unsafe`, and it stays this small so that it can be read in one go.
+//! held to by waiting: [`Ring::write_and_sync`] keeps `&[Piece]` until the completion of each request it submitted has come. It stays
+//! this small so that it can be read in one go.
 
 use io_uring::{IoUring, Probe, opcode, squeue, types};
 use std::io;
