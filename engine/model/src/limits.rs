@@ -32,8 +32,8 @@ pub const PAYLOAD_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub const STATEMENTS_PER_MESSAGE_MAX: usize = 50;
 /// Encoded statements of one message that holds several, in bytes. A larger one goes alone.
 pub const GROUP_BYTES_MAX: usize = 512 * 1024;
-/// Encoded statements of a batch that wait for others of their members, in bytes.
-pub const GROUPED_BYTES_MAX: usize = 128 * 1024 * 1024;
+/// Encoded statements of one batch that wait for others of their members, in bytes: some 300,000 of 15 service lines.
+pub const GROUPED_BYTES_MAX: usize = 512 * 1024 * 1024;
 /// A rendered message before it is sealed, in bytes.
 pub const MESSAGE_BYTES_MAX: usize = 10 * 1024 * 1024;
 /// Text kept of a receiver's reply, in bytes.
