@@ -5,6 +5,7 @@
 
 use crate::config::{Config, KeyOrigin, KnowledgeFiles, Pool, Stream, Tenant, Uncertain};
 use crate::openpgp::OpenPgpKey;
+use crate::renderers::CompiledBundles;
 use crate::settings::{DeliverySettings, EngineSettings, IdempotencySettings, Places, Sources, TenantSettings};
 use crate::shipped::{BOUNCES, DESTINATIONS, TEMPLATES, WARMUP};
 use crate::template_store::{Scheduled, TemplateStore};
@@ -13,7 +14,7 @@ use ipreputation::{AddressConfig, PoolConfig, Pools, PoolsConfig, Warmup};
 use journal::KeySource;
 use model::{StreamName, Timestamp};
 use outcome::{RetrySchedule, Rules, UncertainRule};
-use render::{Bundle, BundleError, Identity, Renderer};
+use render::{Bundle, BundleError, Identity};
 use seal::Signer;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -37,7 +38,8 @@ impl Config {
     /// The first thing that cannot be used, with its place.
     pub fn into_settings(self, world: &World) -> Result<EngineSettings, AssemblyError> {
         let now = world.wall();
-        let tenants = self.tenants.iter().map(|one| tenant(one, &self.paths.templates, now)).collect::<Result<Vec<_>, _>>()?;
+        let compiled = CompiledBundles::default();
+        let tenants = self.tenants.iter().map(|one| tenant(one, &self.paths.templates, now, &compiled)).collect::<Result<Vec<_>, _>>()?;
         let routes = Routes::from_config(&self.egress.routes).map_err(because)?;
         let resolver = SiteResolver::from_config(world.clone(), &self.egress, routes).map_err(because)?;
         for tenant in self.undecided_consents() {
@@ -57,6 +59,7 @@ impl Config {
             marketing: self.marketing.as_ref().map(|stream| self.delivery(StreamName::Marketing, stream)).transpose()?,
             resolver: Arc::new(resolver),
             tls: Arc::new(tls),
+            compiled,
             places: Places {
                 journal: self.paths.journal,
                 key_ring: self.paths.key_ring,
@@ -140,13 +143,13 @@ pub(crate) fn key_source(origin: &KeyOrigin) -> KeySource {
     }
 }
 
-fn tenant(tenant: &Tenant, templates: &Path, now: Timestamp) -> Result<TenantSettings, AssemblyError> {
+fn tenant(tenant: &Tenant, templates: &Path, now: Timestamp, compiled: &CompiledBundles) -> Result<TenantSettings, AssemblyError> {
     let at = |error: &dyn std::fmt::Display| AssemblyError(format!("tenants.{}: {error}", tenant.name));
     let InUse { bundle, upcoming } = templates_in_use(tenant, templates, now)?;
     // Compiled once here, so that a broken template is found before anything is accepted.
     for bundle in upcoming.iter().map(|(_, bundle)| bundle).chain([&bundle]) {
         check_templates(&tenant.name, bundle)?;
-        Renderer::new(bundle).map_err(|error| at(&error))?;
+        compiled.renderer(bundle).map_err(|error| at(&error))?;
     }
     let keys = tenant.dkim.load(|path| std::fs::read_to_string(path).map(Zeroizing::new)).map_err(|error| at(&error))?;
     let signer = Signer::new(vec![keys]).map_err(|error| at(&error))?;

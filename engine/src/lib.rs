@@ -36,7 +36,7 @@ pub mod rebuild;
 mod receipts;
 mod recheck;
 mod rejects;
-mod renderers;
+pub mod renderers;
 pub mod repeats;
 mod restoration;
 pub mod settings;

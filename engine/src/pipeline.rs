@@ -14,7 +14,7 @@ use crate::contacts::ContactBook;
 use crate::environment::Environment;
 use crate::prepare::{self, Frozen, Preparer};
 use crate::projection::Projection;
-use crate::renderers::{Renderers, SharedRenderers};
+use crate::renderers::{Renderers, StreamRenderers};
 use crate::repeats::{Repeats, RepeatsError, RepeatsThread};
 use crate::restoration;
 use crate::settings::{DeliverySettings, EngineSettings};
@@ -180,7 +180,7 @@ fn start_shard<S: Stream>(
     let preparing_max = PREPARING_PER_WORKER * delivery.workers;
     let (shard, inbox) = world::channel::bounded(preparing_max + 64);
     let (slices, work) = world::channel::bounded(preparing_max);
-    let renderers = Arc::new(SharedRenderers::new(reader.clone()));
+    let renderers = Arc::new(StreamRenderers::new(reader.clone(), settings.compiled.clone()));
     let workers = (0..delivery.workers)
         .map(|number| {
             let preparer = Preparer {

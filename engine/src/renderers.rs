@@ -1,35 +1,67 @@
-//! The renderers of a stream's workers: a bundle is read, compiled and tried out by the worker that meets it first, for all of them.
+//! The renderers of an engine: a bundle is compiled and tried out once, for whoever needs it.
+//!
+//! ```text
+//! start: the tenants' templates ──┐
+//! worker: a job's bundle ─ met before? ─ this stream's? ─ out of the journal ─┴─► compiled here? ─► compile, try out
+//! ```
 
 use crate::engine::lock;
 use journal::Reader;
 use model::BundleId;
 use model::state::HoldReason;
-use render::{Bundle, Renderer};
+use render::{Bundle, Renderer, TemplateError};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Arc, Mutex};
 
-/// What workers share: a lock that is only taken where a worker meets a bundle for the first time.
-pub(crate) struct SharedRenderers {
-    reader: Reader,
-    made: Mutex<BTreeMap<BundleId, Arc<Renderer>>>,
+/// What is compiled so far. Cheap to clone; clones are one.
+#[derive(Clone, Default)]
+pub struct CompiledBundles(Arc<Mutex<BTreeMap<BundleId, Arc<Renderer>>>>);
+
+impl fmt::Debug for CompiledBundles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(lock(&self.0).keys()).finish()
+    }
 }
 
-impl SharedRenderers {
-    pub(crate) fn new(reader: Reader) -> Self {
-        Self { reader, made: Mutex::default() }
+impl CompiledBundles {
+    /// The renderer of a bundle. The lock is held while it is made: whoever wants the same one would only make it again.
+    ///
+    /// # Errors
+    /// [`TemplateError`] with file, line and what was expected.
+    pub fn renderer(&self, bundle: &Bundle) -> Result<Arc<Renderer>, TemplateError> {
+        let mut compiled = lock(&self.0);
+        if let Some(renderer) = compiled.get(&bundle.id()) {
+            return Ok(Arc::clone(renderer));
+        }
+        let renderer = Arc::new(Renderer::new(bundle)?);
+        compiled.insert(bundle.id(), Arc::clone(&renderer));
+        Ok(renderer)
+    }
+}
+
+/// What the workers of a stream share: bundles as its journal has them. The lock is only taken where a worker meets one for the first time.
+pub(crate) struct StreamRenderers {
+    reader: Reader,
+    compiled: CompiledBundles,
+    read: Mutex<BTreeMap<BundleId, Arc<Renderer>>>,
+}
+
+impl StreamRenderers {
+    pub(crate) fn new(reader: Reader, compiled: CompiledBundles) -> Self {
+        Self { reader, compiled, read: Mutex::default() }
     }
 
-    /// The lock is held while a renderer is made: whoever wants the same one would only make it again.
     fn get(&self, id: BundleId) -> Result<Arc<Renderer>, HoldReason> {
-        let mut made = lock(&self.made);
-        if let Some(renderer) = made.get(&id) {
+        let mut read = lock(&self.read);
+        if let Some(renderer) = read.get(&id) {
             return Ok(Arc::clone(renderer));
         }
         let renderer = self.load(id).map_err(|error| {
             tracing::error!(target: "sealpost::render", bundle = %id, error, "bundle cannot be used; its jobs are held");
             HoldReason::Unrenderable
         })?;
-        made.insert(id, Arc::clone(&renderer));
+        read.insert(id, Arc::clone(&renderer));
         Ok(renderer)
     }
 
@@ -40,18 +72,18 @@ impl SharedRenderers {
         if bundle.id() != id {
             return Err("its content does not give its name".to_owned());
         }
-        Renderer::new(&bundle).map(Arc::new).map_err(|error| error.to_string())
+        self.compiled.renderer(&bundle).map_err(|error| error.to_string())
     }
 }
 
 /// What one worker goes by.
 pub(crate) struct Renderers {
-    shared: Arc<SharedRenderers>,
+    shared: Arc<StreamRenderers>,
     met: BTreeMap<BundleId, Arc<Renderer>>,
 }
 
 impl Renderers {
-    pub(crate) fn new(shared: Arc<SharedRenderers>) -> Self {
+    pub(crate) fn new(shared: Arc<StreamRenderers>) -> Self {
         Self { shared, met: BTreeMap::new() }
     }
 

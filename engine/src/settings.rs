@@ -4,6 +4,7 @@
 
 use crate::environment::Environment;
 use crate::openpgp::OpenPgpKey;
+use crate::renderers::CompiledBundles;
 use egress::{EhloName, SiteResolver, Timeouts, TlsContext};
 pub use intake::GroupBy;
 use intake::MemberSettings;
@@ -57,6 +58,8 @@ pub struct EngineSettings {
     pub shaping: Arc<Shaping>,
     /// What replies mean.
     pub rules: Arc<Rules>,
+    /// Templates that are compiled already.
+    pub compiled: CompiledBundles,
 }
 
 /// What is remembered of idempotency keys.

@@ -13,6 +13,7 @@ use outcome::Rules;
 use render::{Bundle, Identity};
 use seal::{DkimKeys, Signer};
 use sealpost::environment::Environment;
+use sealpost::renderers::CompiledBundles;
 use sealpost::settings::{DeliverySettings, EngineSettings, GroupBy, IdempotencySettings, Places, Sources, TenantGates, TenantSettings};
 use sealpost::shipped::{BOUNCES, TEMPLATES};
 use sink::Sandbox;
@@ -48,6 +49,8 @@ pub struct Installation {
     bundle: Arc<Bundle>,
     signer: Arc<Signer>,
     rules: Arc<Rules>,
+    /// Each life reads the bundle from its disk; to compile it each time would take half of a seed's time.
+    compiled: CompiledBundles,
 }
 
 impl Installation {
@@ -63,6 +66,7 @@ impl Installation {
             bundle: Arc::new(bundle),
             signer: Arc::new(Signer::new(vec![keys]).map_err(because)?),
             rules: Arc::new(Rules::from_files(BOUNCES).map_err(because)?),
+            compiled: CompiledBundles::default(),
         })
     }
 
@@ -110,6 +114,7 @@ impl Installation {
             tls: Arc::new(TlsContext::with_roots(world, sandbox.ca_pem().as_bytes()).map_err(because)?),
             shaping: Arc::new(shaping(setup, sandbox)?),
             rules: Arc::clone(&self.rules),
+            compiled: self.compiled.clone(),
         })
     }
 }
