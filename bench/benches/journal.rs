@@ -20,7 +20,7 @@ use model::record::{AttemptEnd, BatchCommit, BatchOpen, FrameKey, Head, Intake, 
 use model::stage::{Job, JobData};
 use model::{BatchId, BundleId, JobId, MessageVersion, MoneySummary, State, StreamName, TenantId, Timestamp, Transactional};
 use rustix::time::{ClockId, clock_gettime};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
@@ -35,6 +35,8 @@ static ALLOCATOR: allocator::Allocator = allocator::Allocator;
 const SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
 /// Frames that wait for a commit.
 const WAITING: [u64; 2] = [16, 256];
+/// What a file is read and written in.
+const PAGE_BYTES: usize = 4096;
 /// Jobs of the journal that is opened again.
 const RECOVERED: u64 = 100_000;
 
@@ -247,7 +249,7 @@ fn commit(criterion: &mut Criterion) {
     wait(&place.world);
     let bare = place.world.disk().open(&folder.path().join("bare"), OpenMode::Create).unwrap();
     bare.preallocate_zeroed(SEGMENT_BYTES).unwrap();
-    let ways = Ways { place, bare, spans: RefCell::default() };
+    let ways = Ways { place, bare, written: Cell::new(0), spans: RefCell::default() };
     let mut group = criterion.benchmark_group("journal/commit");
     group.sample_size(10).sampling_mode(SamplingMode::Flat);
     for count in WAITING {
@@ -266,6 +268,8 @@ fn commit(criterion: &mut Criterion) {
 struct Ways {
     place: Place,
     bare: Arc<dyn DiskFile>,
+    /// Where the bare file is written next.
+    written: Cell<u64>,
     /// By frames and way.
     spans: RefCell<BTreeMap<(u64, &'static str), Vec<Duration>>>,
 }
@@ -298,8 +302,9 @@ impl Ways {
             // Of a job that settled long ago; an outcome is as large as that of any.
             tickets.push(self.place.journal().record(key(JobId::new(9, sequence)), outcome()).await.unwrap());
         }
-        // Time for the writer to take and seal them.
-        self.place.world.sleep(Duration::from_millis(2)).await;
+        // Time for the writer to take and seal them, and less than its patience (four syncs), after which it would commit them by itself.
+        let handed_in = self.place.world.monotonic();
+        while self.place.world.monotonic() - handed_in < Duration::from_nanos(50_000 + 1_000 * count) {}
         let start = self.place.world.monotonic();
         self.place.journal().sync().await.unwrap();
         let span = self.place.world.monotonic() - start;
@@ -322,11 +327,16 @@ impl Ways {
         self.place.world.monotonic() - start
     }
 
+    /// One after the other, as frames lie in a segment: within what is allocated, in pages that nobody has read, and to the end of the last one,
+    /// which would have to be read first.
     fn bare(&self, bytes: &[u8]) -> Duration {
-        // Where the journal's frames would lie: anywhere within what is written and allocated.
-        let at = self.spans.borrow().values().map(Vec::len).sum::<usize>() as u64 * 4096 % (SEGMENT_BYTES / 2);
+        let pages = bytes.len().next_multiple_of(PAGE_BYTES);
+        let at = self.written.get();
+        self.written.set((at + pages as u64) % (SEGMENT_BYTES - (1 << 20)) / PAGE_BYTES as u64 * PAGE_BYTES as u64);
+        let mut bytes = bytes.to_vec();
+        bytes.resize(pages, 0);
         let start = self.place.world.monotonic();
-        self.bare.write_all_at(bytes, at).unwrap();
+        self.bare.write_all_at(&bytes, at).unwrap();
         self.bare.sync_data().unwrap();
         self.place.world.monotonic() - start
     }

@@ -110,13 +110,13 @@ impl<S: Stream> Answers<S> {
         Ok(())
     }
 
-    /// After the sync.
+    /// After the sync. Whoever came last is who could not wait any longer, and is answered first; patient ones came before.
     pub(super) fn succeed(&mut self) {
-        for answer in self.units.drain(..) {
+        self.answer_batches();
+        for answer in self.units.drain(..).rev() {
             let _ = answer.send(Ok(()));
         }
         self.answer_jobs();
-        self.answer_batches();
     }
 
     pub(super) fn answer_jobs(&mut self) {
