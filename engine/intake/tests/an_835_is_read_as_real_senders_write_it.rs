@@ -335,3 +335,15 @@ fn amounts_of_another_currency_are_rejected() {
     assert_eq!((reject.reason.as_str(), reject.place.field.as_deref(), reject.place.segment), ("currency_other", Some("CUR02"), Some(5)));
     assert_eq!(money.billed, Cents(10_000));
 }
+
+#[test]
+fn no_more_is_allowed_than_was_billed() {
+    // A real sender's third line: an allowed amount, and neither billed nor paid.
+    let read = one(&format!(
+        "CLP*A*1*2100*1922.86*142.54*15*I~{QC}SVC*HC:59430*1210*1057.86**1~CAS*CO*42*34.6~CAS*PR*2*117.54~AMT*B6*1175.4~\
+         SVC*HC:59440*890*865**1~CAS*PR*3*25~SVC*HC:59426*****742**1~AMT*B6*742~"
+    ));
+    assert_eq!(read.statement.totals.allowed, Some(Cents(206_540)));
+    let read = one(&format!("CLP*A*1*100*80*20*12*I~{QC}SVC*HC:1*100*80~CAS*PR*1*20~AMT*B6*150~"));
+    assert_eq!(read.statement.totals.allowed, Some(Cents(10_000)));
+}

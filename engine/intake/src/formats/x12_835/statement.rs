@@ -159,12 +159,13 @@ fn service_line(line: Line, adjustments: &[Adjustment], claim_from: Option<Date>
     (service, !unbalanced)
 }
 
-/// The claim's allowed amount: the sum of the lines', where the lines are all there is; else what the plan and the member's three parts
-/// make together.
+/// The claim's allowed amount: the sum of the lines', where the lines are all there is, each states what was billed, and no more is allowed
+/// than that; else what the plan and the member's three parts make together.
 fn allowed_of(lines: &[ServiceLine], balance: &Balance) -> Option<Cents> {
     let of_lines = || lines.iter().map(|line| line.amounts.allowed).sum::<Option<Cents>>();
-    let lines_are_all = !lines.is_empty() && !balance.has_claim_level;
-    let sum = if lines_are_all { of_lines() } else { None };
+    let lines_are_all = !lines.is_empty() && !balance.has_claim_level && lines.iter().all(|line| line.amounts.billed.is_some());
+    let is_within_bill = |sum: &Cents| balance.totals.billed.is_none_or(|billed| sum.0.abs() <= billed.0.abs());
+    let sum = if lines_are_all { of_lines().filter(is_within_bill) } else { None };
     sum.or_else(|| Some(balance.totals.plan_paid? + balance.sums.deductible + balance.sums.coinsurance + balance.sums.copay))
 }
 
