@@ -176,7 +176,12 @@ pub(crate) fn push_details(out: &mut String, line: &ServiceLine, words: &Words) 
         push_code(out, code, &line.modifiers);
     }
     let mut before = if line.notes.len() > 1 { &words.notes } else { &words.note }.as_str();
-    for note in &line.notes {
+    // A reader looks them up in their order; a payer's file need not have them in it.
+    let mut notes = Cow::Borrowed(&line.notes[..]);
+    if !notes.is_sorted() {
+        notes.to_mut().sort_unstable();
+    }
+    for note in &*notes {
         out.push_str(", ");
         out.push_str(before);
         out.push_str(if before.is_empty() { "" } else { " " });
