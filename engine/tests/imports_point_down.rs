@@ -8,7 +8,7 @@ use workspace::members;
 
 /// From the ground up. A crate may use what stands before its own line.
 const RANKS: [&[&str]; 7] = [
-    &["model", "uring"],
+    &["model", "uring", "allocator"],
     &["world", "telemetry", "smtp", "throttle", "render", "ipreputation"],
     &["journal", "audit", "seal", "publish"],
     &["intake", "queue", "egress", "outcome", "ledger", "portal", "sink", "testkit"],
