@@ -35,8 +35,11 @@ use world::World;
 
 /// No step of the measurement takes longer.
 const STEP_MAX: Duration = Duration::from_secs(900);
-/// How long memory may take to settle: the allocator gives back what is free after a moment.
-const SETTLE: Duration = Duration::from_secs(5);
+/// How long memory may take to settle: the ledger follows, and what is free is given back twelve seconds after a start or a batch.
+const SETTLE: Duration = Duration::from_secs(20);
+/// Where nobody looks at the memory.
+const SETTLE_FEW: Duration = Duration::from_secs(2);
+const FEW: u64 = 10_000;
 
 struct Size {
     jobs: u64,
@@ -160,14 +163,15 @@ fn measure(size: &Size) -> Value {
     let nobody = format!("127.0.0.1:{}", free_port());
     let installation = installation(&nobody);
 
+    let settle = if size.jobs < FEW { SETTLE_FEW } else { SETTLE };
     let (service, first_start) = start(&installation);
-    std::thread::sleep(SETTLE);
+    std::thread::sleep(settle);
     let idle = Memory::of(&service);
     let file = write_batch(&installation, size);
     let file_bytes = std::fs::metadata(&file).unwrap().len();
     let accepted_after = hand_over(&installation, &file, size.jobs);
     std::fs::remove_file(&file).unwrap();
-    std::thread::sleep(SETTLE);
+    std::thread::sleep(settle);
     let queued = Memory::of(&service);
     service.kill();
     let state = installation.path("state");
@@ -175,7 +179,7 @@ fn measure(size: &Size) -> Value {
 
     // Nobody can be reached: what a restart leaves in memory.
     let (service, unreachable_start) = start(&installation);
-    std::thread::sleep(SETTLE);
+    std::thread::sleep(settle);
     let restarted = Memory::of(&service);
     service.kill();
 
