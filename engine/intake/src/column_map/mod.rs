@@ -12,9 +12,11 @@
 
 mod config;
 mod error;
+mod file_layout;
 mod shipped;
 mod table;
 mod values;
+mod words;
 
 pub use error::{ColumnMapError, ColumnMapErrors};
 pub use shipped::SHIPPED_MAPS;
