@@ -6,5 +6,6 @@ use std::process::ExitCode;
 static ALLOCATOR: allocator::Allocator = allocator::Allocator;
 
 fn main() -> ExitCode {
+    allocator::return_at_once();
     sealpost::cli::main()
 }

@@ -2,16 +2,29 @@
 //!
 //! mimalloc keeps what was freed for a second before it returns it, and returns it only when the process frees something then. An engine
 //! that read a batch of a million rows and then waits for receivers does nothing for hours, and would hold on to what it needed for
-//! a moment. [`give_back`] asks for it.
+//! a moment. So a page is returned when the last of it is freed ([`return_at_once`]: a million jobs that wait took a tenth less, and a
+//! delivered message cost no more CPU), and what threads keep for themselves is asked for ([`give_back`]).
 //!
 //! Huge pages are left out (feature `no_thp`): a queue in 64 KiB chunks kept twice its size resident, and a delivered message
 //! cost no more CPU without them.
 //!
 //! # Why this crate may use `unsafe`
 //!
-//! `mi_collect` is a C function, and Rust cannot know what it asks of its caller: nothing.
+//! `mi_collect` and `mi_option_set_default` are C functions, and Rust cannot know what they ask of their caller: nothing.
 
 pub use mimalloc::MiMalloc as Allocator;
+
+/// `mi_option_purge_delay` of mimalloc 3 (its `mimalloc.h`), a name the bindings leave out. In milliseconds.
+const PURGE_DELAY: std::ffi::c_int = 15;
+
+/// From now on pages go back to the system when the last of what lies in them is freed. For the start of a process; what `MIMALLOC_PURGE_DELAY`
+/// says goes first.
+#[allow(unsafe_code, reason = "a call of the allocator's own; see above")]
+pub fn return_at_once() {
+    // SAFETY: it takes two numbers, and writes the second into the allocator's own table if the first is an option of it. The one race it
+    // has, with a thread that sets the same option, would be between two equal numbers.
+    unsafe { libmimalloc_sys::mi_option_set_default(PURGE_DELAY, 0) }
+}
 
 /// Returns free memory to the system now, of whatever thread it was. Where another allocator is the process's, nothing happens.
 ///
@@ -36,8 +49,19 @@ mod tests {
         pages * 4096
     }
 
+    /// The number of the option means what we think: its value, before it is set, is the one that mimalloc documents for it.
     #[test]
-    fn what_is_free_goes_back_at_once() {
+    #[allow(unsafe_code, reason = "asks the allocator")]
+    fn pages_are_returned_without_delay() {
+        // SAFETY: it reads a number from the allocator's own table.
+        let delay = || unsafe { libmimalloc_sys::mi_option_get(PURGE_DELAY) };
+        assert_eq!(delay(), 1_000);
+        return_at_once();
+        assert_eq!(delay(), 0);
+    }
+
+    #[test]
+    fn what_is_free_goes_back_when_asked_for() {
         let kept: Vec<Vec<u8>> = (0..1_024).map(|_| vec![1; 64 * 1024]).collect();
         let full = resident_bytes();
         drop(kept);
