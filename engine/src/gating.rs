@@ -72,9 +72,9 @@ impl Found {
     }
 }
 
-/// What was found about a batch, read beside a running engine or without one.
-pub(crate) fn found_in(dir: &Path, batch: BatchId) -> Option<Found> {
-    let bytes = World::real().disk().read_to_vec(&dir.join(format!("{batch}.json")), FOUND_BYTES_MAX).ok()?;
+/// What was found about a batch; `None` where nothing was written.
+pub(crate) fn found_in(world: &World, dir: &Path, batch: BatchId) -> Option<Found> {
+    let bytes = world.disk().read_to_vec(&dir.join(format!("{batch}.json")), FOUND_BYTES_MAX).ok()?;
     serde_json::from_slice(&bytes).ok()
 }
 
@@ -97,9 +97,7 @@ impl GateFolder {
 
     /// What was found about a batch; `None` where nothing was written.
     pub(crate) fn found(&self, batch: BatchId) -> Option<Found> {
-        let path = self.dir.as_ref()?.join(format!("{batch}.json"));
-        let bytes = self.world.disk().read_to_vec(&path, FOUND_BYTES_MAX).ok()?;
-        serde_json::from_slice(&bytes).ok()
+        found_in(&self.world, self.dir.as_ref()?, batch)
     }
 
     /// Somebody released the batch: its cycle counts from now on.

@@ -169,7 +169,9 @@ impl Writer<'_> {
             // As `bytes` writes it, in one piece: most of a statement's fields are amounts.
             let [a, b, c, d, e, f, g, h] = bytes;
             let field = [tag, length as u8, a, b, c, d, e, f, g, h];
-            self.0.extend_from_slice(&field[..2 + length]);
+            // All of it, and what is too much taken off again: a copy of a length that is known beforehand is two instructions.
+            self.0.extend_from_slice(&field);
+            self.0.truncate(self.0.len() - (bytes.len() - length));
         }
     }
 

@@ -13,7 +13,8 @@ pub(crate) fn check_text(text: &str) -> Result<(), &'static str> {
     if text.len() > TEXT_FIELD_BYTES_MAX {
         return Err(reason::TEXT_TOO_LONG);
     }
-    let printable_ascii = text.bytes().all(|byte| (b' '..0x7f).contains(&byte));
+    // Without an early end, so that many bytes are looked at at once.
+    let printable_ascii = text.bytes().fold(true, |printable, byte| printable & (b' '..0x7f).contains(&byte));
     if !printable_ascii && text.chars().any(char::is_control) {
         return Err(reason::TEXT_CONTROL_CHARACTER);
     }

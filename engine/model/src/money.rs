@@ -11,6 +11,10 @@ use std::ops::{Add, AddAssign, Neg, Sub, SubAssign};
 /// The largest amount read from outside, in cents: ten billion dollars. Sums of a batch stay far inside `i64`.
 pub const CENTS_MAX: i64 = 1_000_000_000_000;
 
+/// Digits before the point that stay below [`CENTS_MAX`] whatever they are.
+const PLAIN_DIGITS_MAX: usize = 10;
+const _: () = assert!(10i64.pow(PLAIN_DIGITS_MAX as u32 + 2) <= CENTS_MAX);
+
 /// An amount of US cents; negative for credits and take-backs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -47,6 +51,13 @@ impl Cents {
     /// # Errors
     /// As [`Cents::parse`].
     pub fn parse_bytes(text: &[u8]) -> Result<Self, MoneyError> {
+        match plain(text) {
+            Some(cents) => Ok(Self(cents)),
+            None => Self::parse_any(text),
+        }
+    }
+
+    fn parse_any(text: &[u8]) -> Result<Self, MoneyError> {
         let (negative, digits) = match text {
             [b'-', rest @ ..] => (true, rest),
             [b'+', rest @ ..] => (false, rest),
@@ -86,6 +97,15 @@ impl Cents {
         }
         Ok(Self(if negative { -cents } else { cents }))
     }
+}
+
+/// The cents of `digits.dd`, as nearly all amounts are written; other forms are read at leisure. Below ten billion dollars, so nothing overflows.
+fn plain(text: &[u8]) -> Option<i64> {
+    let [dollars @ .., b'.', tens, units] = text else { return None };
+    if dollars.is_empty() || dollars.len() > PLAIN_DIGITS_MAX {
+        return None;
+    }
+    dollars.iter().chain([tens, units]).try_fold(0, |cents, byte| byte.is_ascii_digit().then(|| cents * 10 + i64::from(byte - b'0')))
 }
 
 /// `1234.56`, `-0.05`: exact, without thousands marks. The reader's form is the renderer's business.
@@ -195,6 +215,11 @@ mod tests {
         #[test]
         fn text_and_cents_agree(cents in -CENTS_MAX..=CENTS_MAX) {
             proptest::prop_assert_eq!(Cents::parse(&Cents(cents).to_string()), Ok(Cents(cents)));
+        }
+
+        #[test]
+        fn the_short_way_and_the_long_way_agree(text in "[-+]?[0-9]{0,13}[.x]?[0-9]{0,3}") {
+            proptest::prop_assert_eq!(Cents::parse(&text), Cents::parse_any(text.as_bytes()));
         }
     }
 }

@@ -40,7 +40,7 @@ pub(super) fn answer(world: &World, config: &Config, request: &Request) -> Resul
             }
             Answer::Batches { batches: serde_json::to_value(all).map_err(Trouble::failed)? }
         }
-        Request::Show { batch } => show(config, &ledgers, batch)?,
+        Request::Show { batch } => show(world, config, &ledgers, batch)?,
         Request::Rows { batch, filter } => {
             let Ok(id) = batch.parse::<BatchId>() else { return Ok(Some(no_batch(batch))) };
             let mut rows = Vec::new();
@@ -54,7 +54,7 @@ pub(super) fn answer(world: &World, config: &Config, request: &Request) -> Resul
     Ok(Some(answer))
 }
 
-fn show(config: &Config, ledgers: &[(StreamName, Ledger)], batch: &str) -> Result<Answer, Trouble> {
+fn show(world: &World, config: &Config, ledgers: &[(StreamName, Ledger)], batch: &str) -> Result<Answer, Trouble> {
     let Ok(id) = batch.parse::<BatchId>() else { return Ok(no_batch(batch)) };
     for (stream, ledger) in ledgers {
         let Some(books) = ledger.batch_report(id).map_err(Trouble::failed)? else { continue };
@@ -62,7 +62,7 @@ fn show(config: &Config, ledgers: &[(StreamName, Ledger)], batch: &str) -> Resul
         let is_closed = books.active() == 0;
         let mut report = serde_json::to_value(&books).map_err(Trouble::failed)?;
         report["closed"] = is_closed.into();
-        if let Some(found) = found_in(&config.paths.gates, id) {
+        if let Some(found) = found_in(world, &config.paths.gates, id) {
             report["gates"] = found.as_json();
         }
         let environment = config.environment.name().to_owned();

@@ -4,8 +4,8 @@
 //! first thing that does not fit is named by its path, with what was expected and, for an unknown field, the name that may have
 //! been meant. Never a value. A test holds this shape to `configs/schema/statement.schema.json`.
 
-use super::fields::Reading;
-use crate::{Rounded, Rounding, reason, validate};
+use super::amounts::Reading;
+use crate::{Rounding, reason, validate};
 use model::nearest::nearest;
 use model::{Cents, LanguageTag, MoneySummary};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
@@ -245,7 +245,7 @@ fn check(raw: &str, shape: &Shape, path: &str, rounding: Rounding) -> Option<Wro
         Shape::LongText => read::<String>(raw).is_none().then(|| wrong(reason::WRONG_TYPE)).flatten(),
         Shape::Amount if !raw.starts_with(['"', '-']) && !raw.starts_with(|c: char| c.is_ascii_digit()) => wrong(reason::WRONG_TYPE),
         Shape::Amount => {
-            let error = Reading { rounding, rounded: Rounded::default() }.amount(raw).err()?;
+            let error = Reading::new(rounding).amount(raw).err()?;
             Some(Wrong::new(error.reason(), path, error.to_string()))
         }
         Shape::Date => match read::<String>(raw) {
@@ -322,7 +322,7 @@ fn join(path: &str, name: &str) -> String {
 /// What the totals of a rejected line say, as far as they can be read; else nothing.
 pub(super) fn money_of(text: &str, rounding: Rounding) -> MoneySummary {
     let totals = entry(text, "totals").map(RawValue::get).unwrap_or_default();
-    let mut amounts = Reading { rounding, rounded: Rounded::default() };
+    let mut amounts = Reading::new(rounding);
     let mut cents = |name| -> Cents { entry(totals, name).and_then(|raw| amounts.amount(raw.get()).ok()).unwrap_or_default() };
     MoneySummary { billed: cents("billed"), plan_paid: cents("plan_paid"), member_owes: cents("member_owes") }
 }
@@ -362,7 +362,7 @@ impl<'de> Deserialize<'de> for Entries<'de> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Row;
+    use crate::{Rounded, Row};
     use serde_json::Value;
 
     fn read_line(line: &[u8]) -> Result<Row, (Wrong, MoneySummary)> {

@@ -1,29 +1,30 @@
 //! A line as typed fields: the fast way.
 //!
-//! Unknown and repeated fields, wrong types and malformed values fail here without a word; `diagnosis.rs` finds the words.
+//! Amounts and services go straight into the statement ([`super::amounts`], [`super::service`]); the rest is small. Unknown and repeated
+//! fields, wrong types and malformed values fail here without a word; `diagnosis.rs` finds the words.
 
+use super::amounts::{Met, Reading, TakeAmounts};
 use super::diagnosis::Wrong;
 use super::particulars::{self, LineAccumulator, LineBill, Stated};
 use super::raw::RawAmount;
+use super::service::TakeServices;
+use super::text::{Day, Text, Variable, text};
 use super::totals;
-use crate::amount::{self, AmountError};
 use crate::validate::note_kind;
-use crate::{InlineRecipient, ReadStatement, ReadTemplated, Rounded, Rounding, Row, reason, validate};
-use jiff::civil::Date;
+use crate::{InlineRecipient, ReadStatement, ReadTemplated, Row, reason, validate};
 use model::limits::{NOTES_MAX, SERVICE_LINES_MAX};
 use model::reject::Place;
 use model::statement::{Amounts, ClaimStatus, ClaimType, Member, Network, Note, PaidTo, Program, ServiceLine, Statement, StatementKind};
-use model::{Cents, LanguageTag, Private};
-use serde::de::{Deserialize, Deserializer, Error as _, SeqAccess, Visitor};
+use model::{LanguageTag, Private};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, Visitor};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::marker::PhantomData;
 
 /// One line. All fields of both kinds; which of them belong is decided by `kind`.
-#[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields, bound(deserialize = "A: Deserialize<'de>"))]
 pub(super) struct Line<A> {
     key: Option<Text>,
-    kind: Kind,
+    kind: Option<Kind>,
     claim_number: Option<Text>,
     member: Option<LineMember>,
     status: Option<ClaimStatus>,
@@ -31,9 +32,8 @@ pub(super) struct Line<A> {
     provider: Option<Text>,
     service_from: Option<Day>,
     service_to: Option<Day>,
-    totals: Option<LineAmounts<A>>,
-    #[serde(default)]
-    lines: Services<A>,
+    totals: Option<Amounts>,
+    lines: Option<Vec<ServiceLine>>,
     notes: Option<Vec<LineNote>>,
     claim_type: Option<ClaimType>,
     network: Option<Network>,
@@ -45,6 +45,34 @@ pub(super) struct Line<A> {
     template: Option<Text>,
     variables: Option<BTreeMap<String, Variable>>,
     authorization: Option<Text>,
+}
+
+/// The names of its fields.
+#[derive(serde::Deserialize, Clone, Copy)]
+#[serde(field_identifier, rename_all = "snake_case")]
+enum Field {
+    Key,
+    Kind,
+    ClaimNumber,
+    Member,
+    Status,
+    Payer,
+    Provider,
+    ServiceFrom,
+    ServiceTo,
+    Totals,
+    Lines,
+    Notes,
+    ClaimType,
+    Network,
+    Program,
+    PaidTo,
+    Accumulators,
+    Bill,
+    Recipient,
+    Template,
+    Variables,
+    Authorization,
 }
 
 #[derive(serde::Deserialize, PartialEq, Eq, Clone, Copy)]
@@ -74,140 +102,102 @@ struct LineRecipient {
 }
 
 #[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields, bound(deserialize = "A: Deserialize<'de>"))]
-struct LineAmounts<A> {
-    billed: Option<A>,
-    allowed: Option<A>,
-    discount: Option<A>,
-    plan_paid: Option<A>,
-    deductible: Option<A>,
-    coinsurance: Option<A>,
-    copay: Option<A>,
-    not_covered: Option<A>,
-    other_insurance: Option<A>,
-    member_owes: Option<A>,
-}
-
-#[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields, bound(deserialize = "A: Deserialize<'de>"))]
-struct LineService<A> {
-    service_from: Option<Day>,
-    service_to: Option<Day>,
-    code: Option<Text>,
-    modifiers: Option<Vec<Text>>,
-    description: Option<Text>,
-    amounts: Option<LineAmounts<A>>,
-    notes: Option<Vec<u16>>,
-}
-
-/// The services. Room for a usual claim's at once, so that few lists grow; `null` is none.
-struct Services<A>(Option<Vec<LineService<A>>>);
-
-impl<A> Default for Services<A> {
-    fn default() -> Self {
-        Self(None)
-    }
-}
-
-/// Services that a list has room for at first.
-const SERVICES_USUAL: usize = 16;
-
-impl<'de, A: Deserialize<'de>> Deserialize<'de> for Services<A> {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Take<A>(PhantomData<A>);
-        impl<'de, A: Deserialize<'de>> Visitor<'de> for Take<A> {
-            type Value = Services<A>;
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a list of services")
-            }
-            fn visit_unit<E>(self) -> Result<Services<A>, E> {
-                Ok(Services(None))
-            }
-            fn visit_seq<S: SeqAccess<'de>>(self, mut items: S) -> Result<Services<A>, S::Error> {
-                let mut services = Vec::with_capacity(SERVICES_USUAL);
-                while let Some(service) = items.next_element()? {
-                    services.push(service);
-                }
-                Ok(Services(Some(services)))
-            }
-        }
-        from.deserialize_any(Take(PhantomData))
-    }
-}
-
-#[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct LineNote {
     code: Option<Text>,
     text: Option<Text>,
 }
 
-/// A text that passed [`validate::check_text`].
-pub(super) struct Text(Private);
+/// Reads a line whose amounts are of the form `A`.
+pub(super) struct TakeLine<'s, A> {
+    reading: &'s mut Reading,
+    form: PhantomData<A>,
+}
 
-impl<'de> Deserialize<'de> for Text {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let text = Private::deserialize(from)?;
-        validate::check_text(text.reveal()).map_err(D::Error::custom)?;
-        Ok(Self(text))
+impl<'s, A> TakeLine<'s, A> {
+    pub(super) fn new(reading: &'s mut Reading) -> Self {
+        Self { reading, form: PhantomData }
     }
 }
 
-/// A variable of a template. It may be longer than other texts and have line ends: the line's limit bounds it.
-struct Variable(Private);
+impl<'de, A: RawAmount + Deserialize<'de>> DeserializeSeed<'de> for TakeLine<'_, A> {
+    type Value = Line<A>;
 
-impl<'de> Deserialize<'de> for Variable {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        Private::deserialize(from).map(Self)
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Line<A>, D::Error> {
+        from.deserialize_map(self)
     }
 }
 
-/// A date `CCYY-MM-DD`.
-pub(super) struct Day(pub(super) Date);
+impl<'de, A: RawAmount + Deserialize<'de>> Visitor<'de> for TakeLine<'_, A> {
+    type Value = Line<A>;
 
-impl<'de> Deserialize<'de> for Day {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_str(TakeDay)
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a line")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Line<A>, M::Error> {
+        let mut line = Line::default();
+        let mut met = Met::default();
+        while let Some(field) = map.next_key::<Field>()? {
+            met.once(field as u32)?;
+            match field {
+                Field::Key => line.key = map.next_value()?,
+                Field::Kind => line.kind = map.next_value()?,
+                Field::ClaimNumber => line.claim_number = map.next_value()?,
+                Field::Member => line.member = map.next_value()?,
+                Field::Status => line.status = map.next_value()?,
+                Field::Payer => line.payer = map.next_value()?,
+                Field::Provider => line.provider = map.next_value()?,
+                Field::ServiceFrom => line.service_from = map.next_value()?,
+                Field::ServiceTo => line.service_to = map.next_value()?,
+                Field::Totals => {
+                    let mut totals = Amounts::default();
+                    let is_there = map.next_value_seed(TakeAmounts::<A>::new(&mut totals, self.reading))?;
+                    line.totals = is_there.then_some(totals);
+                }
+                Field::Lines => line.lines = map.next_value_seed(TakeServices::<A>::new(self.reading))?,
+                Field::Notes => line.notes = map.next_value()?,
+                Field::ClaimType => line.claim_type = map.next_value()?,
+                Field::Network => line.network = map.next_value()?,
+                Field::Program => line.program = map.next_value()?,
+                Field::PaidTo => line.paid_to = map.next_value()?,
+                Field::Accumulators => line.accumulators = map.next_value()?,
+                Field::Bill => line.bill = map.next_value()?,
+                Field::Recipient => line.recipient = map.next_value()?,
+                Field::Template => line.template = map.next_value()?,
+                Field::Variables => line.variables = map.next_value()?,
+                Field::Authorization => line.authorization = map.next_value()?,
+            }
+        }
+        Ok(line)
     }
 }
 
-/// Reads a date where it stands: no text is made of it.
-struct TakeDay;
-
-impl Visitor<'_> for TakeDay {
-    type Value = Day;
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("a date CCYY-MM-DD")
-    }
-
-    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Day, E> {
-        validate::iso_date(text.as_bytes()).map(Day).ok_or_else(|| E::custom("date"))
-    }
-}
-
-/// How the amounts of a line are read, and what that did to them.
-pub(super) struct Reading {
-    pub(super) rounding: Rounding,
-    pub(super) rounded: Rounded,
-}
-
-impl Reading {
-    /// The amount that a raw JSON value states: a number, or a string of one. Never through a float.
-    pub(super) fn amount(&mut self, raw: &str) -> Result<Cents, AmountError> {
-        self.plain(raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(raw))
-    }
-
-    /// The amount that a text states.
-    pub(super) fn plain(&mut self, text: &str) -> Result<Cents, AmountError> {
-        amount::cents(text, self.rounding, &mut self.rounded)
-    }
-
-    /// An amount that may be left out; `None` where it is no amount.
-    pub(super) fn optional(&mut self, raw: Option<impl RawAmount>) -> Option<Option<Cents>> {
-        match raw {
-            None => Some(None),
-            Some(raw) => raw.read(self).ok().map(Some),
+impl<A> Default for Line<A> {
+    fn default() -> Self {
+        Self {
+            key: None,
+            kind: None,
+            claim_number: None,
+            member: None,
+            status: None,
+            payer: None,
+            provider: None,
+            service_from: None,
+            service_to: None,
+            totals: None,
+            lines: None,
+            notes: None,
+            claim_type: None,
+            network: None,
+            program: None,
+            paid_to: None,
+            accumulators: None,
+            bill: None,
+            recipient: None,
+            template: None,
+            variables: None,
+            authorization: None,
         }
     }
 }
@@ -215,7 +205,7 @@ impl Reading {
 impl<A: RawAmount> Line<A> {
     /// The row; `None` where `diagnosis` has to say what is wrong, `Err` where the contradiction is known already.
     pub(super) fn into_row(self, place: Place, amounts: &mut Reading) -> Option<Result<Row, Wrong>> {
-        match self.kind {
+        match self.kind? {
             Kind::Eob => self.into_statement(StatementKind::Eob, place, amounts),
             Kind::Bill => self.into_statement(StatementKind::Bill, place, amounts),
             Kind::Templated => self.into_templated(place),
@@ -236,14 +226,12 @@ impl<A: RawAmount> Line<A> {
         if let Some(wrong) = missing(&claim_number, &member) {
             return Some(Err(wrong));
         }
-        let totals = self.totals?.into_amounts(amounts)?;
-        let notes: Vec<Note> = self.notes.unwrap_or_default().into_iter().map(LineNote::into_note).collect::<Option<_>>()?;
-        let lines = self.lines.0.unwrap_or_default().into_iter().map(|line| line.into_line(amounts));
-        let mut services = Vec::with_capacity(lines.len());
-        for line in lines {
-            services.push(line?);
+        let totals = self.totals?;
+        if amounts.is_unreadable {
+            return None;
         }
-        let lines: Vec<ServiceLine> = services;
+        let notes: Vec<Note> = self.notes.unwrap_or_default().into_iter().map(LineNote::into_note).collect::<Option<_>>()?;
+        let lines = self.lines.unwrap_or_default();
         if let Some(wrong) = refers_beyond(&lines, notes.len()) {
             return Some(Err(wrong));
         }
@@ -293,7 +281,7 @@ impl<A: RawAmount> Line<A> {
 
     /// More lines or notes than a statement takes.
     fn beyond_limit(&self) -> Option<Wrong> {
-        if self.lines.0.as_ref().is_some_and(|lines| lines.len() > SERVICE_LINES_MAX) {
+        if self.lines.as_ref().is_some_and(|lines| lines.len() > SERVICE_LINES_MAX) {
             return Some(Wrong::new(reason::TOO_MANY_LINES, "lines", "at most 999 lines"));
         }
         let too_many_notes = self.notes.as_ref().is_some_and(|notes| notes.len() > NOTES_MAX);
@@ -309,7 +297,7 @@ impl<A: RawAmount> Line<A> {
             || self.service_from.is_some()
             || self.service_to.is_some()
             || self.totals.is_some()
-            || self.lines.0.is_some()
+            || self.lines.is_some()
             || self.notes.is_some()
             || self.claim_type.is_some()
             || self.network.is_some()
@@ -353,11 +341,6 @@ fn refers_beyond(lines: &[ServiceLine], notes: usize) -> Option<Wrong> {
     Some(Wrong::new(reason::NOTE_UNKNOWN, format!("lines[{at}].notes"), "positions of notes, from 0"))
 }
 
-/// An empty text states nothing.
-pub(super) fn text(text: Option<Text>) -> Option<Private> {
-    text.map(|text| text.0).filter(|text| !text.is_empty())
-}
-
 impl LineMember {
     fn into_member(self) -> Member {
         Member {
@@ -373,43 +356,6 @@ impl LineMember {
 impl LineRecipient {
     fn into_recipient(self) -> InlineRecipient {
         InlineRecipient { email: self.email.0, name: text(self.name), language: self.language }
-    }
-}
-
-impl<A: RawAmount> LineAmounts<A> {
-    /// `None` where one of them is no amount.
-    fn into_amounts(self, amounts: &mut Reading) -> Option<Amounts> {
-        let mut read = |raw| amounts.optional(raw);
-        Some(Amounts {
-            billed: read(self.billed)?,
-            allowed: read(self.allowed)?,
-            discount: read(self.discount)?,
-            plan_paid: read(self.plan_paid)?,
-            deductible: read(self.deductible)?,
-            coinsurance: read(self.coinsurance)?,
-            copay: read(self.copay)?,
-            not_covered: read(self.not_covered)?,
-            other_insurance: read(self.other_insurance)?,
-            member_owes: read(self.member_owes)?,
-        })
-    }
-}
-
-impl<A: RawAmount> LineService<A> {
-    fn into_line(self, amounts: &mut Reading) -> Option<ServiceLine> {
-        let from = self.service_from.map(|day| day.0);
-        Some(ServiceLine {
-            service_from: from,
-            service_to: self.service_to.map(|day| day.0),
-            code: text(self.code),
-            modifiers: self.modifiers.unwrap_or_default().into_iter().map(|modifier| modifier.0).collect(),
-            description: text(self.description),
-            amounts: match self.amounts {
-                Some(stated) => stated.into_amounts(amounts)?,
-                None => Amounts::default(),
-            },
-            notes: self.notes.unwrap_or_default(),
-        })
     }
 }
 

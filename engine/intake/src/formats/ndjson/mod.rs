@@ -10,10 +10,13 @@
 //! * where all five are stated: member_owes lies between deductible + coinsurance + copay and that sum + not_covered. Any value between
 //!   is possible, because a part of what is not covered may be the provider's to bear.
 
+mod amounts;
 mod diagnosis;
 mod fields;
 mod particulars;
 mod raw;
+mod service;
+mod text;
 mod totals;
 
 pub(crate) use diagnosis::Wrong;
@@ -23,13 +26,15 @@ use crate::error::unreadable;
 use crate::formats::without_blanks;
 use crate::window::Window;
 use crate::{Rounded, Rounding, Row, reason};
+use amounts::Reading;
 use diagnosis::money_of;
-use fields::{Line, Reading};
+use fields::{Line, TakeLine};
 use memchr::memchr;
 use model::MoneySummary;
 use model::limits::NDJSON_LINE_BYTES_MAX;
 use model::reject::{Place, Refusal, Reject};
-use raw::Quick;
+use raw::{Quick, RawAmount};
+use serde::de::{Deserialize, DeserializeSeed};
 use serde_json::value::RawValue;
 use std::io::Read;
 
@@ -137,10 +142,13 @@ fn read(bytes: &[u8], place: Place, rounding: Rounding, rounded: &mut Rounded) -
         let expected = format!("UTF-8; byte {} of the line is not", error.valid_up_to() + 1);
         (Wrong::new(reason::TEXT_NOT_UTF8, "", expected), MoneySummary::default())
     })?;
-    let mut amounts = Reading { rounding, rounded: Rounded::default() };
-    let fast = match serde_json::from_str::<Line<Quick>>(text) {
-        Ok(line) => line.into_row(place, &mut amounts),
-        Err(_) => serde_json::from_str::<Line<&RawValue>>(text).ok().and_then(|line| line.into_row(place, &mut amounts)),
+    let mut amounts = Reading::new(rounding);
+    let fast = match typed::<Quick>(text, &mut amounts) {
+        Some(line) => line.into_row(place, &mut amounts),
+        None => {
+            amounts = Reading::new(rounding);
+            typed::<Option<&RawValue>>(text, &mut amounts).and_then(|line| line.into_row(place, &mut amounts))
+        }
     };
     match fast {
         Some(Ok(row)) => {
@@ -151,4 +159,10 @@ fn read(bytes: &[u8], place: Place, rounding: Rounding, rounded: &mut Rounded) -
         // The slow way says what is wrong. That it finds something wherever the fast way fails is tested.
         None => Err((diagnosis::of(text, rounding), money_of(text, rounding))),
     }
+}
+
+fn typed<'de, A: RawAmount + Deserialize<'de>>(text: &'de str, amounts: &mut Reading) -> Option<Line<A>> {
+    let mut from = serde_json::Deserializer::from_str(text);
+    let line = TakeLine::new(amounts).deserialize(&mut from).ok()?;
+    from.end().ok().map(|()| line)
 }

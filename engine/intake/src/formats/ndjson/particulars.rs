@@ -1,8 +1,9 @@
 //! What only some lines state: kind of service, network, programme, accumulators, and what makes a statement a bill.
 
+use super::amounts::Reading;
 use super::diagnosis::Wrong;
-use super::fields::{Day, Reading, Text, text};
 use super::raw::RawAmount;
+use super::text::{Day, Text, text};
 use crate::reason;
 use model::Cents;
 use model::limits::ACCUMULATORS_MAX;
@@ -12,26 +13,32 @@ use model::statement::{
 use serde::Deserialize;
 
 #[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields, bound(deserialize = "A: Deserialize<'de>"))]
+#[serde(deny_unknown_fields, bound(deserialize = "A: Deserialize<'de> + Default"))]
 pub(super) struct LineAccumulator<A> {
     kind: AccumulatorKind,
     scope: AccumulatorScope,
     network: Option<Network>,
-    limit: Option<A>,
-    used: Option<A>,
+    #[serde(default)]
+    limit: A,
+    #[serde(default)]
+    used: A,
     from: Option<Day>,
     to: Option<Day>,
 }
 
 #[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields, bound(deserialize = "A: Deserialize<'de>"))]
+#[serde(deny_unknown_fields, bound(deserialize = "A: Deserialize<'de> + Default"))]
 pub(super) struct LineBill<A> {
     account: Option<Text>,
     due_on: Option<Day>,
-    previous_balance: Option<A>,
-    payments: Option<A>,
-    new_charges: Option<A>,
-    balance: Option<A>,
+    #[serde(default)]
+    previous_balance: A,
+    #[serde(default)]
+    payments: A,
+    #[serde(default)]
+    new_charges: A,
+    #[serde(default)]
+    balance: A,
 }
 
 /// The fields as they stand in a line.
@@ -48,12 +55,9 @@ impl<A: RawAmount> Stated<A> {
     /// `None` where an amount is none.
     pub(super) fn into_particulars(self, amounts: &mut Reading) -> Option<Particulars> {
         let Self { claim_type, network, program, paid_to, accumulators, bill } = self;
-        let accumulators = accumulators.unwrap_or_default().into_iter().map(|one| one.into_accumulator(amounts)).collect::<Option<_>>()?;
-        let bill = match bill {
-            Some(bill) => Some(bill.into_bill(amounts)?),
-            None => None,
-        };
-        Some(Particulars { claim_type, network, program, paid_to, accumulators, bill, correction: None })
+        let accumulators = accumulators.unwrap_or_default().into_iter().map(|one| one.into_accumulator(amounts)).collect();
+        let bill = bill.map(|bill| bill.into_bill(amounts));
+        (!amounts.is_unreadable).then_some(Particulars { claim_type, network, program, paid_to, accumulators, bill, correction: None })
     }
 
     /// More accumulators than a statement takes.
@@ -64,23 +68,23 @@ impl<A: RawAmount> Stated<A> {
 }
 
 impl<A: RawAmount> LineAccumulator<A> {
-    fn into_accumulator(self, amounts: &mut Reading) -> Option<Accumulator> {
+    fn into_accumulator(self, amounts: &mut Reading) -> Accumulator {
         let Self { kind, scope, network, limit, used, from, to } = self;
-        let (limit, used) = (amounts.optional(limit)?, amounts.optional(used)?);
-        Some(Accumulator { kind, scope, network, limit, used, from: from.map(|day| day.0), to: to.map(|day| day.0) })
+        let (limit, used) = (limit.read(amounts), used.read(amounts));
+        Accumulator { kind, scope, network, limit, used, from: from.map(|day| day.0), to: to.map(|day| day.0) }
     }
 }
 
 impl<A: RawAmount> LineBill<A> {
-    fn into_bill(self, amounts: &mut Reading) -> Option<Bill> {
-        Some(Bill {
+    fn into_bill(self, amounts: &mut Reading) -> Bill {
+        Bill {
             account: text(self.account),
             due_on: self.due_on.map(|day| day.0),
-            previous_balance: amounts.optional(self.previous_balance)?,
-            payments: amounts.optional(self.payments)?,
-            new_charges: amounts.optional(self.new_charges)?,
-            balance: amounts.optional(self.balance)?,
-        })
+            previous_balance: self.previous_balance.read(amounts),
+            payments: self.payments.read(amounts),
+            new_charges: self.new_charges.read(amounts),
+            balance: self.balance.read(amounts),
+        }
     }
 }
 

@@ -4,33 +4,34 @@
 //! with a point or an exponent is nothing it can take, because the parser would make a float of it. Such a line is read again with
 //! `&RawValue`, which has the digits as they were written, at about twice the cost; so is one whose amounts may have to be rounded.
 
-use super::fields::Reading;
-use crate::amount::AmountError;
+use super::amounts::Reading;
 use model::Cents;
 use model::money::CENTS_MAX;
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde_json::value::RawValue;
 use std::fmt;
 
-/// What an amount can be read from.
-pub(super) trait RawAmount {
-    /// The amount.
-    fn read(&self, reading: &mut Reading) -> Result<Cents, AmountError>;
+/// What an amount can be read from, or that none is stated.
+pub(super) trait RawAmount: Default {
+    /// The amount. One that is none leaves its note in `reading`.
+    fn read(self, reading: &mut Reading) -> Option<Cents>;
 }
 
-impl RawAmount for &RawValue {
-    fn read(&self, reading: &mut Reading) -> Result<Cents, AmountError> {
-        reading.amount(self.get())
+impl RawAmount for Option<&RawValue> {
+    fn read(self, reading: &mut Reading) -> Option<Cents> {
+        let read = reading.amount(self?.get());
+        reading.is_unreadable |= read.is_err();
+        read.ok()
     }
 }
 
 /// An amount that is exact to the cent, read where it stands.
-#[derive(Clone, Copy)]
-pub(super) struct Quick(Cents);
+#[derive(Clone, Copy, Default)]
+pub(super) struct Quick(Option<Cents>);
 
 impl RawAmount for Quick {
-    fn read(&self, _: &mut Reading) -> Result<Cents, AmountError> {
-        Ok(self.0)
+    fn read(self, _: &mut Reading) -> Option<Cents> {
+        self.0
     }
 }
 
@@ -49,14 +50,18 @@ impl<'de> Visitor<'de> for Take {
         f.write_str("a text or a whole number")
     }
 
+    fn visit_unit<E>(self) -> Result<Quick, E> {
+        Ok(Quick(None))
+    }
+
     // Borrowed: a text with escapes is no amount, and is told apart from one by `&RawValue`.
     fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Quick, E> {
-        Cents::parse(text).map(Quick).map_err(E::custom)
+        Cents::parse(text).map(|cents| Quick(Some(cents))).map_err(E::custom)
     }
 
     fn visit_i64<E: Error>(self, dollars: i64) -> Result<Quick, E> {
         let cents = dollars.checked_mul(100).filter(|cents| cents.unsigned_abs() <= CENTS_MAX.unsigned_abs());
-        cents.map(|cents| Quick(Cents(cents))).ok_or_else(|| E::custom("beyond any amount"))
+        cents.map(|cents| Quick(Some(Cents(cents)))).ok_or_else(|| E::custom("beyond any amount"))
     }
 
     fn visit_u64<E: Error>(self, dollars: u64) -> Result<Quick, E> {
