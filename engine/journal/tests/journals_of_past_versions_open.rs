@@ -1,7 +1,8 @@
 //! A journal that an earlier version of the format wrote opens after an upgrade: all that it says is there, and it goes on.
 //!
-//! `fixtures/vN/` holds one journal for each format version, written by the code of its time: a crash ended it in its second start. What
-//! it must say is [`script`], word for word. The contents are this story's own, so that no change of another story's changes what is expected.
+//! `fixtures/vN/` holds one journal for each format version, written by the code of its time: a crash ended it in its second start.
+//! `fixtures/v2_grouped/` is of version 2 when heads had come to name several statements, and payloads what accompanies a statement. What
+//! they must say is [`script`], word for word. The contents are this story's own, so that no change of another story's changes what is expected.
 //! A new version gets its fixture by
 //! `SEALPOST_FIXTURE=v3 cargo test -p journal --test journals_of_past_versions_open -- --ignored`.
 #![allow(clippy::unwrap_used, reason = "helpers of a test")]
@@ -10,11 +11,14 @@ mod support;
 
 use journal::{JournalConfig, KeyRing, KeySource, Opened, RecordPosition, open};
 use model::record::{
-    AttemptEnd, BatchCommit, BatchOpen, BatchVerb, FrameKey, Head, Intake, Intent, OperatorAction, Part, Record, StateChange,
+    AttemptEnd, BatchCommit, BatchOpen, BatchVerb, FrameKey, Head, HeadRow, Intake, Intent, OperatorAction, Part, Record, StateChange,
 };
 use model::stage::{Job, JobData, Payload};
 use model::state::HoldReason;
-use model::statement::{ClaimStatus, LiabilityRule, Member, ServiceLine, Statement, StatementKind};
+use model::statement::{
+    Accumulator, AccumulatorKind, AccumulatorScope, AmountChange, Bill, ChangedAmount, ClaimStatus, ClaimType, Correction, LiabilityRule,
+    Member, Network, PaidTo, Particulars, Program, ServiceLine, Statement, StatementKind,
+};
 use model::*;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -31,6 +35,15 @@ const ARCHIVE: &[u8] = b"the archive of a bundle, as it was stored";
 const VERSION: u8 = 2;
 /// The steps before the first of the two ends.
 const FIRST_START: usize = 74;
+
+/// What the writer of a journal knew.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Era {
+    /// One statement a message, and of it what the first versions had.
+    First,
+    /// Some messages hold several statements, with all that a statement may have.
+    Grouped,
+}
 
 /// What is done to the journal, and what its record must say.
 enum Step {
@@ -146,9 +159,9 @@ fn batch_of(row: u64) -> u64 {
     }
 }
 
-fn head(keys: &KeyRing, tenant: TenantId, row: u64) -> Head {
+fn head(era: Era, keys: &KeyRing, tenant: TenantId, row: u64) -> Head {
     let fingerprint = |label: &str| keys.fingerprint(tenant, label, &[&row.to_le_bytes()]).unwrap();
-    Head {
+    let mut head = Head {
         batch: batch(batch_of(row)),
         tenant,
         row,
@@ -167,11 +180,23 @@ fn head(keys: &KeyRing, tenant: TenantId, row: u64) -> Head {
         presentation: model::Presentation::default(),
         supersedes: None,
         further: Vec::new(),
+    };
+    for behind in rows_behind(era, row) {
+        let (key, content) = (fingerprint("key behind"), fingerprint("content behind"));
+        let money = MoneySummary { billed: Cents(9_900 + behind as i64), ..MoneySummary::default() };
+        head.add_row(HeadRow { row: behind, key, content, money, supersedes: behind.is_multiple_of(2).then(|| job(1)) });
     }
+    head
+}
+
+/// The rows whose statements go in the message of this one. They are no rows of the script's own.
+fn rows_behind(era: Era, row: u64) -> std::ops::Range<u64> {
+    let count = if era == Era::Grouped && row % 4 == 1 { 1 + row % 3 } else { 0 };
+    1_000 + row * 10..1_000 + row * 10 + count
 }
 
 /// Every third content is a template's, all others are statements.
-fn content(row: u64) -> JobData {
+fn content(era: Era, row: u64) -> JobData {
     let payload = if row.is_multiple_of(3) {
         let variables = [("name", "Wilhelmina Featherstone"), ("greeting", "Good day")];
         let variables = variables.map(|(name, value)| (name.to_owned(), Private::from(value)));
@@ -181,7 +206,7 @@ fn content(row: u64) -> JobData {
             authorization: Private::from(format!("AUTH-{row}")),
         }
     } else {
-        Payload::Statements(vec![statement(row)])
+        Payload::Statements(std::iter::once(row).chain(rows_behind(era, row)).map(|row| statement(era, row)).collect())
     };
     let mailbox = Mailbox::parse(&format!("wilhelmina+{row}@mail.example")).unwrap();
     let recipient = Some(Recipient {
@@ -194,7 +219,7 @@ fn content(row: u64) -> JobData {
     JobData { recipient, payload, bundle: BUNDLE, protection: Protection::TlsVerified, presentation: model::Presentation::default() }
 }
 
-fn statement(row: u64) -> Statement {
+fn statement(era: Era, row: u64) -> Statement {
     let amounts = model::statement::Amounts { billed: Some(Cents(9_900 + row as i64)), ..Default::default() };
     let line = |number: u64| ServiceLine {
         service_from: Some(Date::constant(2025, 11, 3)),
@@ -216,7 +241,30 @@ fn statement(row: u64) -> Statement {
         liability_rule: LiabilityRule::Stated,
         lines: (0..3).map(line).collect(),
         notes: Vec::new(),
-        particulars: model::statement::Particulars::default(),
+        particulars: if era == Era::Grouped { particulars(row) } else { Particulars::default() },
+    }
+}
+
+fn particulars(row: u64) -> Particulars {
+    let accumulator = Accumulator {
+        kind: AccumulatorKind::Deductible,
+        scope: AccumulatorScope::Family,
+        network: None,
+        limit: Some(Cents(150_000)),
+        used: Some(Cents(-(row as i64))),
+        from: Some(Date::constant(2025, 1, 1)),
+        to: None,
+    };
+    let bill = Bill { due_on: Some(Date::constant(1999, 12, 31)), payments: Some(Cents(0)), ..Bill::default() };
+    let change = AmountChange { which: ChangedAmount::PlanPaid, before: Cents(1), after: Cents(row as i64) };
+    Particulars {
+        claim_type: Some(ClaimType::Dental),
+        network: Some(Network::OutOfNetwork),
+        program: Some(Program::Chip),
+        paid_to: Some(PaidTo::Member),
+        accumulators: vec![accumulator],
+        bill: row.is_multiple_of(2).then_some(bill),
+        correction: Some(Correction { changes: vec![change] }),
     }
 }
 
@@ -285,7 +333,7 @@ async fn close(opened: Opened<Transactional>) {
     writer.join().await.unwrap();
 }
 
-async fn perform(opened: &Opened<Transactional>, keys: &KeyRing, tenant: TenantId, steps: &[Step]) {
+async fn perform(era: Era, opened: &Opened<Transactional>, keys: &KeyRing, tenant: TenantId, steps: &[Step]) {
     let journal = &opened.journal;
     for step in steps {
         match step {
@@ -294,10 +342,10 @@ async fn perform(opened: &Opened<Transactional>, keys: &KeyRing, tenant: TenantI
                 journal.open_batch(open.clone()).await.unwrap();
             }
             Step::Append(id, row) => {
-                assert_eq!(journal.append(Job::new(head(keys, tenant, *row), content(*row))).await.unwrap(), *id);
+                assert_eq!(journal.append(Job::new(head(era, keys, tenant, *row), content(era, *row))).await.unwrap(), *id);
             }
             Step::AppendRolling(id, row) => {
-                let job = journal.append_rolling(Job::new(head(keys, tenant, *row), content(*row))).await.unwrap().await.unwrap();
+                let job = journal.append_rolling(Job::new(head(era, keys, tenant, *row), content(era, *row))).await.unwrap().await.unwrap();
                 assert_eq!(job.id, *id);
             }
             Step::Commit(commit) => drop(journal.commit_batch(commit.clone()).await.unwrap()),
@@ -309,12 +357,12 @@ async fn perform(opened: &Opened<Transactional>, keys: &KeyRing, tenant: TenantI
 }
 
 /// What the record says after the script.
-fn told(keys: &KeyRing, tenant: TenantId) -> Vec<(FrameKey, Record)> {
+fn told(era: Era, keys: &KeyRing, tenant: TenantId) -> Vec<(FrameKey, Record)> {
     let of_batch = FrameKey { job: None, message: MessageVersion(0), attempt: 0 };
     let of_job = |id: JobId| FrameKey { job: Some(id), ..of_batch };
     let tell = |step| match step {
         Step::Open(open) => (of_batch, Record::BatchOpen(open)),
-        Step::Append(id, row) | Step::AppendRolling(id, row) => (of_job(id), Record::Head(head(keys, tenant, row))),
+        Step::Append(id, row) | Step::AppendRolling(id, row) => (of_job(id), Record::Head(head(era, keys, tenant, row))),
         Step::Commit(commit) => (of_batch, Record::BatchCommit(commit)),
         Step::Discard(batch) => (of_batch, Record::BatchDiscard { batch, at: Timestamp(4), reason: "refused".to_owned() }),
         Step::Record(key, record) => (key, record),
@@ -322,7 +370,7 @@ fn told(keys: &KeyRing, tenant: TenantId) -> Vec<(FrameKey, Record)> {
     script(tenant).into_iter().map(tell).collect()
 }
 
-fn check(opened: &mut Opened<Transactional>, keys: &KeyRing, tenant: TenantId, is_first: bool) {
+fn check(era: Era, opened: &mut Opened<Transactional>, keys: &KeyRing, tenant: TenantId, is_first: bool) {
     let recovered = &opened.recovered;
     assert!(recovered.findings.is_empty(), "{:?}", recovered.findings);
     assert_eq!(recovered.discarded, if is_first { vec![batch(5)] } else { vec![] });
@@ -338,10 +386,9 @@ fn check(opened: &mut Opened<Transactional>, keys: &KeyRing, tenant: TenantId, i
     assert_eq!(found, standing());
     for job in recovered.jobs.iter() {
         let row = job.job.head.row;
-        if job.job.id.sequence() <= 73 {
-            assert_eq!(*job.job.head, head(keys, tenant, row));
-        }
-        assert_eq!(opened.reader.payload(job.job.id, job.job.locator).unwrap(), content(row), "{}", job.job.id);
+        let era = if job.job.id.sequence() <= 73 { era } else { Era::Grouped };
+        assert_eq!(*job.job.head, Head { batch: job.job.head.batch, ..head(era, keys, tenant, row) });
+        assert_eq!(opened.reader.payload(job.job.id, job.job.locator).unwrap(), content(era, row), "{}", job.job.id);
     }
     let batches: BTreeMap<u64, _> =
         recovered.batches.iter().map(|found| (found.open.batch.sequence(), (found.held, found.commit.is_some(), found.closed))).collect();
@@ -357,7 +404,7 @@ fn check(opened: &mut Opened<Transactional>, keys: &KeyRing, tenant: TenantId, i
     // The heads of the batch that was given up go when their segment is compacted, which may be now or later.
     let given_up = |record: &Record| matches!(record, Record::Head(head) if head.batch == batch(3));
     let given: Vec<_> = given.into_iter().filter(|(_, _, record)| !given_up(record)).collect();
-    let expected: Vec<_> = told(keys, tenant).into_iter().filter(|(_, record)| !given_up(record)).collect();
+    let expected: Vec<_> = told(era, keys, tenant).into_iter().filter(|(_, record)| !given_up(record)).collect();
     for ((_, key, record), expected) in given.iter().zip(&expected) {
         assert_eq!((key, record), (&expected.0, &expected.1));
     }
@@ -366,18 +413,18 @@ fn check(opened: &mut Opened<Transactional>, keys: &KeyRing, tenant: TenantId, i
 }
 
 /// Opens it, checks all, appends, closes, opens again.
-async fn upgrade(version: &str, stated: u8) {
+async fn upgrade(version: &str, stated: u8, era: Era) {
     let place = Place::of_fixture(version);
     assert_eq!(place.versions(), [stated], "the fixture is what its name says");
     let (mut opened, keys, tenant) = place.open().await;
-    check(&mut opened, &keys, tenant, true);
+    check(era, &mut opened, &keys, tenant, true);
     let id = opened.journal.new_batch_id();
     assert_eq!(id, batch(6), "no number is given twice");
     let open = BatchOpen { batch: id, ..opening(tenant, 6, true) };
     opened.journal.open_batch(open).await.unwrap();
     for row in 200..260 {
-        let head = Head { batch: id, ..head(&keys, tenant, row) };
-        let job = opened.journal.append_rolling(Job::new(head, content(row))).await.unwrap().await.unwrap();
+        let head = Head { batch: id, ..head(Era::Grouped, &keys, tenant, row) };
+        let job = opened.journal.append_rolling(Job::new(head, content(Era::Grouped, row))).await.unwrap().await.unwrap();
         assert_eq!(job.id.sequence(), 74 + row - 200);
     }
     close(opened).await;
@@ -393,20 +440,26 @@ async fn upgrade(version: &str, stated: u8) {
         }
     }
     let (mut opened, keys, tenant) = place.open().await;
-    check(&mut opened, &keys, tenant, false);
+    check(era, &mut opened, &keys, tenant, false);
     assert_eq!(opened.recovered.jobs.len(), standing().len() + 60);
     close(opened).await;
 }
 
 #[test]
 fn version_1() {
-    world::block_on(upgrade("v1", 1));
+    world::block_on(upgrade("v1", 1, Era::First));
 }
 
 /// With indexes at the ends of full segments, and headers that say what came before.
 #[test]
 fn version_2() {
-    world::block_on(upgrade("v2", 2));
+    world::block_on(upgrade("v2", 2, Era::First));
+}
+
+/// With heads that name several statements, and all that a statement may have.
+#[test]
+fn version_2_with_groups() {
+    world::block_on(upgrade("v2_grouped", 2, Era::Grouped));
 }
 
 /// Makes `fixtures/$SEALPOST_FIXTURE` with the code of today.
@@ -420,11 +473,11 @@ fn make_the_fixture_of_the_present_version() {
         let (opened, keys, tenant) = place.open().await;
         opened.journal.store_bundle(BUNDLE, ARCHIVE).await.unwrap();
         let steps = script(tenant);
-        perform(&opened, &keys, tenant, &steps[..FIRST_START]).await;
+        perform(Era::Grouped, &opened, &keys, tenant, &steps[..FIRST_START]).await;
         close(opened).await;
         drop(keys);
         let (opened, keys, tenant) = place.open().await;
-        perform(&opened, &keys, tenant, &steps[FIRST_START..]).await;
+        perform(Era::Grouped, &opened, &keys, tenant, &steps[FIRST_START..]).await;
         // The process dies here.
         copy(&place.dir, &target);
         close(opened).await;
