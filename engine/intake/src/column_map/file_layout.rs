@@ -1,12 +1,57 @@
 //! How the file itself is written, as a column map's `[file]`, `[columns]`, `[dates]` and `[amounts]` say: header, byte ranges, forms of dates and
-//! amounts. What the columns mean is `config.rs`'s business.
+//! amounts. What the columns mean is said in `sections.rs`.
 
 use super::table::Table;
 use super::values::{AmountStyle, DATE_FORMS, DateForm, DateStyle};
-use super::{ColumnAt, Header};
+use super::{ColumnAt, Header, Layout};
 use toml::de::DeValue;
 
-pub(super) fn header(file: &Table<'_>) -> Header {
+/// How the file itself is written.
+pub(super) struct FileLayout {
+    pub(super) layout: Layout,
+    pub(super) needs_last_line_end: bool,
+    /// Names that the map itself declares: fixed width, or a header of its own.
+    pub(super) declared: Option<Vec<(String, ColumnAt)>>,
+}
+
+impl FileLayout {
+    /// `[file]` and `[columns]`.
+    pub(super) fn read(top: &Table<'_>) -> Self {
+        let file = top.table("file");
+        let is_fixed = file.word("layout", &[("delimited", false), ("fixed", true)]).unwrap_or(false);
+        let delimiter = file.text("delimiter").and_then(|text| {
+            let delimiter = match text.as_bytes() {
+                [byte @ (b',' | b';' | b'|' | b'\t' | b'^' | b'~' | b':')] => Some(*byte),
+                _ if text.eq_ignore_ascii_case("tab") => Some(b'\t'),
+                _ => None,
+            };
+            if delimiter.is_none() {
+                file.wrong("delimiter", "expected one of \",\" \";\" \"|\" \"\\t\" \"^\" \"~\" \":\"");
+            }
+            delimiter
+        });
+        let header = header(&file);
+        let record_bytes = file.number("record_bytes", 1..=1_000_000).and_then(|count| usize::try_from(count).ok());
+        let trimmed = file.flag("trimmed").unwrap_or(false);
+        let needs_last_line_end = file.word("last_line_end", &[("required", true), ("optional", false)]).unwrap_or(true);
+        let ranges = ranges(top, is_fixed);
+        for (key, belongs) in [("delimiter", !is_fixed), ("header", !is_fixed), ("record_bytes", is_fixed), ("trimmed", is_fixed)] {
+            if file.has(key) && !belongs {
+                file.wrong(key, if is_fixed { "says nothing where layout = \"fixed\"" } else { "needs layout = \"fixed\"" });
+            }
+        }
+        file.finish();
+        let declared = match &header {
+            _ if is_fixed => Some(ranges),
+            Header::Named(names) => Some(names.iter().enumerate().map(|(number, name)| (name.clone(), ColumnAt::Number(number))).collect()),
+            _ => None,
+        };
+        let layout = if is_fixed { Layout::Fixed { record_bytes, trimmed } } else { Layout::Delimited { delimiter, header } };
+        Self { layout, needs_last_line_end, declared }
+    }
+}
+
+fn header(file: &Table<'_>) -> Header {
     let Some(value) = file.ask("header") else { return Header::InFile };
     match value.get_ref() {
         DeValue::Boolean(true) => Header::InFile,
@@ -22,7 +67,7 @@ pub(super) fn header(file: &Table<'_>) -> Header {
 }
 
 /// `[columns]`: byte ranges of a fixed-width file.
-pub(super) fn ranges(top: &Table<'_>, is_fixed: bool) -> Vec<(String, ColumnAt)> {
+fn ranges(top: &Table<'_>, is_fixed: bool) -> Vec<(String, ColumnAt)> {
     let pairs = top.pairs("columns");
     if !is_fixed && !pairs.is_empty() {
         top.wrong("columns", "needs layout = \"fixed\" in [file]");

@@ -10,11 +10,15 @@
 //! The one surprise: a column that a map names and does not call `optional` must be in the file. That is also how a file finds its
 //! map: the one whose columns are all in the header ([`fitting`]).
 
+mod columns;
 mod config;
 mod error;
 mod file_layout;
+mod sections;
 mod shipped;
 mod table;
+mod terms;
+mod text;
 mod values;
 mod words;
 
