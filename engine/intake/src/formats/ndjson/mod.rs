@@ -1,8 +1,8 @@
 //! NDJSON of our published schema (`configs/schema/statement.schema.json`): one object a line, one row a line.
 //!
 //! Blank lines are passed over and not counted; a byte order mark and CR LF are tolerated. A line is read in one pass into
-//! typed fields; only where that fails is it walked again, slowly, to say which field is wrong ([`diagnosis`]). Amounts are taken from the
-//! raw text of the line: no float ever.
+//! typed fields ([`plain`]); where that fails, once more by `serde_json`, which takes all JSON; and only where that fails is it walked
+//! slowly, to say which field is wrong ([`diagnosis`]). Amounts are taken from the raw text of the line: no float ever.
 //!
 //! What totals must satisfy, and it is the least that is contradictory in itself:
 //! * where all eight are stated: billed = discount + not_covered + other_insurance + deductible + coinsurance + copay + plan_paid;
@@ -14,6 +14,7 @@ mod amounts;
 mod diagnosis;
 mod fields;
 mod particulars;
+mod plain;
 mod raw;
 mod service;
 mod text;
@@ -33,8 +34,9 @@ use memchr::memchr;
 use model::MoneySummary;
 use model::limits::NDJSON_LINE_BYTES_MAX;
 use model::reject::{Place, Refusal, Reject};
-use raw::{Quick, RawAmount};
-use serde::de::{Deserialize, DeserializeSeed};
+use plain::{Fault, Plain};
+use raw::Quick;
+use serde::de::DeserializeSeed;
 use serde_json::value::RawValue;
 use std::io::Read;
 
@@ -143,11 +145,11 @@ fn read(bytes: &[u8], place: Place, rounding: Rounding, rounded: &mut Rounded) -
         (Wrong::new(reason::TEXT_NOT_UTF8, "", expected), MoneySummary::default())
     })?;
     let mut amounts = Reading::new(rounding);
-    let fast = match typed::<Quick>(text, &mut amounts) {
-        Some(line) => line.into_row(place, &mut amounts),
-        None => {
+    let fast = match plain(text, &mut amounts) {
+        Ok(line) => line.into_row(place, &mut amounts),
+        Err(_) => {
             amounts = Reading::new(rounding);
-            typed::<Option<&RawValue>>(text, &mut amounts).and_then(|line| line.into_row(place, &mut amounts))
+            general(text, &mut amounts).ok().and_then(|line| line.into_row(place, &mut amounts))
         }
     };
     match fast {
@@ -161,8 +163,16 @@ fn read(bytes: &[u8], place: Place, rounding: Rounding, rounded: &mut Rounded) -
     }
 }
 
-fn typed<'de, A: RawAmount + Deserialize<'de>>(text: &'de str, amounts: &mut Reading) -> Option<Line<A>> {
+/// A line as nearly all are written.
+fn plain(text: &str, amounts: &mut Reading) -> Result<Line<Quick>, Fault> {
+    let mut from = Plain::new(text);
+    let line = TakeLine::new(amounts).deserialize(&mut from)?;
+    from.end().map(|()| line)
+}
+
+/// Any line that is JSON.
+fn general<'t>(text: &'t str, amounts: &mut Reading) -> serde_json::Result<Line<Option<&'t RawValue>>> {
     let mut from = serde_json::Deserializer::from_str(text);
-    let line = TakeLine::new(amounts).deserialize(&mut from).ok()?;
-    from.end().ok().map(|()| line)
+    let line = TakeLine::new(amounts).deserialize(&mut from)?;
+    from.end().map(|()| line)
 }

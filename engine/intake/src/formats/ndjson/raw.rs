@@ -1,8 +1,8 @@
 //! An amount as it stands in a line: its text, never a float.
 //!
-//! Two forms of one line are read. [`Quick`] takes texts and whole numbers straight from the parser, where they are whole cents; a number
-//! with a point or an exponent is nothing it can take, because the parser would make a float of it. Such a line is read again with
-//! `&RawValue`, which has the digits as they were written, at about twice the cost; so is one whose amounts may have to be rounded.
+//! Two forms of one line are read. [`Quick`] takes texts and whole numbers straight from [`super::plain`], where they are whole cents; a
+//! number with a point or an exponent is not plain. Such a line is read again with `&RawValue`, which has the digits as they were
+//! written, at about twice the cost; so is one whose amounts may have to be rounded.
 
 use super::amounts::Reading;
 use model::Cents;
