@@ -17,6 +17,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use world::World;
 
+/// The engine's: a statement of 15 lines is about a hundred small pieces of memory.
+#[global_allocator]
+static ALLOCATOR: allocator::Allocator = allocator::Allocator;
+
 struct Ring {
     keys: KeyRing,
     tenant: TenantId,
