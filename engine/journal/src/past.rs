@@ -2,19 +2,23 @@
 //!
 //! * A head (frame kind 17, and the end of a job in a checkpoint) is followed by what joined later: first [`HeadAddition`], then the rows behind
 //!   the first one, where statements were grouped ([`HeadRow`]). Earlier versions wrote nothing there, and then each means its defaults.
+//! * A payload of the encodings 1 to 5 has dates as text, and each amount says whether it is stated (`past/plain.rs`).
 //! * A payload of the encodings 1, 2 and 3 has a statement without [`model::statement::Particulars`], a recipient without language, and no
 //!   [`Presentation`].
 //!
 //! Fields are in the order of the bytes. Nothing here is ever changed; a new shape joins.
 
+mod plain;
+
 use model::record::{Head, HeadRow};
 use model::stage::{JobData, Payload};
 use model::state::HoldReason;
-use model::statement::{Amounts, ClaimStatus, LiabilityRule, Member, Note, Particulars, ServiceLine, StatementKind};
+use model::statement::{Amounts, ClaimStatus, LiabilityRule, Member, Note, Particulars, StatementKind};
 use model::{
     BatchId, BundleId, Date, Destination, Fingerprint, JobId, Mailbox, MoneySummary, Presentation, Private, Protection, Recipient,
     Statement, TenantId, Timestamp,
 };
+use plain::{PlainAmounts, PlainLine, PlainMember, PlainParticulars};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -112,16 +116,59 @@ enum PayloadV1 {
 struct StatementV1 {
     kind: StatementKind,
     claim_number: Private,
+    #[serde(with = "PlainMember")]
     member: Member,
     status: ClaimStatus,
     payer: Option<Private>,
     provider: Option<Private>,
     service_from: Option<Date>,
     service_to: Option<Date>,
+    #[serde(with = "PlainAmounts")]
     totals: Amounts,
     liability_rule: LiabilityRule,
-    lines: Vec<ServiceLine>,
+    lines: Vec<PlainLine>,
     notes: Vec<Note>,
+}
+
+/// The content of a job in the encodings 4 and 5.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct JobDataV2 {
+    recipient: Option<Recipient>,
+    payload: PayloadV2,
+    bundle: BundleId,
+    protection: Protection,
+    presentation: Presentation,
+}
+
+#[derive(Serialize, Deserialize)]
+enum PayloadV2 {
+    Statements(Vec<StatementV2>),
+    Templated { template: String, variables: BTreeMap<String, Private>, authorization: Private },
+}
+
+/// What joined a statement stands behind all that was there before.
+#[derive(Serialize, Deserialize)]
+struct StatementV2 {
+    before: StatementV1,
+    #[serde(with = "PlainParticulars")]
+    particulars: Particulars,
+}
+
+impl From<JobDataV2> for JobData {
+    fn from(past: JobDataV2) -> Self {
+        let JobDataV2 { recipient, payload, bundle, protection, presentation } = past;
+        let payload = match payload {
+            PayloadV2::Statements(statements) => Payload::Statements(statements.into_iter().map(Statement::from).collect()),
+            PayloadV2::Templated { template, variables, authorization } => Payload::Templated { template, variables, authorization },
+        };
+        Self { recipient, payload, bundle, protection, presentation }
+    }
+}
+
+impl From<StatementV2> for Statement {
+    fn from(past: StatementV2) -> Self {
+        Self { particulars: past.particulars, ..Self::from(past.before) }
+    }
 }
 
 impl From<JobDataV1> for JobData {
@@ -146,7 +193,7 @@ impl From<StatementV1> for Statement {
     fn from(past: StatementV1) -> Self {
         let StatementV1 { kind, claim_number, member, status, payer, provider, service_from, service_to, .. } = past;
         let StatementV1 { totals, liability_rule, lines, notes, .. } = past;
-        let particulars = Particulars::default();
+        let (lines, particulars) = (lines.into_iter().map(|line| line.0).collect(), Particulars::default());
         Self {
             kind,
             claim_number,
@@ -177,11 +224,25 @@ pub(crate) fn as_v1(data: &JobData) -> JobDataV1 {
     JobDataV1 { recipient, payload, bundle, protection }
 }
 
+/// What the versions before this one would have made of a job's content.
+#[cfg(test)]
+pub(crate) fn as_v2(data: &JobData) -> JobDataV2 {
+    let JobData { recipient, payload, bundle, protection, presentation } = data.clone();
+    let of_statement =
+        |statement: Statement| StatementV2 { particulars: statement.particulars.clone(), before: StatementV1::from(statement) };
+    let payload = match payload {
+        Payload::Statements(statements) => PayloadV2::Statements(statements.into_iter().map(of_statement).collect()),
+        Payload::Templated { template, variables, authorization } => PayloadV2::Templated { template, variables, authorization },
+    };
+    JobDataV2 { recipient, payload, bundle, protection, presentation }
+}
+
 #[cfg(test)]
 impl From<Statement> for StatementV1 {
     fn from(statement: Statement) -> Self {
         let Statement { kind, claim_number, member, status, payer, provider, service_from, service_to, .. } = statement;
         let Statement { totals, liability_rule, lines, notes, .. } = statement;
+        let lines = lines.into_iter().map(PlainLine).collect();
         Self { kind, claim_number, member, status, payer, provider, service_from, service_to, totals, liability_rule, lines, notes }
     }
 }

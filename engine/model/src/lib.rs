@@ -8,6 +8,7 @@
 //! The journey of a record is the journey of a type, see [`stage`]; the words of the durable record
 //! are in [`record`]; every limit on what comes from outside is in [`limits`].
 
+mod civil_day;
 pub mod ids;
 pub mod language;
 pub mod limits;

@@ -2,9 +2,13 @@
 //!
 //! Every amount is `Option<Cents>`: `None` says that the source does not state it (invariant 14). The
 //! structs derive a plain serde form without skipped or untagged fields, because the same form is
-//! encoded compactly into journal payloads.
+//! encoded compactly into journal payloads. Only dates ([`civil_day`]) and amounts (`amounts`) have a
+//! form of their own there: a sixth of a payload would be dates as text,
+//! and flags of amounts that are not stated.
 
-use crate::{Cents, MoneySummary, Private};
+mod amounts;
+
+use crate::{Cents, MoneySummary, Private, civil_day};
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
@@ -104,8 +108,10 @@ pub struct Accumulator {
     /// What counts towards it so far.
     pub used: Option<Cents>,
     /// First day of the plan year.
+    #[serde(with = "civil_day")]
     pub from: Option<Date>,
     /// Last day of the plan year.
+    #[serde(with = "civil_day")]
     pub to: Option<Date>,
 }
 
@@ -115,6 +121,7 @@ pub struct Bill {
     /// The account that is billed.
     pub account: Option<Private>,
     /// The day by which to pay.
+    #[serde(with = "civil_day")]
     pub due_on: Option<Date>,
     /// What was open before.
     pub previous_balance: Option<Cents>,
@@ -215,6 +222,7 @@ pub enum LiabilityRule {
 
 /// The amounts of a statement or of one service line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Amounts {
     /// What the provider charged.
     pub billed: Option<Cents>,
@@ -250,6 +258,7 @@ pub struct Member {
     /// Family name, for the join with the contact file; empty where the source has only `name`.
     pub family_name: Private,
     /// Birth date, where the source has one.
+    #[serde(with = "civil_day")]
     pub birth_date: Option<Date>,
 }
 
@@ -257,8 +266,10 @@ pub struct Member {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ServiceLine {
     /// First day of service.
+    #[serde(with = "civil_day")]
     pub service_from: Option<Date>,
     /// Last day of service, where it is another one.
+    #[serde(with = "civil_day")]
     pub service_to: Option<Date>,
     /// Procedure or revenue code with its qualifier, such as `HC:99213`.
     pub code: Option<Private>,
@@ -311,8 +322,10 @@ pub struct Statement {
     /// Who provided the service.
     pub provider: Option<Private>,
     /// First day of service.
+    #[serde(with = "civil_day")]
     pub service_from: Option<Date>,
     /// Last day of service, where it is another one.
+    #[serde(with = "civil_day")]
     pub service_to: Option<Date>,
     /// The sums.
     pub totals: Amounts,
