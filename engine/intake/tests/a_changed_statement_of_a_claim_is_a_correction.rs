@@ -2,41 +2,14 @@
 //! committed corrects nothing.
 #![allow(clippy::unwrap_used, reason = "test code")]
 
-use intake::{Admission, AdmissionSettings, Admitted, Binding, Earlier, Fingerprints, KeyIndex, Row};
+mod admitting;
+
+use admitting::{Plain, settings};
+use intake::{Admission, Admitted, Binding, Earlier, KeyIndex, Row};
 use intake::{InlineRecipient, ReadStatement};
 use model::reject::Place;
 use model::statement::ClaimStatus;
-use model::{BatchId, BundleId, Cents, Fingerprint, JobId, Protection, Statement, TenantId, Timestamp, Transactional};
-use std::sync::Arc;
-use std::time::Duration;
-
-struct Plain;
-
-impl Fingerprints for Plain {
-    fn fingerprint(&self, label: &str, parts: &[&[u8]]) -> Fingerprint {
-        let mut digest = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
-        for part in std::iter::once(&label.as_bytes()).chain(parts) {
-            digest.update(&(part.len() as u64).to_le_bytes());
-            digest.update(part);
-        }
-        Fingerprint(*digest.finish().as_ref().first_chunk().unwrap())
-    }
-}
-
-fn settings(batch: u64, binding: Binding) -> AdmissionSettings {
-    AdmissionSettings {
-        tenant: TenantId(1),
-        batch: BatchId::new(1, batch),
-        bundle: BundleId([7; 32]),
-        protection: Protection::TlsVerified,
-        lifetime: Duration::from_secs(3_600),
-        now: Timestamp(1_795_348_800_000),
-        priority: 3,
-        file: "batch".to_owned(),
-        binding,
-        members: Arc::default(),
-    }
-}
+use model::{BatchId, Cents, JobId, Statement, Transactional};
 
 fn statement(owes: i64) -> Statement {
     let batch = testkit::Batch::new(testkit::Options { rows: 1, ..testkit::Options::default() });

@@ -3,23 +3,9 @@
 
 mod corpus;
 
+use corpus::{Answer, answers};
 use intake::{ReadStatement, Row};
 use model::Cents;
-use std::collections::BTreeMap;
-
-/// A row of the answer key, by column name.
-type Answer = BTreeMap<String, String>;
-
-fn answers(text: &str) -> BTreeMap<String, Vec<Answer>> {
-    let mut lines = text.lines();
-    let header: Vec<&str> = lines.next().expect("the key has a header").split('\t').collect();
-    let mut by_file: BTreeMap<String, Vec<Answer>> = BTreeMap::new();
-    for line in lines {
-        let answer: Answer = header.iter().zip(line.split('\t')).map(|(name, value)| ((*name).to_owned(), value.to_owned())).collect();
-        by_file.entry(answer["file"].clone()).or_default().push(answer);
-    }
-    by_file
-}
 
 fn cents(answer: &Answer, column: &str) -> Cents {
     Cents::parse(&answer[column]).unwrap_or_else(|error| panic!("{column} {error}"))

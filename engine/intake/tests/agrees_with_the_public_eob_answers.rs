@@ -6,24 +6,11 @@
 
 mod corpus;
 
+use corpus::{Answer, answers};
 use intake::{InputProfile, ReadStatement, Rounded, Rounding, Row, amount};
 use model::Cents;
 use model::statement::Amounts;
 use std::collections::BTreeMap;
-
-/// A row of the answer key, by column name.
-type Answer = BTreeMap<String, String>;
-
-fn answers(text: &str) -> BTreeMap<String, Vec<Answer>> {
-    let mut lines = text.lines();
-    let header: Vec<&str> = lines.next().expect("the key has a header").split('\t').collect();
-    let mut by_file: BTreeMap<String, Vec<Answer>> = BTreeMap::new();
-    for line in lines {
-        let answer: Answer = header.iter().zip(line.split('\t')).map(|(name, value)| ((*name).to_owned(), value.to_owned())).collect();
-        by_file.entry(answer["file"].clone()).or_default().push(answer);
-    }
-    by_file
-}
 
 /// What a column says, rounded as the statement's fields are. The scripts added with floats, so beyond the eighth decimal it says nothing.
 fn cents(answer: &Answer, column: &str) -> Option<Cents> {

@@ -1,48 +1,22 @@
 //! Invented batches through the whole of intake: where each row ends is what the batch's maker expects, in rows and in money.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use intake::{Admission, AdmissionSettings, Admitted, Binding, Contacts, Fingerprints, InputProfile, KeyIndex, Row, open};
+mod admitting;
+
+use admitting::{Plain, settings};
+use intake::{Admission, Admitted, Binding, Contacts, InputProfile, KeyIndex, Row, open};
 use model::record::Intake;
 use model::reject::Place;
 use model::state::{Disposition, HoldReason};
 use model::statement::Member;
-use model::{BatchId, BundleId, Fingerprint, Marketing, Private, Protection, Stream, TenantId, Timestamp, Transactional};
+use model::{BatchId, Marketing, Private, Stream, TenantId, Timestamp, Transactional};
 use std::sync::Arc;
 use std::time::Duration;
 use testkit::{Batch, Options};
 
-/// SHA-256 with lengths instead of a keyed hash: enough to tell contents apart.
-struct Plain;
-
-impl Fingerprints for Plain {
-    fn fingerprint(&self, label: &str, parts: &[&[u8]]) -> Fingerprint {
-        let mut digest = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
-        for part in std::iter::once(&label.as_bytes()).chain(parts) {
-            digest.update(&(part.len() as u64).to_le_bytes());
-            digest.update(part);
-        }
-        Fingerprint(*digest.finish().as_ref().first_chunk().unwrap())
-    }
-}
-
-fn settings(batch: u64) -> AdmissionSettings {
-    AdmissionSettings {
-        tenant: TenantId(1),
-        batch: BatchId::new(1, batch),
-        bundle: BundleId([7; 32]),
-        protection: Protection::TlsVerified,
-        lifetime: Duration::from_secs(72 * 3600),
-        now: Timestamp(1_795_348_800_000),
-        priority: 3,
-        file: "batch.835".to_owned(),
-        binding: Binding::WithBatch,
-        members: Arc::default(),
-    }
-}
-
 fn admit<S: Stream>(file: &[u8], contacts: Option<&[u8]>, batch: u64, keys: &mut KeyIndex) -> (Vec<Admitted<S>>, Intake) {
     let contacts = contacts.map(|bytes| Arc::new(Contacts::read(bytes, "contacts.csv").unwrap()));
-    let mut admission = Admission::<S>::new(settings(batch), contacts);
+    let mut admission = Admission::<S>::new(settings(batch, Binding::WithBatch), contacts);
     let mut rows = open(&InputProfile::default(), "batch.835", Box::new(file)).unwrap();
     let admitted = rows.by_ref().map(|row| admission.admit(row.unwrap(), keys, &Plain).unwrap()).collect();
     let intake = admission.finish(rows.source_records());

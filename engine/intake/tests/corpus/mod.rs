@@ -1,4 +1,4 @@
-//! Where the public corpora lie, and reading a file of them.
+//! Where the public corpora lie, and reading a file or an answer key of them.
 #![allow(
     dead_code,
     clippy::unwrap_used,
@@ -8,7 +8,11 @@
 
 use intake::{InputProfile, Row};
 use model::reject::Reject;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+
+/// A row of an answer key, by column name.
+pub(crate) type Answer = BTreeMap<String, String>;
 
 /// The corpus folder: `SEALPOST_CORPUS`, else `../shared/data` beside the workspace. Says so where there is none.
 pub(crate) fn root() -> Option<PathBuf> {
@@ -35,4 +39,16 @@ pub(crate) fn read(bytes: &[u8]) -> (Vec<Row>, u64, Vec<Reject>) {
     let mut rows = intake::open(&InputProfile::default(), "corpus.txt", Box::new(bytes)).unwrap();
     let read: Vec<Row> = rows.by_ref().map(Result::unwrap).collect();
     (read, rows.source_records(), rows.findings().to_vec())
+}
+
+/// The rows of an answer key, by the file they are about.
+pub(crate) fn answers(text: &str) -> BTreeMap<String, Vec<Answer>> {
+    let mut lines = text.lines();
+    let header: Vec<&str> = lines.next().expect("the key has a header").split('\t').collect();
+    let mut by_file: BTreeMap<String, Vec<Answer>> = BTreeMap::new();
+    for line in lines {
+        let answer: Answer = header.iter().zip(line.split('\t')).map(|(name, value)| ((*name).to_owned(), value.to_owned())).collect();
+        by_file.entry(answer["file"].clone()).or_default().push(answer);
+    }
+    by_file
 }

@@ -131,50 +131,38 @@ const BILL_PART: &[Field] = &[
     optional("balance", Shape::Amount),
 ];
 
+/// The fields of a statement of a kind: whether it has to have a status, and what it alone has.
+macro_rules! statement {
+    ($kind:literal, $status:ident $(, $own:expr)?) => {
+        &[
+            optional("key", Shape::Text),
+            required("kind", Shape::Choice(&[$kind])),
+            required("claim_number", Shape::Text),
+            required("member", Shape::Object(MEMBER)),
+            $status("status", Shape::Choice(STATUSES)),
+            optional("payer", Shape::Text),
+            optional("provider", Shape::Text),
+            optional("service_from", Shape::Date),
+            optional("service_to", Shape::Date),
+            required("totals", Shape::Object(AMOUNTS)),
+            $($own,)?
+            optional("lines", Shape::List(&Shape::Object(LINE))),
+            optional("notes", Shape::List(&Shape::Note(NOTE))),
+            optional("claim_type", Shape::Choice(CLAIM_TYPES)),
+            optional("network", Shape::Choice(NETWORKS)),
+            optional("program", Shape::Choice(PROGRAMS)),
+            optional("paid_to", Shape::Choice(PAID_TO)),
+            optional("accumulators", Shape::List(&Shape::Object(ACCUMULATOR))),
+            optional("recipient", Shape::Object(RECIPIENT)),
+        ]
+    };
+}
+
 /// An Explanation of Benefits.
-pub(super) const EOB: &[Field] = &[
-    optional("key", Shape::Text),
-    required("kind", Shape::Choice(&["eob"])),
-    required("claim_number", Shape::Text),
-    required("member", Shape::Object(MEMBER)),
-    required("status", Shape::Choice(STATUSES)),
-    optional("payer", Shape::Text),
-    optional("provider", Shape::Text),
-    optional("service_from", Shape::Date),
-    optional("service_to", Shape::Date),
-    required("totals", Shape::Object(AMOUNTS)),
-    optional("lines", Shape::List(&Shape::Object(LINE))),
-    optional("notes", Shape::List(&Shape::Note(NOTE))),
-    optional("claim_type", Shape::Choice(CLAIM_TYPES)),
-    optional("network", Shape::Choice(NETWORKS)),
-    optional("program", Shape::Choice(PROGRAMS)),
-    optional("paid_to", Shape::Choice(PAID_TO)),
-    optional("accumulators", Shape::List(&Shape::Object(ACCUMULATOR))),
-    optional("recipient", Shape::Object(RECIPIENT)),
-];
+pub(super) const EOB: &[Field] = statement!("eob", required);
 
 /// A billing statement.
-pub(super) const BILL: &[Field] = &[
-    optional("key", Shape::Text),
-    required("kind", Shape::Choice(&["bill"])),
-    required("claim_number", Shape::Text),
-    required("member", Shape::Object(MEMBER)),
-    optional("status", Shape::Choice(STATUSES)),
-    optional("payer", Shape::Text),
-    optional("provider", Shape::Text),
-    optional("service_from", Shape::Date),
-    optional("service_to", Shape::Date),
-    required("totals", Shape::Object(AMOUNTS)),
-    required("bill", Shape::Object(BILL_PART)),
-    optional("lines", Shape::List(&Shape::Object(LINE))),
-    optional("notes", Shape::List(&Shape::Note(NOTE))),
-    optional("claim_type", Shape::Choice(CLAIM_TYPES)),
-    optional("network", Shape::Choice(NETWORKS)),
-    optional("program", Shape::Choice(PROGRAMS)),
-    optional("paid_to", Shape::Choice(PAID_TO)),
-    optional("accumulators", Shape::List(&Shape::Object(ACCUMULATOR))),
-    optional("recipient", Shape::Object(RECIPIENT)),
-];
+pub(super) const BILL: &[Field] = statement!("bill", optional, required("bill", Shape::Object(BILL_PART)));
 
 /// A templated message.
 pub(super) const TEMPLATED: &[Field] = &[
