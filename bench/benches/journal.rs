@@ -302,9 +302,9 @@ impl Ways {
             // Of a job that settled long ago; an outcome is as large as that of any.
             tickets.push(self.place.journal().record(key(JobId::new(9, sequence)), outcome()).await.unwrap());
         }
-        // Time for the writer to take and seal them, and less than its patience (four syncs), after which it would commit them by itself.
-        let handed_in = self.place.world.monotonic();
-        while self.place.world.monotonic() - handed_in < Duration::from_nanos(50_000 + 1_000 * count) {}
+        // Time for the writer to take and seal them, and less than its patience (four syncs), after which it would commit them by itself. Asleep,
+        // as whoever waits for an answer is: spinning would keep the core that the writer runs on, and have it wake another one.
+        std::thread::sleep(Duration::from_micros(count));
         let start = self.place.world.monotonic();
         self.place.journal().sync().await.unwrap();
         let span = self.place.world.monotonic() - start;
