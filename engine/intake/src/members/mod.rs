@@ -24,10 +24,12 @@ mod sharing;
 mod source;
 mod survey;
 mod table;
+mod version;
 
 pub use columns::ColumnsSeen;
 pub use contact::{Authority, Consent, Contact, Kinds, Representative, Route, Span, Wish};
 pub use survey::Survey;
+pub use version::VersionHash;
 
 use crate::error::{refuse, unreadable};
 use crate::formats::without_blanks;
@@ -43,13 +45,12 @@ use sharing::Sharing;
 use source::Source;
 use std::io::{BufRead, BufReader, Cursor, Read};
 use table::Table;
+use version::{Hashed, ONE_OFF};
 
 /// Rejected rows kept with their place; further ones are counted only.
 const REJECTS_MAX: usize = 10_000;
 /// How much of a file is looked at to find what it is, in bytes.
 const START_BYTES: u64 = 16 * 1024;
-/// The bit of a version that says: these contacts came with one batch and are not what the tenant goes by.
-const ONE_OFF: u32 = 1 << 31;
 
 /// The contact data of a batch, or of a tenant.
 pub struct Contacts {
@@ -80,7 +81,7 @@ impl Contacts {
     /// # Errors
     /// [`Refusal`] where the file is empty, has no header that we understand, has too many rows or cannot be read.
     pub fn read(reader: impl BufRead, file_name: &str) -> Result<Self, Refusal> {
-        let mut hashed = Hashed { reader, hash: VersionHash::default() };
+        let mut hashed = Hashed::new(reader);
         let mut contacts = Self {
             table: Table::default(),
             sharing: Sharing::default(),
@@ -98,7 +99,7 @@ impl Contacts {
         let whole: Box<dyn Read + '_> = Box::new(Cursor::new(start).chain(reader));
         if is_fhir {
             contacts.read_patients(whole, file_name)?;
-            contacts.version = hashed.hash.finish();
+            contacts.version = hashed.version();
             contacts.sharing.finish();
             return Ok(contacts);
         }
@@ -111,7 +112,7 @@ impl Contacts {
         }
         contacts.columns = source.columns().clone();
         drop(source);
-        contacts.version = hashed.hash.finish();
+        contacts.version = hashed.version();
         contacts.table.finish();
         contacts.sharing.finish();
         Ok(contacts)
@@ -311,44 +312,6 @@ impl<'t> Matches<'t> {
             (true, true, true) => Join::Mismatch("birth_date_differs"),
             (true, true, false) => Join::Mismatch("name_differs"),
         }
-    }
-}
-
-/// The version of contact data: 31 bits of the SHA-256 of its bytes, never 0.
-#[derive(Clone)]
-pub struct VersionHash(aws_lc_rs::digest::Context);
-
-impl Default for VersionHash {
-    fn default() -> Self {
-        Self(aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256))
-    }
-}
-
-impl VersionHash {
-    /// Takes the next bytes.
-    pub fn update(&mut self, bytes: &[u8]) {
-        self.0.update(bytes);
-    }
-
-    /// The version.
-    pub fn finish(self) -> u32 {
-        let digest = self.0.finish();
-        let start = digest.as_ref().first_chunk::<4>().expect("SHA-256 has 32 bytes");
-        (u32::from_be_bytes(*start) & !ONE_OFF).max(1)
-    }
-}
-
-/// Passes a reader through and takes the version of what passes.
-struct Hashed<R> {
-    reader: R,
-    hash: VersionHash,
-}
-
-impl<R: Read> Read for Hashed<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let count = self.reader.read(buffer)?;
-        self.hash.update(&buffer[..count]);
-        Ok(count)
     }
 }
 

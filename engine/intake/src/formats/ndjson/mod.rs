@@ -176,3 +176,24 @@ fn general<'t>(text: &'t str, amounts: &mut Reading) -> serde_json::Result<Line<
     let line = TakeLine::new(amounts).deserialize(&mut from)?;
     from.end().map(|()| line)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reading() -> Reading {
+        Reading::new(Rounding::Refuse)
+    }
+
+    /// Else each of them would be read twice, and nobody would know.
+    #[test]
+    fn a_usual_line_is_read_in_one_pass() {
+        let batch = testkit::Batch::new(testkit::Options { rows: 1, lines: 15..=15, ..testkit::Options::default() });
+        let line = batch.row(1).to_json(true);
+        assert!(plain(&line, &mut reading()).is_ok());
+        let numbers = r#"{"kind":"eob","totals":{"billed":10,"copay":null},"payer":"\u00c9lan \"Ltd\"","network":"in_network","lines":[]}"#;
+        assert!(plain(numbers, &mut reading()).is_ok());
+        let pointed = numbers.replace("10", "10.5");
+        assert!(plain(&pointed, &mut reading()).is_err() && general(&pointed, &mut reading()).is_ok());
+    }
+}
