@@ -5,9 +5,13 @@ use journal::fuzzing::Image;
 use std::cell::OnceCell;
 
 thread_local! {
-    static IMAGE: OnceCell<Image> = const { OnceCell::new() };
+    static IMAGES: OnceCell<[Image; 2]> = const { OnceCell::new() };
 }
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    IMAGE.with(|image| journal::fuzzing::recovery(image.get_or_init(|| Image::of_fixture("v1")), bytes));
+    let Some((which, damage)) = bytes.split_first() else { return };
+    IMAGES.with(|images| {
+        let images = images.get_or_init(|| ["v1", "v2_grouped"].map(Image::of_fixture));
+        journal::fuzzing::recovery(&images[usize::from(which % 2)], damage);
+    });
 });
