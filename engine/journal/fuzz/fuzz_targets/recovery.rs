@@ -9,9 +9,8 @@ thread_local! {
 }
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    let Some((which, damage)) = bytes.split_first() else { return };
     IMAGES.with(|images| {
         let images = images.get_or_init(|| ["v1", "v2_grouped"].map(Image::of_fixture));
-        journal::fuzzing::recovery(&images[usize::from(which % 2)], damage);
+        images.iter().for_each(|image| journal::fuzzing::recovery(image, bytes));
     });
 });
