@@ -12,6 +12,9 @@ use model::limits::{NOTES_MAX, SERVICE_LINES_MAX, X12_CLAIM_SEGMENTS_MAX};
 use model::statement::{Note, NoteKind, Program};
 use model::{Cents, Private};
 
+/// Reason, amount and quantity of a CAS segment: CAS02 to CAS19.
+const TRIPLETS_MAX: usize = 6;
+
 /// What makes a claim unusable, and where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Trouble {
@@ -194,13 +197,15 @@ impl Claim {
     }
 
     fn take_adjustments(&mut self, cas: &Segment<'_>) {
-        let [group_code, triplets @ ..] = cas.elements::<19>();
+        let mut elements = cas.each_element();
+        let group_code = elements.next().unwrap_or_default();
         let Some(group) = Group::read(group_code) else {
             self.adjustment_unreadable.get_or_insert(cas.ordinal);
             return;
         };
-        for triplet in triplets.chunks_exact(3) {
-            let [code, amount, _quantity] = triplet else { continue };
+        for _ in 0..TRIPLETS_MAX {
+            let Some(code) = elements.next() else { break };
+            let (amount, _quantity) = (elements.next().unwrap_or_default(), elements.next());
             if code.is_empty() && amount.is_empty() {
                 continue;
             }

@@ -123,6 +123,10 @@ impl<'r> Segments<'r> {
     }
 
     fn pass_blanks(&mut self) -> io::Result<()> {
+        // Nearly always: an id begins with a letter.
+        if self.window.bytes().first().is_some_and(u8::is_ascii_alphabetic) {
+            return Ok(());
+        }
         loop {
             let there = self.window.bytes();
             let blanks = there.len() - without_blanks(there).len();
@@ -239,16 +243,22 @@ impl<'a> Segment<'a> {
     /// The first `N` elements, from element 1; those that are not there are empty.
     pub(crate) fn elements<const N: usize>(&self) -> [&'a [u8]; N] {
         let mut elements: [&[u8]; N] = [&[]; N];
-        let mut at = self.next_separator(0);
-        for element in &mut elements {
-            if at >= self.bytes.len() {
-                break;
-            }
-            let start = at + 1;
-            at = self.next_separator(start);
-            *element = self.bytes[start..at].trim_ascii();
-        }
+        elements.iter_mut().zip(self.each_element()).for_each(|(place, element)| *place = element);
         elements
+    }
+
+    /// The elements that are there, from element 1. For segments that may have many and mostly have few.
+    pub(crate) fn each_element(&self) -> impl Iterator<Item = &'a [u8]> {
+        let segment = *self;
+        let mut at = segment.next_separator(0);
+        std::iter::from_fn(move || {
+            let start = at + 1;
+            if at >= segment.bytes.len() {
+                return None;
+            }
+            at = segment.next_separator(start);
+            Some(segment.bytes[start..at].trim_ascii())
+        })
     }
 
     /// Elements are a few bytes long: a plain loop beats a vectorised search that has to be set up.
