@@ -193,7 +193,8 @@ mod tests {
         assert!(plain(&line, &mut reading()).is_ok());
         let numbers = r#"{"kind":"eob","totals":{"billed":10,"copay":null},"payer":"\u00c9lan \"Ltd\"","network":"in_network","lines":[]}"#;
         assert!(plain(numbers, &mut reading()).is_ok());
-        let pointed = numbers.replace("10", "10.5");
-        assert!(plain(&pointed, &mut reading()).is_err() && general(&pointed, &mut reading()).is_ok());
+        assert!(plain(&numbers.replace("10", "-10.50"), &mut reading()).is_ok());
+        let exponent = numbers.replace("10", "1e1");
+        assert!(plain(&exponent, &mut reading()).is_err() && general(&exponent, &mut reading()).is_ok());
     }
 }

@@ -1,12 +1,12 @@
 //! An amount as it stands in a line: its text, never a float.
 //!
-//! Two forms of one line are read. [`Quick`] takes texts and whole numbers straight from [`super::plain`], where they are whole cents; a
-//! number with a point or an exponent is not plain. Such a line is read again with `&RawValue`, which has the digits as they were
-//! written, at about twice the cost; so is one whose amounts may have to be rounded.
+//! Two forms of one line are read. [`Quick`] takes what is exact to the cent straight from [`super::plain`]. A line with anything else (an
+//! exponent, parts of a cent that may have to be rounded) is read again with `&RawValue`, which has an amount as it was written, at
+//! about twice the cost.
 
 use super::amounts::Reading;
+use super::plain::AMOUNT;
 use model::Cents;
-use model::money::CENTS_MAX;
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde_json::value::RawValue;
 use std::fmt;
@@ -37,7 +37,7 @@ impl RawAmount for Quick {
 
 impl<'de> Deserialize<'de> for Quick {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_any(Take)
+        from.deserialize_newtype_struct(AMOUNT, Take)
     }
 }
 
@@ -47,7 +47,7 @@ impl<'de> Visitor<'de> for Take {
     type Value = Quick;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a text or a whole number")
+        f.write_str("an amount")
     }
 
     fn visit_unit<E>(self) -> Result<Quick, E> {
@@ -57,14 +57,5 @@ impl<'de> Visitor<'de> for Take {
     // Borrowed: a text with escapes is no amount, and is told apart from one by `&RawValue`.
     fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Quick, E> {
         Cents::parse(text).map(|cents| Quick(Some(cents))).map_err(E::custom)
-    }
-
-    fn visit_i64<E: Error>(self, dollars: i64) -> Result<Quick, E> {
-        let cents = dollars.checked_mul(100).filter(|cents| cents.unsigned_abs() <= CENTS_MAX.unsigned_abs());
-        cents.map(|cents| Quick(Some(Cents(cents)))).ok_or_else(|| E::custom("beyond any amount"))
-    }
-
-    fn visit_u64<E: Error>(self, dollars: u64) -> Result<Quick, E> {
-        i64::try_from(dollars).map_err(E::custom).and_then(|dollars| self.visit_i64(dollars))
     }
 }
