@@ -11,12 +11,19 @@
 //!
 //! At the end the p50 of each commit stands beside its bare one, as a ratio. A commit is time on the wall, the disk included: see that the
 //! folder for temporary files is on the disk you mean (`TMPDIR`), and that nothing else runs.
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement may panic, and says what it found")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a measurement may panic, says what it found, and sleeps on the real clock"
+)]
 
 use bench::{ROWS, bundle, criterion, job_data};
 use criterion::{Criterion, SamplingMode};
 use journal::{Journal, JournalConfig, KeyRing, KeySource, Opened, new_key_file};
+use model::protection::{Protection, ProtectionProof};
 use model::record::{AttemptEnd, BatchCommit, BatchOpen, FrameKey, Head, Intake, Intent, Part, Record};
+use model::reply::EnhancedCode;
 use model::stage::{Job, JobData};
 use model::{BatchId, BundleId, JobId, MessageVersion, MoneySummary, State, StreamName, TenantId, Timestamp, Transactional};
 use rustix::time::{ClockId, clock_gettime};
@@ -159,23 +166,41 @@ const fn key(job: JobId) -> FrameKey {
     FrameKey { job: Some(job), message: MessageVersion(0), attempt: 1 }
 }
 
-fn intent() -> Record {
-    let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    Record::Intent(Intent { bundle: BundleId([1; 32]), address_version: 0, date: Timestamp(20), sha256: [2; 32], source: None, peer })
+fn address(last: u8) -> IpAddr {
+    IpAddr::V4(Ipv4Addr::new(198, 51, 100, last))
 }
 
+fn intent() -> Record {
+    let (source, peer) = (Some(address(1)), address(25));
+    Record::Intent(Intent {
+        bundle: BundleId([1; 32]),
+        address_version: 0,
+        date: Timestamp(1_795_000_000_000),
+        sha256: [2; 32],
+        source,
+        peer,
+    })
+}
+
+/// Delivered at the first attempt, with all evidence.
 fn outcome() -> Record {
+    let proof = ProtectionProof {
+        reached: Protection::TlsVerified,
+        tls_version: Some("TLSv1_3".to_owned()),
+        cipher: Some("TLS13_AES_256_GCM_SHA384".to_owned()),
+        certificate_sha256: Some([3; 32]),
+    };
     Record::Outcome(AttemptEnd {
-        at: Timestamp(30),
+        at: Timestamp(1_795_000_000_900),
         state: State::Delivered,
         held: None,
         due: None,
         code: Some(250),
-        enhanced: None,
+        enhanced: Some(EnhancedCode { class: 2, subject: 0, detail: 0 }),
         cause: "accepted".to_owned(),
-        source: None,
-        peer: None,
-        proof: None,
+        source: Some(address(1)),
+        peer: Some(address(25)),
+        proof: Some(proof),
     })
 }
 
