@@ -125,6 +125,7 @@ impl Place {
             presentation: model::Presentation::default(),
             supersedes: None,
             further: Vec::new(),
+            language_unmet: false,
         };
         Job::new(head, data)
     }

@@ -37,6 +37,7 @@ fn head(number: u64, destinations: u64) -> Arc<Head> {
         presentation: model::Presentation::default(),
         supersedes: None,
         further: Vec::new(),
+        language_unmet: false,
     })
 }
 

@@ -4,6 +4,7 @@
 //! installation; a folder in the configuration takes its place, files are read after it and win.
 
 use crate::config::{Config, KeyOrigin, KnowledgeFiles, Pool, Stream, Tenant, Uncertain};
+use crate::engine::lock;
 use crate::openpgp::OpenPgpKey;
 use crate::renderers::CompiledBundles;
 use crate::settings::{DeliverySettings, EngineSettings, IdempotencySettings, Places, Sources, TenantSettings};
@@ -17,7 +18,8 @@ use outcome::{RetrySchedule, Rules, UncertainRule};
 use render::{Bundle, BundleError, Identity};
 use seal::Signer;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
 use throttle::Shaping;
 use world::World;
 use zeroize::Zeroizing;
@@ -145,18 +147,17 @@ pub(crate) fn key_source(origin: &KeyOrigin) -> KeySource {
 
 fn tenant(tenant: &Tenant, templates: &Path, now: Timestamp, compiled: &CompiledBundles) -> Result<TenantSettings, AssemblyError> {
     let at = |error: &dyn std::fmt::Display| AssemblyError(format!("tenants.{}: {error}", tenant.name));
-    let InUse { bundle, upcoming } = templates_in_use(tenant, templates, now)?;
-    // Compiled once here, so that a broken template is found before anything is accepted.
-    for bundle in upcoming.iter().map(|(_, bundle)| bundle).chain([&bundle]) {
-        check_templates(&tenant.name, bundle)?;
-        compiled.renderer(bundle).map_err(|error| at(&error))?;
-    }
+    let source = TemplateSource::new(tenant, templates, compiled);
+    let seen = source.changed();
+    let (bundle, upcoming) = source.read(now)?;
+    seen.into_iter().for_each(|seen| source.was_read(seen));
     let keys = tenant.dkim.load(|path| std::fs::read_to_string(path).map(Zeroizing::new)).map_err(|error| at(&error))?;
     let signer = Signer::new(vec![keys]).map_err(|error| at(&error))?;
     Ok(TenantSettings {
         name: tenant.name.clone(),
-        bundle: Arc::new(bundle),
-        upcoming: upcoming.into_iter().map(|(from, bundle)| (from, Arc::new(bundle))).collect(),
+        bundle,
+        upcoming,
+        templates: Some(source),
         signer: Arc::new(signer),
         members: tenant.members.clone(),
         member_settings: Arc::new(tenant.member_settings.clone()),
@@ -167,18 +168,73 @@ fn tenant(tenant: &Tenant, templates: &Path, now: Timestamp, compiled: &Compiled
     })
 }
 
-/// The templates of a tenant: now, and from later moments on.
-pub(crate) struct InUse {
-    pub(crate) bundle: Bundle,
-    pub(crate) upcoming: Vec<(Timestamp, Bundle)>,
+/// Where a tenant's templates are read: at the start, and again while the engine runs. Clones are one.
+#[derive(Clone)]
+pub struct TemplateSource(Arc<SharedSource>);
+
+struct SharedSource {
+    tenant: Tenant,
+    store: TemplateStore,
+    compiled: CompiledBundles,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Default)]
+struct Seen {
+    /// The history as it was read.
+    history: Option<HistoryMark>,
+    /// What is used where none is activated, as it was when it was first needed: a folder that is worked on is no activation.
+    fallback: Option<Arc<Bundle>>,
+}
+
+/// Size and time of a history; `None` where there is none.
+pub(crate) type HistoryMark = Option<(u64, Option<SystemTime>)>;
+
+impl TemplateSource {
+    fn new(tenant: &Tenant, templates: &Path, compiled: &CompiledBundles) -> Self {
+        let store = TemplateStore::new(templates, &tenant.name);
+        Self(Arc::new(SharedSource { tenant: tenant.clone(), store, compiled: compiled.clone(), seen: Mutex::default() }))
+    }
+
+    /// How the history stands, where that is not as it was read.
+    pub(crate) fn changed(&self) -> Option<HistoryMark> {
+        let mark = self.0.store.history_mark();
+        (lock(&self.0.seen).history != Some(mark)).then_some(mark)
+    }
+
+    /// It was read, and taken over.
+    pub(crate) fn was_read(&self, mark: HistoryMark) {
+        lock(&self.0.seen).history = Some(mark);
+    }
+
+    /// The bundle of now and those from later moments on: checked, and compiled once, so that a broken template is found before anything
+    /// is accepted with it.
+    pub(crate) fn read(&self, now: Timestamp) -> Result<(Arc<Bundle>, Vec<(Timestamp, Arc<Bundle>)>), AssemblyError> {
+        let SharedSource { tenant, store, compiled, seen } = &*self.0;
+        let at = |error: &dyn std::fmt::Display| AssemblyError(format!("tenants.{}: {error}", tenant.name));
+        let Scheduled { current, upcoming } = store.in_use(&tenant.identity, now).map_err(|error| at(&error))?;
+        let current = match current {
+            Some(bundle) => Arc::new(bundle),
+            None => {
+                let mut seen = lock(seen);
+                let kept = seen.fallback.take().map_or_else(|| bundle(tenant).map(Arc::new), Ok)?;
+                Arc::clone(seen.fallback.insert(kept))
+            }
+        };
+        let upcoming: Vec<(Timestamp, Arc<Bundle>)> = upcoming.into_iter().map(|(from, bundle)| (from, Arc::new(bundle))).collect();
+        for bundle in upcoming.iter().map(|(_, bundle)| bundle).chain([&current]) {
+            check_templates(&tenant.name, bundle)?;
+            compiled.renderer(bundle).map_err(|error| at(&error))?;
+        }
+        Ok((current, upcoming))
+    }
 }
 
 /// What was activated in the store below `templates`, else the tenant's folder, else what is shipped.
-pub(crate) fn templates_in_use(tenant: &Tenant, templates: &Path, now: Timestamp) -> Result<InUse, AssemblyError> {
+pub(crate) fn templates_in_use(tenant: &Tenant, templates: &Path, now: Timestamp) -> Result<Bundle, AssemblyError> {
     let store = TemplateStore::new(templates, &tenant.name);
-    let Scheduled { current, upcoming } =
-        store.in_use(&tenant.identity, now).map_err(|error| AssemblyError(format!("tenants.{}: {error}", tenant.name)))?;
-    Ok(InUse { bundle: current.map_or_else(|| bundle(tenant), Ok)?, upcoming })
+    let scheduled = store.in_use(&tenant.identity, now).map_err(|error| AssemblyError(format!("tenants.{}: {error}", tenant.name)))?;
+    scheduled.current.map_or_else(|| bundle(tenant), Ok)
 }
 
 /// The templates of a tenant that has activated none: its folder, or what is shipped.

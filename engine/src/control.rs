@@ -8,6 +8,7 @@ use crate::contacts::MembersAsk;
 use crate::door;
 use crate::engine::{AcceptError, Engine};
 use crate::files::FileRequest;
+use crate::orders::Obeyed;
 use crate::paper::{PaperAsk, PaperTold, PaperTrouble};
 use futures_util::future::Either;
 use journal::{JournalError, Pace};
@@ -16,6 +17,7 @@ use ledger::{JobFilter, JobLine};
 use model::record::BatchVerb;
 use model::{BatchId, State, StreamName};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -94,6 +96,11 @@ pub enum Request {
         /// Who.
         by: String,
     },
+    /// Take over what was activated or retired.
+    Templates {
+        /// Whose; `None` where the configuration has one tenant.
+        tenant: Option<String>,
+    },
     /// Copy the journals into a folder, as they are at one moment.
     Backup {
         /// Where, and what.
@@ -148,7 +155,12 @@ pub enum Answer {
         /// What a cancelled batch had sent before.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         left: Option<Left>,
+        /// Of a release: what was held because a denial had no words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        wording: Option<WordedAgain>,
     },
+    /// The tenant's templates are those that are activated.
+    TemplatesTaken,
     /// What goes on paper was written out, or settled.
     Paper {
         /// How much of it.
@@ -201,6 +213,15 @@ pub enum Answer {
         /// What, and what to do.
         message: String,
     },
+}
+
+/// What a release did with jobs that were held because a denial had no words, in messages.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct WordedAgain {
+    /// They have words now, and go.
+    pub released: u64,
+    /// Still held, by the code that has no words; empty for a claim that is denied without a reason.
+    pub still_held: BTreeMap<String, u64>,
 }
 
 /// What became of a batch that was cancelled, in statements.
@@ -267,11 +288,12 @@ pub(crate) async fn obey(engine: &Engine, request: Request, answers: &Sender<Ans
             Err(error) => failed(error),
         },
         Request::Members { tenant, ask, by } => members(engine, &tenant, &ask, by),
+        Request::Templates { tenant } => templates(engine, &tenant).await,
         Request::ShowKeys => Answer::Keys { overview: Box::new(engine.keys().overview()) },
         Request::Order { batch, order, reason, by } => match known(engine, &batch).await {
             Ok((batch, stream)) => match engine.order(stream, batch, order, by, reason).await {
-                Ok(jobs) if order == BatchVerb::Cancel => cancelled(engine, stream, batch, jobs).await,
-                Ok(jobs) => Answer::Ordered { jobs, left: None },
+                Ok(obeyed) if order == BatchVerb::Cancel => cancelled(engine, stream, batch, obeyed.jobs).await,
+                Ok(obeyed) => ordered(obeyed),
                 Err(error) => failed(error),
             },
             Err(answer) => answer,
@@ -288,6 +310,23 @@ pub(crate) async fn obey(engine: &Engine, request: Request, answers: &Sender<Ans
     };
     // Whoever asked may have gone; what was accepted stays accepted.
     let _ = answers.send(last).await;
+}
+
+fn ordered(obeyed: Obeyed) -> Answer {
+    let Obeyed { jobs, worded, unworded } = obeyed;
+    let wording = (worded > 0 || !unworded.is_empty()).then_some(WordedAgain { released: worded, still_held: unworded });
+    Answer::Ordered { jobs, left: None, wording }
+}
+
+async fn templates(engine: &Engine, tenant: &Option<String>) -> Answer {
+    let tenant = match engine.tenant(tenant) {
+        Ok(tenant) => tenant.id,
+        Err(error) => return Answer::Unknown { message: error.to_string() },
+    };
+    match engine.look_at_templates(Some(tenant)).await {
+        Ok(()) => Answer::TemplatesTaken,
+        Err(error) => failed(format!("{error}; the templates of before stay in use")),
+    }
 }
 
 fn members(engine: &Engine, tenant: &Option<String>, ask: &MembersAsk, by: String) -> Answer {
@@ -343,7 +382,7 @@ async fn cancelled(engine: &Engine, stream: StreamName, batch: BatchId, jobs: u6
             let (in_flight, uncertain) = (count(State::InFlight), count(State::Uncertain));
             let all: u64 = report.states.iter().map(|(_, statements)| statements).sum();
             let other = all - cancelled - delivered - in_flight - uncertain;
-            Answer::Ordered { jobs, left: Some(Left { cancelled, delivered, in_flight, uncertain, other }) }
+            Answer::Ordered { jobs, left: Some(Left { cancelled, delivered, in_flight, uncertain, other }), wording: None }
         }
         Err(error) => failed(error),
     }

@@ -153,7 +153,8 @@ async fn admit(engine: &Engine, row: u64, line: &[u8]) -> Result<Pending<Transac
     let contacts = engine.contacts().in_force(tenant.id)?.map(|known| known.contacts);
     let fingerprints = TenantFingerprints::new(engine.keys().clone(), tenant.id)?;
     let now = engine.world().wall();
-    let settings = admission_settings(tenant, &pipeline.settings, batch, now, SOURCE.to_owned(), Binding::ByItself);
+    let templates = tenant.templates_at(now);
+    let settings = admission_settings(tenant, templates.bundle, &pipeline.settings, batch, now, SOURCE.to_owned(), Binding::ByItself);
     let mut rows = intake::open(&Format::Ndjson.into(), SOURCE, Box::new(Cursor::new(line)))?;
     let Some(read) = rows.next() else { return Ok(Pending::Answered(nothing(row))) };
     let mut admission = Admission::<Transactional>::new(settings, contacts);
@@ -170,7 +171,7 @@ async fn admit(engine: &Engine, row: u64, line: &[u8]) -> Result<Pending<Transac
             }
             job.head.row = row;
             let mut wording = WordingFound::default();
-            wording.look_at(&mut job, &tenant.templates_at(now).wording);
+            wording.look_at(&mut job, &templates.wording);
             wording.say(batch);
             let key = job.head.key;
             match pipeline.journal.append_rolling(*job).await {

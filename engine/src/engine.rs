@@ -27,8 +27,9 @@ use crate::stages::StageTimes;
 use futures_util::future::Either;
 use journal::{JournalError, KeyRing, Vouch};
 use ledger::{BatchReport, JobFilter, JobLine};
-use model::record::{BatchVerb, FrameKey, OperatorAction, Record, StateChange};
-use model::{BatchId, JobId, Marketing, MessageVersion, State, Stream, StreamName, TenantId, Transactional};
+use model::record::{FrameKey, Record};
+use model::{BatchId, Marketing, MessageVersion, State, Stream, StreamName, TenantId, Transactional};
+use render::Bundle;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -36,8 +37,6 @@ use std::time::Duration;
 use world::World;
 use world::channel::Signal;
 
-/// Held jobs that are named at once.
-const HELD_PAGE: u32 = 1_000;
 /// What a connection of a door has left to answer in, after the doors closed.
 const CONNECTION_GRACE: Duration = Duration::from_secs(1);
 
@@ -124,6 +123,7 @@ impl Engine {
             signers: Arc::new(signers),
             environment: Arc::new(settings.environment.clone()),
             contacts: contact_book(&world, &settings, &keys, &tenants),
+            templates: Arc::new(tenants.values().map(|tenant| (tenant.id, tenant.shelf.clone())).collect()),
             vouch,
             accounts: Accounts::default(),
             times: Arc::new(StageTimes::default()),
@@ -330,81 +330,8 @@ impl Engine {
         Ok(lock(&self.known).get(&batch).map(|known| known.stream))
     }
 
-    /// Carries out an operator's order and records it; the number of waiting jobs it touched.
-    ///
-    /// # Errors
-    /// Where the journal refuses; then nothing was done.
-    pub async fn order(
-        &self,
-        stream: StreamName,
-        batch: BatchId,
-        verb: BatchVerb,
-        by: String,
-        reason: String,
-    ) -> Result<u64, JournalError> {
-        match (stream, &self.marketing) {
-            (StreamName::Marketing, Some(pipeline)) => self.order_in(pipeline, batch, verb, by, reason).await,
-            _ => self.order_in(&self.transactional, batch, verb, by, reason).await,
-        }
-    }
-
-    async fn order_in<S: Stream>(
-        &self,
-        pipeline: &Pipeline<S>,
-        batch: BatchId,
-        verb: BatchVerb,
-        by: String,
-        reason: String,
-    ) -> Result<u64, JournalError> {
-        let action = OperatorAction { batch, verb, at: self.world.wall(), by, reason };
-        let key = FrameKey { job: None, message: MessageVersion(0), attempt: 0 };
-        pipeline.journal.record(key, Record::Operator(action)).await?.await?;
-        match verb {
-            BatchVerb::Release => {
-                self.gates.released(batch);
-                self.look_at_contacts();
-            }
-            BatchVerb::Cancel => self.gates.forget(batch),
-            BatchVerb::Hold | BatchVerb::Paper => {}
-        }
-        let touched = pipeline.order(batch, verb).await;
-        match verb {
-            BatchVerb::Cancel => Ok(touched + self.cancel_held(pipeline, batch).await?),
-            _ => Ok(touched),
-        }
-    }
-
-    /// Jobs that a person must look at are no shard's: they are cancelled here.
-    async fn cancel_held<S: Stream>(&self, pipeline: &Pipeline<S>, batch: BatchId) -> Result<u64, JournalError> {
-        let progress = self.accounts.batch(batch);
-        let mut filter = JobFilter { state: Some(State::Held), limit: HELD_PAGE, ..JobFilter::default() };
-        let mut count = 0;
-        loop {
-            let page = match jobs_of(pipeline, batch, filter.clone()).await {
-                Ok(page) => page,
-                Err(error) => {
-                    tracing::error!(target: "sealpost::ledger", %batch, %error, "held jobs of a cancelled batch cannot be named; give the order again");
-                    return Ok(count);
-                }
-            };
-            for job in page.iter().filter_map(|line| line.job_id.parse::<JobId>().ok()) {
-                let key = FrameKey { job: Some(job), message: MessageVersion(0), attempt: 0 };
-                let cause = "operator".to_owned();
-                let change = StateChange { at: self.world.wall(), state: State::Cancelled, held: None, due: None, cause };
-                // Waited for together, by the next page or the report.
-                pipeline.journal.record(key, Record::Change(change)).await.map(drop)?;
-                progress.step(State::Held, State::Cancelled);
-                filter.after = Some(job);
-                count += 1;
-            }
-            if u32::try_from(page.len()).is_ok_and(|lines| lines < HELD_PAGE) {
-                return Ok(count);
-            }
-        }
-    }
-
     /// What was held may have waited for days: its members' data is looked at before the first message leaves.
-    fn look_at_contacts(&self) {
+    pub(crate) fn look_at_contacts(&self) {
         for tenant in self.tenants.values() {
             if let Err(error) = self.contacts.newest(tenant.id) {
                 tracing::error!(target: "sealpost::intake", tenant = %tenant.settings.name, %error, "contact data cannot be read; its messages wait");
@@ -475,6 +402,27 @@ impl Engine {
         self.tenants.keys().flat_map(|tenant| streams.iter().map(move |stream| (tenant.clone(), *stream))).collect()
     }
 
+    /// Whose a batch is.
+    pub(crate) fn tenant_of(&self, batch: BatchId) -> Option<&Tenant> {
+        let id = lock(&self.known).get(&batch)?.tenant;
+        self.tenants.values().find(|tenant| tenant.id == id)
+    }
+
+    /// Tenants by their names.
+    pub(crate) fn tenants(&self) -> &BTreeMap<String, Tenant> {
+        &self.tenants
+    }
+
+    /// Puts a bundle into each journal, synced when it returns.
+    pub(crate) async fn store_bundle(&self, bundle: &Bundle) -> Result<(), JournalError> {
+        let archive = bundle.to_archive();
+        self.transactional.journal.store_bundle(bundle.id(), &archive).await?;
+        if let Some(marketing) = &self.marketing {
+            marketing.journal.store_bundle(bundle.id(), &archive).await?;
+        }
+        Ok(())
+    }
+
     pub(crate) fn know(&self, batch: BatchId, known: KnownBatch) {
         lock(&self.known).insert(batch, known);
     }
@@ -532,7 +480,7 @@ async fn rows_of<S: Stream>(pipeline: &Pipeline<S>, batch: BatchId, filter: JobF
     pipeline.projection.ask(pipeline.journal.durable(), move |ledger| ledger.rows(batch, &filter)).await
 }
 
-async fn jobs_of<S: Stream>(pipeline: &Pipeline<S>, batch: BatchId, filter: JobFilter) -> Result<Vec<JobLine>, ProjectionError> {
+pub(crate) async fn jobs_of<S: Stream>(pipeline: &Pipeline<S>, batch: BatchId, filter: JobFilter) -> Result<Vec<JobLine>, ProjectionError> {
     pipeline.journal.sync().await?;
     pipeline.projection.ask(pipeline.journal.durable(), move |ledger| ledger.page(batch, &filter)).await
 }

@@ -31,7 +31,7 @@ use model::record::{BatchCommit, BatchOpen, BatchVerb, Head};
 use model::reject::Refusal;
 use model::stage::{Job, JournaledJob};
 use model::state::Disposition;
-use model::{BatchId, Fingerprint, Mailbox, MoneySummary, State, Stream, StreamName, TenantId, Timestamp};
+use model::{BatchId, BundleId, Fingerprint, Mailbox, MoneySummary, State, Stream, StreamName, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -211,14 +211,14 @@ async fn read_rows<S: Stream>(
     let mut rejects = RejectFile::new(context.results.as_deref(), batch);
     let now = context.world.wall();
     let fingerprints = TenantFingerprints::new(context.keys.clone(), context.tenant.id)?;
-    let settings = admission_settings(&context.tenant, &context.settings, batch, now, name.clone(), Binding::WithBatch);
+    let templates = context.tenant.templates_at(now);
+    let settings = admission_settings(&context.tenant, templates.bundle, &context.settings, batch, now, name.clone(), Binding::WithBatch);
     let seen = contacts.as_ref().map(InForce::seen);
     let mut admission = Admission::<S>::new(settings, contacts.map(|known| known.contacts));
     let world = &context.world;
     let mut plants = Misassembly::default();
     let mut pairs = Pairs::default();
     let mut wording = WordingFound::default();
-    let templates = context.tenant.templates_at(now);
     let mut grouping = Grouping::<S>::new(context.tenant.settings.group_by);
     for row in rows.by_ref() {
         let row = row?;
@@ -358,6 +358,7 @@ fn manifest(request: &FileRequest) -> Result<Manifest, AcceptError> {
 /// What all rows of a batch share.
 pub(crate) fn admission_settings(
     tenant: &Tenant,
+    bundle: BundleId,
     delivery: &DeliverySettings,
     batch: BatchId,
     now: Timestamp,
@@ -367,7 +368,7 @@ pub(crate) fn admission_settings(
     AdmissionSettings {
         tenant: tenant.id,
         batch,
-        bundle: tenant.templates_at(now).bundle,
+        bundle,
         protection: delivery.protection,
         lifetime: delivery.lifetime,
         now,

@@ -10,6 +10,7 @@
 //! in [`recover`]: nothing is lost, and what may have been sent is marked before anything moves.
 
 use crate::accounts::Accounts;
+use crate::claims::Claims;
 use crate::contacts::ContactBook;
 use crate::environment::Environment;
 use crate::prepare::{self, Frozen, Preparer};
@@ -21,6 +22,7 @@ use crate::settings::{DeliverySettings, EngineSettings};
 use crate::shard::{self, Arrival, Order, ShardContext, ToShard};
 use crate::stages::StageTimes;
 use crate::superseding::{CORRECTED, Corrector};
+use crate::templates::TemplateShelves;
 use journal::bounds::RESERVE_SEGMENTS;
 use journal::{Journal, JournalConfig, JournalError, KeyRing, Opened, Reader, Recovered, RecoveredBatch, RecoveredJob, Vouch};
 use ledger::{Ledger, LedgerError};
@@ -78,6 +80,8 @@ pub(crate) struct Pipeline<S: Stream> {
     pub(crate) settings: Arc<DeliverySettings>,
     /// Of contents that are in no queue.
     pub(crate) reader: Reader,
+    /// Jobs that somebody decides about just now.
+    pub(crate) claims: Claims,
     world: World,
     shard_thread: ThreadHandle,
     workers: Vec<ThreadHandle>,
@@ -98,6 +102,8 @@ pub(crate) struct Common {
     pub(crate) environment: Arc<Environment>,
     /// What is known of each tenant's members.
     pub(crate) contacts: ContactBook,
+    /// What each tenant's templates are.
+    pub(crate) templates: TemplateShelves,
     /// An operator's word for journals that were put back from a copy.
     pub(crate) vouch: Option<Vouch>,
     pub(crate) accounts: Accounts,
@@ -140,6 +146,7 @@ pub(crate) async fn start<S: Stream>(
         shard,
         settings: delivery,
         reader,
+        claims: Claims::default(),
         world: world.clone(),
         shard_thread,
         workers,
@@ -189,6 +196,7 @@ fn start_shard<S: Stream>(
                 signers: Arc::clone(&common.signers),
                 environment: Arc::clone(&common.environment),
                 contacts: common.contacts.clone(),
+                templates: Arc::clone(&common.templates),
                 times: Arc::clone(&common.times),
                 renderers: Renderers::new(Arc::clone(&renderers)),
             };
@@ -322,9 +330,9 @@ impl<S: Stream> Pipeline<S> {
 
     /// Who looks at what a new version of a statement means for the older one.
     pub(crate) fn corrector(&self, accounts: &Accounts) -> Corrector<S> {
-        let Self { world, journal, projection, shard, .. } = self;
+        let Self { world, journal, projection, shard, claims, .. } = self;
         let (world, journal, projection) = (world.clone(), journal.clone(), projection.clone());
-        Corrector { world, journal, projection, shard: shard.clone(), accounts: accounts.clone() }
+        Corrector { world, journal, projection, shard: shard.clone(), accounts: accounts.clone(), claims: claims.clone() }
     }
 
     /// Waits until repeats are told apart: the doors open then. What is queued is delivered meanwhile.
@@ -357,6 +365,7 @@ impl<S: Stream> Pipeline<S> {
             shard,
             settings,
             reader: _,
+            claims: _,
             world,
             shard_thread,
             workers,

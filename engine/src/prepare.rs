@@ -1,7 +1,7 @@
 //! The prepare workers: payload read, rendered, signed, in slices, off the shard's thread.
 //!
 //! A worker promises that a message it hands back is sealed, that a frozen message came out with
-//! the frozen hash, that consent, authority and address were looked at again with the contact data in force, and that everything else
+//! the frozen hash, that a denial has words for the member, that consent, authority and address were looked at again with the contact data in force, and that everything else
 //! comes back with the reason why it does not go. It never writes.
 
 use crate::contacts::ContactBook;
@@ -9,11 +9,13 @@ use crate::environment::Environment;
 use crate::recheck::{Verdict, recheck};
 use crate::renderers::Renderers;
 use crate::stages::{self, StageTimes};
+use crate::templates::TemplateShelves;
 use journal::{PayloadError, Reader};
 use model::record::Intent;
-use model::stage::{DueDelivery, JobData, PermittedDelivery, SealedMessage};
+use model::stage::{DueDelivery, JobData, Payload, PermittedDelivery, SealedMessage};
 use model::state::HoldReason;
-use model::{Destination, MessageVersion, Monotonic, PaperReason, Stream, TenantId, Timestamp};
+use model::{BundleId, Destination, Detail, MessageVersion, Monotonic, PaperReason, Statement, Stream, TenantId, Timestamp};
+use render::Wording;
 use seal::Signer;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,6 +28,8 @@ use crate::shard::ToShard;
 /// What a first intent froze (invariant 4): a later rendering must reproduce it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Frozen {
+    /// What decided the bytes.
+    pub(crate) bundle: BundleId,
     pub(crate) date: Timestamp,
     pub(crate) sha256: [u8; 32],
     /// Version of the contact data.
@@ -37,7 +41,13 @@ pub(crate) struct Frozen {
 /// Out of the record of a past life, where nobody knows any more whether it ended.
 impl From<&Intent> for Frozen {
     fn from(intent: &Intent) -> Self {
-        Self { date: intent.date, sha256: intent.sha256, address_version: intent.address_version, is_uncertain: true }
+        Self {
+            bundle: intent.bundle,
+            date: intent.date,
+            sha256: intent.sha256,
+            address_version: intent.address_version,
+            is_uncertain: true,
+        }
     }
 }
 
@@ -89,6 +99,7 @@ pub(crate) struct Preparer {
     pub(crate) signers: Arc<BTreeMap<TenantId, Arc<Signer>>>,
     pub(crate) environment: Arc<Environment>,
     pub(crate) contacts: ContactBook,
+    pub(crate) templates: TemplateShelves,
     pub(crate) times: Arc<StageTimes>,
     pub(crate) renderers: Renderers,
 }
@@ -128,7 +139,9 @@ impl Preparer {
             return Err(HoldReason::NotAllowListed.into());
         }
         let read = self.world.monotonic();
-        let renderer = self.renderers.get(data.bundle)?;
+        data.bundle = self.worded(tenant, &data, now, frozen)?;
+        let ready = self.renderers.get(data.bundle)?;
+        let renderer = &ready.renderer;
         let render = |delivery, date| {
             renderer.render(delivery, &data, data.protection, date).map_err(|error| {
                 tracing::warn!(target: "sealpost::render", %job, %error, "cannot be rendered; held");
@@ -161,6 +174,22 @@ impl Preparer {
         Ok(sealed)
     }
 
+    /// The templates it goes out with: those it was accepted with, unless they have no words for a denial. Then those in force now, where
+    /// they have them: a member must be told the specific reason (29 CFR 2560.503-1(g)(1)(i)). Of a message that was frozen, what froze it.
+    fn worded(&mut self, tenant: TenantId, data: &JobData, now: Timestamp, frozen: Option<Frozen>) -> Result<BundleId, Unprepared> {
+        if let Some(frozen) = frozen {
+            return Ok(frozen.bundle);
+        }
+        let Payload::Statements(statements) = &data.payload else { return Ok(data.bundle) };
+        let own = self.renderers.get(data.bundle)?;
+        if data.presentation.detail != Detail::Full || is_worded(&own.wording, statements) {
+            return Ok(data.bundle);
+        }
+        let shelf = self.templates.get(&tenant).ok_or(HoldReason::ReasonUnworded)?;
+        let templates = shelf.at(now);
+        if is_worded(&templates.wording, statements) { Ok(templates.bundle) } else { Err(HoldReason::ReasonUnworded.into()) }
+    }
+
     /// Looks again whether it may go, and to whom; true where that is another way than the one it was accepted for.
     fn readdress(&self, tenant: TenantId, data: &mut JobData, now: Timestamp, frozen: Option<Frozen>) -> Result<bool, Unprepared> {
         let contacts = self.contacts.in_force(tenant).map_err(|error| {
@@ -181,6 +210,10 @@ impl Preparer {
             Verdict::Hold(reason) => Err(reason.into()),
         }
     }
+}
+
+fn is_worded(wording: &Wording, statements: &[Statement]) -> bool {
+    statements.iter().all(|statement| wording.unworded(statement).is_none())
 }
 
 fn unreadable(job: model::JobId, error: &PayloadError) -> HoldReason {

@@ -9,7 +9,7 @@ use crate::engine::lock;
 use journal::Reader;
 use model::BundleId;
 use model::state::HoldReason;
-use render::{Bundle, Renderer, TemplateError};
+use render::{Bundle, Renderer, TemplateError, Wording};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -44,7 +44,14 @@ impl CompiledBundles {
 pub(crate) struct StreamRenderers {
     reader: Reader,
     compiled: CompiledBundles,
-    read: Mutex<BTreeMap<BundleId, Arc<Renderer>>>,
+    read: Mutex<BTreeMap<BundleId, Arc<Ready>>>,
+}
+
+/// A bundle, ready to be used.
+pub(crate) struct Ready {
+    pub(crate) renderer: Arc<Renderer>,
+    /// What it can say.
+    pub(crate) wording: Wording,
 }
 
 impl StreamRenderers {
@@ -52,34 +59,35 @@ impl StreamRenderers {
         Self { reader, compiled, read: Mutex::default() }
     }
 
-    fn get(&self, id: BundleId) -> Result<Arc<Renderer>, HoldReason> {
+    fn get(&self, id: BundleId) -> Result<Arc<Ready>, HoldReason> {
         let mut read = lock(&self.read);
-        if let Some(renderer) = read.get(&id) {
-            return Ok(Arc::clone(renderer));
+        if let Some(ready) = read.get(&id) {
+            return Ok(Arc::clone(ready));
         }
-        let renderer = self.load(id).map_err(|error| {
+        let ready = self.load(id).map_err(|error| {
             tracing::error!(target: "sealpost::render", bundle = %id, error, "bundle cannot be used; its jobs are held");
             HoldReason::Unrenderable
         })?;
-        read.insert(id, Arc::clone(&renderer));
-        Ok(renderer)
+        read.insert(id, Arc::clone(&ready));
+        Ok(ready)
     }
 
-    fn load(&self, id: BundleId) -> Result<Arc<Renderer>, String> {
+    fn load(&self, id: BundleId) -> Result<Arc<Ready>, String> {
         let archive = self.reader.bundle(id).map_err(|error| error.to_string())?;
         let bundle = Bundle::from_archive(&archive).map_err(|error| error.to_string())?;
         // Asserted in a pair with `store_bundle`: what comes back is what its name says.
         if bundle.id() != id {
             return Err("its content does not give its name".to_owned());
         }
-        self.compiled.renderer(&bundle).map_err(|error| error.to_string())
+        let renderer = self.compiled.renderer(&bundle).map_err(|error| error.to_string())?;
+        Ok(Arc::new(Ready { renderer, wording: Wording::of(&bundle).map_err(|error| error.to_string())? }))
     }
 }
 
 /// What one worker goes by.
 pub(crate) struct Renderers {
     shared: Arc<StreamRenderers>,
-    met: BTreeMap<BundleId, Arc<Renderer>>,
+    met: BTreeMap<BundleId, Arc<Ready>>,
 }
 
 impl Renderers {
@@ -87,16 +95,16 @@ impl Renderers {
         Self { shared, met: BTreeMap::new() }
     }
 
-    /// The renderer of a bundle.
+    /// A bundle, ready to be used.
     ///
     /// # Errors
     /// Why its jobs are held: the bundle cannot be read, or is not what its name says.
-    pub(crate) fn get(&mut self, id: BundleId) -> Result<Arc<Renderer>, HoldReason> {
-        if let Some(renderer) = self.met.get(&id) {
-            return Ok(Arc::clone(renderer));
+    pub(crate) fn get(&mut self, id: BundleId) -> Result<Arc<Ready>, HoldReason> {
+        if let Some(ready) = self.met.get(&id) {
+            return Ok(Arc::clone(ready));
         }
-        let renderer = self.shared.get(id)?;
-        self.met.insert(id, Arc::clone(&renderer));
-        Ok(renderer)
+        let ready = self.shared.get(id)?;
+        self.met.insert(id, Arc::clone(&ready));
+        Ok(ready)
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Built by `config` from files, or by the simulator directly.
 
+use crate::assembly::TemplateSource;
 use crate::environment::Environment;
 use crate::openpgp::OpenPgpKey;
 use crate::renderers::CompiledBundles;
@@ -131,6 +132,8 @@ pub struct TenantSettings {
     pub bundle: Arc<Bundle>,
     /// Bundles that take its place from a moment on, in the order of those.
     pub upcoming: Vec<(Timestamp, Arc<Bundle>)>,
+    /// Where they are read again while the engine runs; `None` keeps these.
+    pub templates: Option<TemplateSource>,
     /// Its DKIM keys.
     pub signer: Arc<Signer>,
     /// Its contact file, for jobs that bring no recipient.

@@ -15,10 +15,11 @@
 //!
 //! The order is what makes it safe. The older one leaves the queue *before* the new one is appended, so it cannot go while nobody looks. It
 //! becomes `superseded` in the record *after* the new batch is committed and *before* its jobs reach the shard. A batch that is given up
-//! puts it back (invariant 2); a crash before the commit leaves it as the record has it, queued; a crash after the commit is
+//! puts it back (invariant 2), unless its own batch was cancelled meanwhile: then it is cancelled; a crash before the commit leaves it as the record has it, queued; a crash after the commit is
 //! seen to at the start, by `supersedes` in the committed heads ([`crate::pipeline`]).
 
 use crate::accounts::Accounts;
+use crate::claims::{Claimant, Claims};
 use crate::engine::AcceptError;
 use crate::projection::{Projection, ProjectionError};
 use crate::shard::ToShard;
@@ -30,9 +31,12 @@ use model::stage::{Job, Payload};
 use model::statement::{ChangedAmount, Correction};
 use model::{BatchId, JobId, MessageVersion, MoneySummary, PaperReason, State, Stream};
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 use world::World;
 use world::channel::Sender;
 
+/// How long a correction waits before it asks again whether an order about the older version is carried out.
+const CLAIM_PAUSE: Duration = Duration::from_millis(5);
 /// The cause in the record.
 pub(crate) const CORRECTED: &str = "corrected";
 
@@ -43,6 +47,7 @@ pub(crate) struct Corrector<S: Stream> {
     pub(crate) projection: Projection,
     pub(crate) shard: Sender<ToShard<S>>,
     pub(crate) accounts: Accounts,
+    pub(crate) claims: Claims,
 }
 
 /// The jobs that a batch supersedes when it is committed.
@@ -90,16 +95,18 @@ impl<S: Stream> Corrector<S> {
             superseded.count("supersedes");
             return Ok(());
         }
-        let question = move |ledger: &mut ledger::Ledger| ledger.job_standing(id);
-        // A batch that is not committed yet may never be: it corrects nothing and is not corrected.
-        let Some(standing) = self.projection.ask(self.journal.durable(), question).await? else { return Ok(()) };
-        let is_given_up = match standing.state {
-            // Nobody withdraws the other statements of a message.
-            _ if standing.statements > 1 => false,
-            State::Queued => self.withdraw(id).await,
-            State::Held => true,
-            _ => false,
-        };
+        // Kept until the new batch is committed or given up, where the older one gives way.
+        let is_ours = self.claim(id).await;
+        let judged = self.give_up(id, is_ours).await;
+        if is_ours
+            && !matches!(judged, Ok(Some((_, true))))
+            && self.claims.give_back(id)
+            && let Ok(Some((standing, _))) = &judged
+            && standing.state == State::Held
+        {
+            self.cancel_held(id, standing.batch).await;
+        }
+        let Some((standing, is_given_up)) = judged? else { return Ok(()) };
         if is_given_up {
             job.head.supersedes = Some(id);
             superseded.others.insert(id, (standing.batch, standing.state));
@@ -110,6 +117,33 @@ impl<S: Stream> Corrector<S> {
         Ok(())
     }
 
+    /// Claims the older version. False where another correction has it: then it is that one's.
+    async fn claim(&self, job: JobId) -> bool {
+        loop {
+            match self.claims.claim(job, Claimant::Correction { is_cancelled: false }) {
+                Ok(()) => return true,
+                Err(Claimant::Correction { .. }) => return false,
+                // An order that is being carried out: over in a moment.
+                Err(Claimant::Operator) => self.world.sleep(CLAIM_PAUSE).await,
+            }
+        }
+    }
+
+    /// How the older version stands, and whether it gives way. `None` where its batch is not committed: it may never be, corrects nothing
+    /// and is not corrected.
+    async fn give_up(&self, job: JobId, is_ours: bool) -> Result<Option<(JobStanding, bool)>, AcceptError> {
+        let question = move |ledger: &mut ledger::Ledger| ledger.job_standing(job);
+        let Some(standing) = self.projection.ask(self.journal.durable(), question).await? else { return Ok(None) };
+        let is_given_up = match standing.state {
+            // Nobody withdraws the other statements of a message.
+            _ if standing.statements > 1 || !is_ours => false,
+            State::Queued => self.withdraw(job).await,
+            State::Held => true,
+            _ => false,
+        };
+        Ok(Some((standing, is_given_up)))
+    }
+
     /// The version before cannot be withdrawn, and is known by its reversal at most. The member's share does not stand in one, so nothing is said
     /// of it.
     pub(crate) fn follow(&self, earlier: Earlier, job: &mut Job<S>, superseded: &mut Superseded) {
@@ -117,6 +151,15 @@ impl<S: Stream> Corrector<S> {
         told.changes.retain(|change| change.which != ChangedAmount::MemberOwes);
         superseded.count("corrects");
         tell(job, told);
+    }
+
+    async fn cancel_held(&self, job: JobId, batch: BatchId) {
+        let at = self.world.wall();
+        let change = StateChange { at, state: State::Cancelled, held: None, due: None, cause: "operator".to_owned() };
+        // A journal that refuses stops the engine; the job stays held then.
+        if self.journal.record(FrameKey { job: Some(job), message: MessageVersion(0), attempt: 0 }, Record::Change(change)).await.is_ok() {
+            self.accounts.batch(batch).step(State::Held, State::Cancelled);
+        }
     }
 
     async fn withdraw(&self, job: JobId) -> bool {
@@ -145,6 +188,7 @@ impl<S: Stream> Corrector<S> {
         for (job, (of_batch, state)) in &superseded.others {
             self.accounts.batch(*of_batch).step(*state, State::Superseded);
             let _ = self.shard.send(ToShard::Withdrawn { job: *job, is_superseded: true }).await;
+            self.claims.give_back(*job);
         }
         superseded.own.iter().for_each(|_| self.accounts.batch(batch).enter(State::Superseded));
         Ok(())
@@ -152,8 +196,12 @@ impl<S: Stream> Corrector<S> {
 
     /// The new batch is given up: the older versions wait again as before.
     pub(crate) async fn put_back(&self, superseded: &Superseded) {
-        for job in superseded.others.keys() {
+        for (job, (batch, state)) in &superseded.others {
             let _ = self.shard.send(ToShard::Withdrawn { job: *job, is_superseded: false }).await;
+            // What was queued is cancelled by the shard, which knows of the order too.
+            if self.claims.give_back(*job) && *state == State::Held {
+                self.cancel_held(*job, *batch).await;
+            }
         }
     }
 }

@@ -7,8 +7,8 @@
 //! ```
 //!
 //! What is stored is the author's work. The tenant's identity comes from the configuration each time, so that a new phone number needs no
-//! import. The engine reads it when it starts: an activation for a later moment takes effect by itself, one made while the engine runs
-//! after its next start. Jobs keep the bundle they were accepted with; the journal has a copy of its own.
+//! import. The engine reads it when it starts, and again when it changed ([`crate::templates`]): an activation for a later moment takes effect by
+//! itself. Jobs keep the bundle they were accepted with; the journal has a copy of its own.
 
 use model::{BundleId, Timestamp, hex};
 use render::{Bundle, BundleError, Identity};
@@ -18,6 +18,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// Bytes of a history: some hundred thousand events.
 const HISTORY_BYTES_MAX: u64 = 64 * 1024 * 1024;
@@ -251,6 +252,12 @@ impl TemplateStore {
         let current = current.as_ref().map(with_identity).transpose()?;
         let upcoming = upcoming.iter().map(|(from, bundle)| Ok((*from, with_identity(bundle)?))).collect::<Result<_, StoreError>>()?;
         Ok(Scheduled { current, upcoming })
+    }
+
+    /// Size and time of the history: another one where something was activated or retired since. `None` where there is none.
+    pub(crate) fn history_mark(&self) -> Option<(u64, Option<SystemTime>)> {
+        let about = fs::metadata(self.history_path()).ok()?;
+        Some((about.len(), about.modified().ok()))
     }
 
     fn find(&self, prefix: &str, now: Timestamp) -> Result<Stored, StoreError> {

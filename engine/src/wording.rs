@@ -1,8 +1,8 @@
 //! At admission: whether the tenant's templates have the words that a statement needs.
 //!
-//! A denial without words for the member is held as `reason_unworded` until the tenant has worded its code: a member must be told the
-//! specific reason (29 CFR 2560.503-1(g)(1)(i)). A language that the templates lack holds nothing: such a message goes out in English
-//! with the language lines, and is counted as `language_unmet`. Notices and paper show no reasons of ours.
+//! A denial without words for the member is held as `reason_unworded`: a member must be told the specific reason (29 CFR
+//! 2560.503-1(g)(1)(i)). When the tenant's templates have them, the release of its batch lets it go ([`crate::orders`]). A language that the templates lack holds nothing: such a message goes out in English
+//! with the language lines, and is counted as `language_unmet`: of a file by its commit, of streamed jobs by their heads. Notices and paper show no reasons of ours.
 
 use model::stage::{Job, Payload};
 use model::state::HoldReason;
@@ -11,7 +11,7 @@ use render::{LanguageMatch, Wording};
 use std::collections::BTreeMap;
 
 /// The reason code of a language that the templates lack, in the batch's report.
-pub(crate) const LANGUAGE_UNMET: &str = "language_unmet";
+pub(crate) const LANGUAGE_UNMET: &str = ledger::LANGUAGE_UNMET;
 
 /// What was found while the rows of a batch came in.
 #[derive(Debug, Default)]
@@ -30,6 +30,7 @@ impl WordingFound {
         }
         if job.data.recipient.as_ref().is_some_and(|recipient| matches!(wording.language(recipient), LanguageMatch::Unmet(_))) {
             self.language_unmet += 1;
+            job.head.language_unmet = true;
         }
         let Payload::Statements(statements) = &job.data.payload else { return };
         if job.head.held.is_some() || job.data.presentation.detail != Detail::Full {
@@ -46,8 +47,8 @@ impl WordingFound {
         for (code, jobs) in &self.unworded {
             let code = if code.is_empty() { "(none: the claim is denied without a reason)" } else { code.as_str() };
             tracing::warn!(target: "sealpost::intake", %batch, code, jobs, "a denial has no words for the member; held as reason_unworded: \
-                add the code to reasons.en.toml of the tenant's templates and hand in a new version of the rows (the same row to the letter is \
-                a duplicate), or have them sent on paper");
+                add the code to reasons.en.toml of the tenant's templates, import and activate them, and give `sealpost batch release` for this \
+                batch: what has words then goes out");
         }
     }
 }

@@ -348,6 +348,7 @@ impl<S: Stream> Admission<S> {
             presentation,
             supersedes: None,
             further: Vec::new(),
+            language_unmet: false,
         };
         Job::new(head, JobData { recipient, payload, bundle: settings.bundle, protection, presentation })
     }

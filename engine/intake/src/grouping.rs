@@ -307,6 +307,7 @@ mod tests {
             presentation,
             supersedes: None,
             further: Vec::new(),
+            language_unmet: false,
         };
         let payload = Payload::Statements(vec![statement]);
         Job::new(head, JobData { recipient: Some(recipient), payload, bundle, protection, presentation })

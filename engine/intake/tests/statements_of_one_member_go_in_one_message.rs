@@ -47,6 +47,7 @@ fn job(row: u64, (id, name, born): (&str, &str, Option<Date>), email: &str) -> O
         presentation: Presentation::default(),
         supersedes: None,
         further: Vec::new(),
+        language_unmet: false,
     };
     let (protection, presentation) = (head.protection, head.presentation);
     let payload = Payload::Statements(vec![statement]);

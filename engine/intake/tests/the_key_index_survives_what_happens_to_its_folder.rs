@@ -92,6 +92,7 @@ fn head(entry: &KeyEntry) -> Record {
         presentation: model::Presentation::default(),
         supersedes: None,
         further: Vec::new(),
+        language_unmet: false,
     })
 }
 

@@ -1,7 +1,8 @@
 //! The shapes that earlier versions wrote, read for ever.
 //!
 //! * A head (frame kind 17, and the end of a job in a checkpoint) is followed by what joined later: first [`HeadAddition`], then the rows behind
-//!   the first one, where statements were grouped ([`HeadRow`]). Earlier versions wrote nothing there, and then each means its defaults.
+//!   the first one, where statements were grouped ([`HeadRow`]), then whether its language is unmet. Earlier versions wrote nothing there, and
+//!   then each means its defaults.
 //! * A payload of the encodings 1 to 5 has dates as text, and each amount says whether it is stated (`past/plain.rs`).
 //! * A payload of the encodings 1, 2 and 3 has a statement without [`model::statement::Particulars`], a recipient without language, and no
 //!   [`Presentation`].
@@ -54,7 +55,8 @@ pub(crate) fn before_a_head<'bytes, T: Deserialize<'bytes>>(bytes: &'bytes [u8])
     let ((front, head), rest) = postcard::take_from_bytes::<(T, HeadV1)>(bytes).ok()?;
     let (addition, rest) = joined::<HeadAddition>(rest)?;
     let (further, rest) = joined::<Vec<HeadRow>>(rest)?;
-    rest.is_empty().then(|| (front, head.with(addition, further)))
+    let (language_unmet, rest) = joined::<bool>(rest)?;
+    rest.is_empty().then(|| (front, Head { language_unmet, ..head.with(addition, further) }))
 }
 
 /// What joined later; its default where the writer did not know it.
@@ -86,6 +88,7 @@ impl HeadV1 {
             presentation,
             supersedes,
             further,
+            language_unmet: false,
         }
     }
 }
@@ -300,8 +303,11 @@ mod tests {
         let alone = head(Vec::new());
         let bytes = encoded(&alone);
         assert_eq!(decoded(&bytes), Some(alone.clone()));
-        // The version before wrote all but the rows behind the first.
+        // The version before knew nothing of languages.
         let (last, before) = bytes.split_last().unwrap();
+        assert_eq!((*last, decoded(before)), (0, Some(alone.clone())));
+        // The one before that wrote all but the rows behind the first.
+        let (last, before) = before.split_last().unwrap();
         assert_eq!((*last, decoded(before)), (0, Some(alone.clone())));
         // The first versions knew neither presentation nor what it supersedes.
         let addition = postcard::to_stdvec(&HeadAddition { presentation: alone.presentation, supersedes: alone.supersedes }).unwrap();
@@ -310,10 +316,12 @@ mod tests {
         let grouped = head(vec![row(20), row(21)]);
         assert_eq!(grouped.rows().map(|row| (row.row, row.money.billed.0)).collect::<Vec<_>>(), [(4, 0), (20, 11), (21, 11)]);
         assert_eq!(decoded(&encoded(&grouped)), Some(grouped.clone()));
+        let unmet = Head { language_unmet: true, ..grouped.clone() };
+        assert_eq!(decoded(&encoded(&unmet)), Some(unmet));
         let mut bytes = encoded(&grouped);
         bytes.push(0);
         assert_eq!(decoded(&bytes), None, "nothing may follow it");
-        bytes.truncate(bytes.len() - 2);
+        bytes.truncate(bytes.len() - 3);
         assert_eq!(decoded(&bytes), None, "nor may a part of it be missing");
     }
 }

@@ -12,8 +12,8 @@ use crate::key_ring::KeyRing;
 use crate::recovery;
 use crate::recovery::standing::{Events, JobChange, JobStanding};
 use model::record::Head;
-use model::stage::Locator;
-use model::{BatchId, JobId, MessageVersion, State};
+use model::stage::{Durable, JournaledJob, Locator};
+use model::{BatchId, JobId, MessageVersion, State, Stream};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use world::OpenMode;
@@ -31,6 +31,13 @@ pub struct PlacedJob {
     pub message: MessageVersion,
     /// Its attempts.
     pub attempts: u16,
+}
+
+impl PlacedJob {
+    /// The job as it is queued: what was read back from the record is durable.
+    pub fn journaled<S: Stream>(&self) -> JournaledJob<S> {
+        JournaledJob::new(self.id, self.locator, Arc::clone(&self.head), Durable::attest())
+    }
 }
 
 impl JournalDir {

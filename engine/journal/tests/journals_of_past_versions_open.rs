@@ -180,6 +180,7 @@ fn head(era: Era, keys: &KeyRing, tenant: TenantId, row: u64) -> Head {
         presentation: model::Presentation::default(),
         supersedes: None,
         further: Vec::new(),
+        language_unmet: false,
     };
     for behind in rows_behind(era, row) {
         let (key, content) = (fingerprint("key behind"), fingerprint("content behind"));

@@ -38,6 +38,6 @@ pub use error::LedgerError;
 pub use finding::Finding;
 pub use paper::PaperJob;
 pub use projection::{Applied, Ledger, Look};
-pub use report::{BatchReport, MoneySplit, Parts, Split, States};
+pub use report::{BatchReport, LANGUAGE_UNMET, MoneySplit, Parts, Split, States};
 pub use standing::JobStanding;
 pub use view::{Adjustment, BatchLine, JobFilter, JobLine, OperatorLine};

@@ -175,6 +175,7 @@ struct Standing {
     opened_at: u64,
     is_binding: bool,
     is_discarded: bool,
+    is_rolling: bool,
 }
 
 /// One transaction.
@@ -254,6 +255,14 @@ impl Pass<'_> {
             is_new: true,
         };
         self.touched.insert(id, row);
+        // The commit of a file says how many; a rolling batch has none.
+        if head.language_unmet && standing.is_rolling {
+            self.connection
+                .prepare_cached(
+                    "INSERT INTO batch_reasons (batch, reason, rows) VALUES (?1, ?2, 1) ON CONFLICT (batch, reason) DO UPDATE SET rows = rows + 1",
+                )?
+                .execute(params![bits(head.batch), crate::report::LANGUAGE_UNMET])?;
+        }
         self.touched.insert_further(id, &head.further);
         Ok(None)
     }
@@ -489,12 +498,13 @@ impl Pass<'_> {
         if let Some(standing) = self.batches.get(&batch) {
             return Ok(Some(*standing));
         }
-        let mut query = self
-            .connection
-            .prepare_cached("SELECT opened_at, rolling OR committed_at IS NOT NULL, discarded_at IS NOT NULL FROM batches WHERE id = ?1")?;
+        let mut query = self.connection.prepare_cached(
+            "SELECT opened_at, rolling OR committed_at IS NOT NULL, discarded_at IS NOT NULL, rolling FROM batches WHERE id = ?1",
+        )?;
         let standing = query
             .query_row([bits(batch)], |row| {
-                Ok(Standing { opened_at: row.get::<_, i64>(0)?.cast_unsigned(), is_binding: row.get(1)?, is_discarded: row.get(2)? })
+                let opened_at = row.get::<_, i64>(0)?.cast_unsigned();
+                Ok(Standing { opened_at, is_binding: row.get(1)?, is_discarded: row.get(2)?, is_rolling: row.get(3)? })
             })
             .optional()?;
         if let Some(standing) = standing {

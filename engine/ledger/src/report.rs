@@ -12,6 +12,8 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 use std::collections::BTreeMap;
 
+/// The reason code of messages whose language the templates lack.
+pub const LANGUAGE_UNMET: &str = "language_unmet";
 /// Number of the part `read` in `batch_parts`; the others are their [`Disposition`].
 pub(crate) const READ: u8 = 7;
 // No disposition may have the number of `read`.
@@ -165,6 +167,7 @@ impl Ledger {
                 self.read_parts(&mut report)?;
             } else {
                 count_heads_as_read(&mut report);
+                self.read_reasons(&mut report)?;
             }
         }
         report.balanced = report.is_balanced();
@@ -204,6 +207,10 @@ impl Ledger {
             *part_mut(&mut report.money_cents.plan_paid.parts, part) = sums.plan_paid;
             *part_mut(&mut report.money_cents.member_owes.parts, part) = sums.member_owes;
         }
+        self.read_reasons(report)
+    }
+
+    fn read_reasons(&self, report: &mut BatchReport) -> Result<(), LedgerError> {
         let mut query = self.connection.prepare_cached("SELECT reason, rows FROM batch_reasons WHERE batch = ?1")?;
         let mut rows = query.query([bits(report.batch_id)])?;
         while let Some(row) = rows.next()? {

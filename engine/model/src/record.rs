@@ -124,6 +124,8 @@ pub struct Head {
     pub supersedes: Option<JobId>,
     /// The statements behind the first, where rows of one member were grouped; in the order of the payload. Empty for all other jobs.
     pub further: Vec<HeadRow>,
+    /// The tenant's templates lack the recipient's language: the message goes out in English with the language lines.
+    pub language_unmet: bool,
 }
 
 /// One row of a job: what is known of it by itself.

@@ -74,6 +74,7 @@ fn job(number: u64, destinations: u64) -> JournaledJob<Transactional> {
         presentation: model::Presentation::default(),
         supersedes: None,
         further: Vec::new(),
+        language_unmet: false,
     };
     JournaledJob::new(JobId::new(0, number), Locator { segment: 0, offset: 0 }, Arc::new(head), Durable::attest())
 }

@@ -90,6 +90,7 @@ impl Installation {
             name: TENANT.to_owned(),
             bundle: Arc::clone(&self.bundle),
             upcoming: Vec::new(),
+            templates: None,
             signer: Arc::clone(&self.signer),
             members: None,
             input: sealpost::input::Input::default(),

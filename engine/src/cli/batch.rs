@@ -54,7 +54,9 @@ enum Verb {
     },
     /// Stop sending what has no intent on disk yet.
     Hold(OrderArguments),
-    /// Go on with a held batch.
+    /// Go on with a held batch; and look again at statements that are held because a denial had no words.
+    ///
+    /// What the tenant's templates can say by now goes out with those templates. What still has no words stays held and is told by its code.
     Release(OrderArguments),
     /// Stop for good what has no intent on disk yet; `batch show` then says what already left.
     Cancel(OrderArguments),
@@ -129,7 +131,7 @@ pub(super) fn run(arguments: Arguments, json: bool) -> Outcome {
         Answer::Report { report, environment, elapsed_ms, .. } => report::print(&report, &environment, elapsed_ms, json),
         Answer::Rows { rows, next } => report::print_rows(&rows, next.as_deref(), json),
         Answer::Paper { told } => return Ok(paper::print(&told, json)),
-        Answer::Ordered { jobs, left } => report::print_ordered(jobs, left, json),
+        Answer::Ordered { jobs, left, wording } => report::print_ordered(jobs, left, wording.as_ref(), json),
         other => return Err(trouble_of(other)),
     }
     Ok(Exit::Done)

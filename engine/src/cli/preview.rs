@@ -82,7 +82,7 @@ pub(super) struct Request<'r> {
 /// Renders the first mailable statements into files; how many.
 pub(super) fn write_messages(world: &World, request: &Request<'_>, rows: Rows<'_>) -> Result<usize, Trouble> {
     let in_use = crate::assembly::templates_in_use(request.tenant, request.templates, world.wall()).map_err(Trouble::usage)?;
-    let renderer = Renderer::new(&in_use.bundle).map_err(Trouble::usage)?;
+    let renderer = Renderer::new(&in_use).map_err(Trouble::usage)?;
     world.disk().create_dir_all(request.out).map_err(|error| Trouble::failed(format!("{}: {error}", request.out.display())))?;
     let jobs = first_jobs(world, request, &renderer, rows)?;
     for (row_number, data) in &jobs {

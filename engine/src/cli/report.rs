@@ -3,7 +3,7 @@
 //! Colours only on a terminal, and never alone: every mark is a word too.
 
 use super::output::say;
-use crate::control::Left;
+use crate::control::{Left, WordedAgain};
 use model::Timestamp;
 use serde_json::Value;
 use std::fmt::Write;
@@ -192,11 +192,14 @@ pub(super) fn print_rows(rows: &Value, next: Option<&str>, json: bool) {
 }
 
 /// How many jobs an order touched.
-pub(super) fn print_ordered(jobs: u64, left: Option<Left>, json: bool) {
+pub(super) fn print_ordered(jobs: u64, left: Option<Left>, wording: Option<&WordedAgain>, json: bool) {
     if json {
         let mut answer = serde_json::json!({ "jobs": jobs });
         if let Some(left) = left {
             answer["left"] = serde_json::json!(left);
+        }
+        if let Some(wording) = wording {
+            answer["wording"] = serde_json::json!(wording);
         }
         say!("{answer}");
     } else if let Some(Left { cancelled, delivered, in_flight, uncertain, other }) = left {
@@ -206,6 +209,15 @@ pub(super) fn print_ordered(jobs: u64, left: Option<Left>, json: bool) {
         );
     } else {
         say!("done: {jobs} waiting jobs touched; what already has an intent on disk goes on");
+    }
+    if let Some(WordedAgain { released, still_held }) = wording.filter(|_| !json) {
+        say!("{released} messages that were held as reason_unworded have words now, and go");
+        for (code, messages) in still_held {
+            let code = if code.is_empty() { "(denied without a reason)" } else { code };
+            say!(
+                "{messages} stay held: no words for {code}; add it to reasons.en.toml of the tenant's templates, import and activate them"
+            );
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use crate::control;
 use crate::door;
 use crate::drop::{self, DropFolders};
 use crate::engine::Engine;
+use crate::templates;
 use clap::Args;
 use futures_util::future::{Either, join, select};
 use std::path::PathBuf;
@@ -101,7 +102,8 @@ async fn open_doors(engine: &Rc<Engine>, folders: Option<DropFolders>, stop: &Si
             drop::serve(Rc::clone(engine), folders, stop.clone()).await;
         }
     };
-    let (both, ()) = join(join(operators, jobs), files).await;
+    let beside = join(files, templates::follow(engine, stop));
+    let (both, _) = join(join(operators, jobs), beside).await;
     both.0.and(both.1)
 }
 

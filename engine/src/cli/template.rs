@@ -2,10 +2,12 @@
 
 use super::input::InputFlags;
 use super::output::say;
-use super::preview::{self, Request};
-use super::{Exit, Outcome, Trouble, operator, statements};
+use super::preview;
+use super::send::trouble_of;
+use super::{Exit, Outcome, Trouble, connect, operator, statements};
 use crate::assembly::{folder_bundle, templates_in_use};
 use crate::config::{Config, Tenant};
+use crate::control::{self, Answer, Request};
 use crate::template_store::{Stored, TemplateStore};
 use clap::{Args, Subcommand};
 use model::stage::{JobData, Payload};
@@ -30,8 +32,8 @@ const EXAMPLE: &str = r#"{"tenant":"example","brand":"Example Health Plan","from
     sealpost template diff a1b2c3                           what is different from what is used now\n  \
     sealpost template preview night.835 --bundle a1b2c3 --out page.html   real rows side by side, in a browser\n  \
     sealpost template activate a1b2c3 --from 2026-12-01     by a second person where the tenant asks for one\n\n\
-    A job keeps the templates it was accepted with, whatever is activated later. An activation for a later moment takes effect by itself in an \
-    engine that was started after it was made; one made while the engine runs, after its next start.")]
+    A job keeps the templates it was accepted with, whatever is activated later. A running engine is told of an \
+    activation and takes new jobs in by it at once; one for a later moment takes effect by itself.")]
 pub(super) struct Arguments {
     #[command(subcommand)]
     verb: Verb,
@@ -213,8 +215,7 @@ impl Place {
 
     /// What is used now.
     fn in_use(&self) -> Result<Bundle, Trouble> {
-        let in_use = templates_in_use(self.tenant(), &self.config.paths.templates, self.now()).map_err(Trouble::usage)?;
-        Ok(in_use.bundle)
+        templates_in_use(self.tenant(), &self.config.paths.templates, self.now()).map_err(Trouble::usage)
     }
 }
 
@@ -354,7 +355,7 @@ fn preview(verb: &Preview, json: bool) -> Outcome {
     let rows = statements::open(&verb.file, &verb.input.profile()?)?;
     let folder = verb.out.parent().unwrap_or(Path::new("."));
     let templates = &place.config.paths.templates;
-    let request = Request { tenant: place.tenant(), templates, contacts: contacts.as_ref(), out: folder, first: verb.first };
+    let request = preview::Request { tenant: place.tenant(), templates, contacts: contacts.as_ref(), out: folder, first: verb.first };
     let mut messages = Vec::new();
     for (row, mut data) in preview::first_jobs(&place.world, &request, &renderer, rows)? {
         let mailbox = place.tenant().identity.reply_to.clone();
@@ -417,25 +418,38 @@ fn activate(verb: &Activate, json: bool) -> Outcome {
     crate::assembly::check_templates(&tenant.name, &bundle).map_err(Trouble::usage)?;
     let from = verb.from.unwrap_or(now);
     let stored = place.store.activate(&verb.bundle, from, &operator(), tenant.templates_need_second_person, now).map_err(Trouble::usage)?;
-    tell(&stored, json);
-    if !json {
-        say!("an engine that runs takes it at its next start{}", if from > now { ", from that moment on" } else { "" });
-    }
-    Ok(Exit::Done)
+    tell(&place, &stored, json)
 }
 
 fn retire(verb: &Retire, json: bool) -> Outcome {
     let place = Place::of(&verb.whose)?;
     let stored = place.store.retire(&verb.bundle, &verb.reason, &operator(), place.now()).map_err(Trouble::usage)?;
-    tell(&stored, json);
-    Ok(Exit::Done)
+    tell(&place, &stored, json)
 }
 
-fn tell(stored: &Stored, json: bool) {
+/// What stands in the history now, and whether an engine that runs goes by it.
+fn tell(place: &Place, stored: &Stored, json: bool) -> Outcome {
+    let request = Request::Templates { tenant: Some(place.tenant().name.clone()) };
+    let socket = control::socket_path(place.config.sockets());
+    let told = world::block_on(connect::running(&place.world, &socket, &request));
+    let engine = match &told {
+        Some(Answer::TemplatesTaken) => "told",
+        Some(_) => "refused",
+        None => "not_running",
+    };
     if json {
-        say!("{}", serde_json::json!(stored));
+        let mut about = serde_json::json!(stored);
+        about["engine"] = engine.into();
+        say!("{about}");
     } else {
         say!("{}", line(stored));
+        if engine == "told" {
+            say!("the running engine goes by it; held statements that lacked words go with `sealpost batch release`");
+        }
+    }
+    match told {
+        None | Some(Answer::TemplatesTaken) => Ok(Exit::Done),
+        Some(other) => Err(trouble_of(other)),
     }
 }
 

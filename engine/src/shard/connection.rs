@@ -167,7 +167,7 @@ async fn attempt<S: Stream>(shard: &Shared<S>, lane: usize, site: usize, connect
         let mut state = shard.borrow_mut();
         let is_uncertain = state.frozen.get(&due.job).is_some_and(|frozen| frozen.is_uncertain);
         let (date, sha256, address_version) = (rendered.date, rendered.sha256, rendered.address_version);
-        state.frozen.insert(due.job, Frozen { date, sha256, address_version, is_uncertain });
+        state.frozen.insert(due.job, Frozen { bundle: rendered.bundle, date, sha256, address_version, is_uncertain });
     }
     let appended = world.monotonic();
     let intent = Record::Intent(intent(&attempt.message, attempt.source, connection.peer().ip()));

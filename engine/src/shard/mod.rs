@@ -137,6 +137,8 @@ pub(crate) struct Shard<S: Stream> {
     rests: BinaryHeap<Reverse<(Timestamp, usize)>>,
     /// Batches that an operator holds or cancelled: what has no intent yet goes back to the queue.
     stopped: BTreeSet<BatchId>,
+    /// Batches that an operator cancelled: what comes later, or comes back, ends here.
+    cancelled: BTreeSet<BatchId>,
     /// Messages with the workers.
     preparing: usize,
     /// Messages taken from the queue and not settled.
@@ -179,7 +181,11 @@ async fn next<S: Stream>(inbox: &Receiver<ToShard<S>>, into: &mut Vec<ToShard<S>
 
 async fn receive<S: Stream>(shard: &Shared<S>, event: ToShard<S>) {
     match event {
-        ToShard::Jobs(arrivals) => arrivals.into_iter().for_each(|arrival| shard.borrow_mut().enqueue(arrival)),
+        ToShard::Jobs(arrivals) => {
+            for arrival in arrivals {
+                admit(shard, arrival).await;
+            }
+        }
         ToShard::Prepared(messages) => {
             for prepared in messages {
                 lane::receive_prepared(shard, prepared).await;
@@ -190,11 +196,27 @@ async fn receive<S: Stream>(shard: &Shared<S>, event: ToShard<S>) {
             let is_given_up = shard.borrow_mut().withdraw(job);
             // Whoever asked and went has given its batch up, and says so by itself no more.
             if done.send(is_given_up).is_err() {
-                shard.borrow_mut().end_withdrawal(job, false);
+                end_withdrawal(shard, job, false).await;
             }
         }
-        ToShard::Withdrawn { job, is_superseded } => shard.borrow_mut().end_withdrawal(job, is_superseded),
+        ToShard::Withdrawn { job, is_superseded } => end_withdrawal(shard, job, is_superseded).await,
         ToShard::Drain => lane::drain(shard),
+    }
+}
+
+/// Into the queue; or to its end, where its batch was cancelled before it came.
+async fn admit<S: Stream>(shard: &Shared<S>, arrival: Arrival<S>) {
+    let is_cancelled = shard.borrow().cancelled.contains(&arrival.job.batch());
+    if is_cancelled {
+        return settle::cancel_arrival(shard, &arrival).await;
+    }
+    shard.borrow_mut().enqueue(arrival);
+}
+
+async fn end_withdrawal<S: Stream>(shard: &Shared<S>, job: JobId, is_superseded: bool) {
+    let again = shard.borrow_mut().end_withdrawal(job, is_superseded);
+    if let Some(arrival) = again {
+        admit(shard, arrival).await;
     }
 }
 
@@ -257,6 +279,7 @@ impl<S: Stream> Shard<S> {
             resolving: 0,
             rests: BinaryHeap::new(),
             stopped: BTreeSet::new(),
+            cancelled: BTreeSet::new(),
             preparing: 0,
             under_way: 0,
             draining: false,
@@ -284,12 +307,13 @@ impl<S: Stream> Shard<S> {
         true
     }
 
-    fn end_withdrawal(&mut self, job: JobId, is_superseded: bool) {
-        let Some(delivery) = self.withdrawn.remove(&job).filter(|_| !is_superseded) else { return };
-        let Some(destination) = self.queue.destination_name(delivery.destination).cloned() else { return };
+    /// What was withdrawn, where it comes back.
+    fn end_withdrawal(&mut self, job: JobId, is_superseded: bool) -> Option<Arrival<S>> {
+        let delivery = self.withdrawn.remove(&job).filter(|_| !is_superseded)?;
+        let destination = self.queue.destination_name(delivery.destination).cloned()?;
         let (attempts, message) = (delivery.attempts, delivery.message);
         let due = self.context.world.wall();
-        self.enqueue(Arrival { job: Waiting::again(&delivery, destination), attempts, due, message, frozen: None });
+        Some(Arrival { job: Waiting::again(&delivery, destination), attempts, due, message, frozen: None })
     }
 
     /// Lets the queue's clock run; gives back what expired, and marks the groups that have something due.

@@ -5,7 +5,7 @@
 //! waited for: after a crash without it the job is `uncertain`, which is the truth (invariant 10).
 
 use super::lane::{Sealed, freed};
-use super::{Order, Shard, Shared};
+use super::{Arrival, Order, Shard, Shared};
 use crate::plants;
 use crate::prepare::Unprepared;
 use egress::{ConnectFailure, Connection, Delivery, DnsTrouble, NoConnection};
@@ -224,7 +224,10 @@ pub(super) async fn obey<S: Stream>(shard: &Shared<S>, order: Order) {
             shard.borrow_mut().queue.resume(Scope::Batch(order.batch));
             queued
         }
-        BatchVerb::Cancel => cancel(shard, order.batch).await,
+        BatchVerb::Cancel => {
+            shard.borrow_mut().cancelled.insert(order.batch);
+            cancel(shard, order.batch).await
+        }
         // What goes on paper is in no queue.
         BatchVerb::Paper => 0,
     };
@@ -239,6 +242,15 @@ async fn cancel<S: Stream>(shard: &Shared<S>, batch: BatchId) -> u64 {
         change(shard, due, State::Queued, State::Cancelled, None, "operator").await;
     }
     count
+}
+
+/// A job of a batch that was cancelled before it came, or while a correction had it: it never enters the queue.
+pub(super) async fn cancel_arrival<S: Stream>(shard: &Shared<S>, arrival: &Arrival<S>) {
+    let at = shard.borrow().context.world.wall();
+    let key = FrameKey { job: Some(arrival.job.job()), message: arrival.message, attempt: 0 };
+    let change = StateChange { at, state: State::Cancelled, held: None, due: None, cause: "operator".to_owned() };
+    note(shard, key, Record::Change(change)).await;
+    shard.borrow().step_progress(arrival.job.batch(), State::Queued, State::Cancelled);
 }
 
 async fn change<S: Stream>(shard: &Shared<S>, due: DueDelivery<S>, from: State, to: State, held: Option<HoldReason>, cause: &str) {

@@ -75,6 +75,18 @@ impl Installation {
         Self::new(&plaintext_to(port))
     }
 
+    /// One that delivers into a sandbox, by its name server and with its certificates.
+    pub fn towards_sandbox(sandbox: &sink::Sandbox, sections: &str) -> Self {
+        let installation = Self::new(&format!(
+            "\n[streams.transactional]\nretry = [\"1s\"]\ndrain = \"20s\"\n\n[tls]\nca_file = \"ca.pem\"\n\n\
+             [dns]\nservers = [\"{}\"]\nsmtp_port = {}\nallow_loopback = true\n{sections}",
+            sandbox.dns_address(),
+            sandbox.smtp_port()
+        ));
+        std::fs::write(installation.path("ca.pem"), sandbox.ca_pem()).unwrap();
+        installation
+    }
+
     /// Where everything of it lies.
     pub fn folder(&self) -> &Path {
         self.folder.path()

@@ -94,6 +94,7 @@ mod tests {
             presentation: Presentation::default(),
             supersedes: None,
             further: Vec::new(),
+            language_unmet: false,
         };
         for number in [2, 3] {
             let (key, content) = (of(number), of(100 + number));

@@ -351,6 +351,7 @@ pub fn job(keys: &KeyRing, tenant: TenantId, batch: BatchId, row: u64) -> Job<Tr
         presentation: model::Presentation::default(),
         supersedes: None,
         further: Vec::new(),
+        language_unmet: false,
     };
     Job::new(head, data)
 }

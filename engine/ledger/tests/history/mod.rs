@@ -67,6 +67,7 @@ impl History {
             presentation: model::Presentation::default(),
             supersedes: None,
             further: Vec::new(),
+            language_unmet: false,
         };
         self.push(key(job(number), 0), Record::Head(head));
     }

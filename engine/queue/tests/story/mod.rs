@@ -51,6 +51,7 @@ pub(crate) fn journaled(said: &Said) -> JournaledJob<Transactional> {
         presentation: model::Presentation::default(),
         supersedes: None,
         further: Vec::new(),
+        language_unmet: false,
     };
     let locator = Locator { segment: 1, offset: u32::try_from(said.number).unwrap() };
     JournaledJob::new(JobId::new(0, said.number), locator, Arc::new(head), Durable::attest())
