@@ -7,7 +7,7 @@ use crate::config::{Config, KeyOrigin, KnowledgeFiles, Pool, Stream, Tenant, Unc
 use crate::engine::lock;
 use crate::openpgp::OpenPgpKey;
 use crate::renderers::CompiledBundles;
-use crate::settings::{DeliverySettings, EngineSettings, IdempotencySettings, Places, Sources, TenantSettings};
+use crate::settings::{DeliverySettings, EngineSettings, IdempotencySettings, Places, Sources, TenantSettings, Upcoming};
 use crate::shipped::{BOUNCES, DESTINATIONS, TEMPLATES, WARMUP};
 use crate::template_store::{Scheduled, TemplateStore};
 use egress::{EhloName, Routes, SiteResolver, TlsContext};
@@ -28,6 +28,12 @@ use zeroize::Zeroizing;
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct AssemblyError(String);
+
+impl From<BundleError> for AssemblyError {
+    fn from(error: BundleError) -> Self {
+        because(error)
+    }
+}
 
 fn because(error: impl std::fmt::Display) -> AssemblyError {
     AssemblyError(error.to_string())
@@ -209,7 +215,7 @@ impl TemplateSource {
 
     /// The bundle of now and those from later moments on: checked, and compiled once, so that a broken template is found before anything
     /// is accepted with it.
-    pub(crate) fn read(&self, now: Timestamp) -> Result<(Arc<Bundle>, Vec<(Timestamp, Arc<Bundle>)>), AssemblyError> {
+    pub(crate) fn read(&self, now: Timestamp) -> Result<(Arc<Bundle>, Upcoming), AssemblyError> {
         let SharedSource { tenant, store, compiled, seen } = &*self.0;
         let at = |error: &dyn std::fmt::Display| AssemblyError(format!("tenants.{}: {error}", tenant.name));
         let Scheduled { current, upcoming } = store.in_use(&tenant.identity, now).map_err(|error| at(&error))?;
@@ -221,7 +227,7 @@ impl TemplateSource {
                 Arc::clone(seen.fallback.insert(kept))
             }
         };
-        let upcoming: Vec<(Timestamp, Arc<Bundle>)> = upcoming.into_iter().map(|(from, bundle)| (from, Arc::new(bundle))).collect();
+        let upcoming: Upcoming = upcoming.into_iter().map(|(from, bundle)| (from, Arc::new(bundle))).collect();
         for bundle in upcoming.iter().map(|(_, bundle)| bundle).chain([&current]) {
             check_templates(&tenant.name, bundle)?;
             compiled.renderer(bundle).map_err(|error| at(&error))?;

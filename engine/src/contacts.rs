@@ -5,7 +5,7 @@
 //! the release of one, or within [`LOOK_EVERY`]. A file that cannot be read any more does not unsay what it said: the data of before
 //! stays, and the log says so; where there was none, nothing is sent until it can be read.
 
-use crate::contact_store::{ContactStore, ContactStoreError};
+use crate::contact_store::{ContactStore, ContactStoreError, Label};
 use crate::engine::{AcceptError, lock};
 use crate::files;
 use crate::source::Source;
@@ -92,6 +92,11 @@ impl InForce {
         let since = modified.and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok());
         let as_of = since.and_then(|since| u64::try_from(since.as_millis()).ok()).map(Timestamp);
         Ok(Self { contacts: Arc::new(files::read_contacts(path)?), as_of })
+    }
+
+    /// A version of the contact store.
+    pub(crate) fn of_store((label, contacts): (Label, Contacts)) -> Self {
+        Self { contacts: Arc::new(contacts), as_of: Some(label.imported_at) }
     }
 
     /// The same, as what one batch brings along.
@@ -215,7 +220,7 @@ impl ContactBook {
 
     fn load(&self, tenant: TenantId) -> Result<Option<InForce>, AcceptError> {
         let Some(store) = &self.shared.store else { return Ok(None) };
-        Ok(store.load(tenant)?.map(|(label, contacts)| InForce { contacts: Arc::new(contacts), as_of: Some(label.imported_at) }))
+        Ok(store.load(tenant)?.map(InForce::of_store))
     }
 }
 

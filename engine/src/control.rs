@@ -6,10 +6,11 @@
 use crate::backup::{BackupRequest, BackupTrouble, Manifest};
 use crate::contacts::MembersAsk;
 use crate::door;
-use crate::engine::{AcceptError, Engine};
+use crate::engine::{AcceptError, Engine, no_marketing};
 use crate::files::FileRequest;
 use crate::orders::Obeyed;
 use crate::paper::{PaperAsk, PaperTold, PaperTrouble};
+use crate::pipeline::stream_made;
 use futures_util::future::Either;
 use journal::{JournalError, Pace};
 use journal::{RingOverview, Rotated, Rotation};
@@ -301,7 +302,9 @@ pub(crate) async fn obey(engine: &Engine, request: Request, answers: &Sender<Ans
         Request::Paper { batch, ask, by } => match known(engine, &batch).await {
             Ok((batch, stream)) => match engine.paper(stream, batch, ask, by).await {
                 Ok(told) => Answer::Paper { told },
-                Err(error @ (PaperTrouble::Key(_) | PaperTrouble::File { .. })) => Answer::Unknown { message: error.to_string() },
+                Err(error @ (PaperTrouble::Key(_) | PaperTrouble::File { .. } | PaperTrouble::Stream(_) | PaperTrouble::Contacts(_))) => {
+                    Answer::Unknown { message: error.to_string() }
+                }
                 Err(error) => failed(error),
             },
             Err(answer) => answer,
@@ -462,6 +465,10 @@ async fn known(engine: &Engine, text: &str) -> Result<(BatchId, StreamName), Ans
         text.parse().map_err(|error: model::ids::IdError| Answer::Unknown { message: format!("'{text}' is no batch: {error}") })?;
     match engine.stream_of(batch).await {
         Ok(Some(stream)) => Ok((batch, stream)),
+        // Its journal is not open: nothing of it may be answered, or done, in another stream's name.
+        Ok(None) if stream_made(batch) == StreamName::Marketing && engine.marketing().is_none() => {
+            Err(Answer::Unknown { message: format!("{batch} is a batch of the marketing stream: {}", no_marketing()) })
+        }
         Ok(None) => Err(Answer::Unknown { message: format!("there is no batch {batch}; `sealpost batch list` names all") }),
         Err(error) => Err(failed(error)),
     }

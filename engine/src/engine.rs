@@ -94,7 +94,16 @@ impl Engine {
     /// # Errors
     /// [`EngineError`]; nothing was sent.
     pub async fn start(world: World, settings: EngineSettings) -> Result<Self, EngineError> {
-        Self::start_as(world, settings, None).await
+        Self::start_as(world, settings, None, false).await
+    }
+
+    /// As [`Engine::start`], for an order about what lies still: nothing is delivered, and what a past life left under way stays as it is until
+    /// the next start.
+    ///
+    /// # Errors
+    /// As [`Engine::start`].
+    pub async fn start_resting(world: World, settings: EngineSettings) -> Result<Self, EngineError> {
+        Self::start_as(world, settings, None, true).await
     }
 
     /// As [`Engine::start`], where an operator says that journals were put back from a copy and nothing newer exists: whatever in them is not settled
@@ -103,10 +112,10 @@ impl Engine {
     /// # Errors
     /// As [`Engine::start`]; [`EngineError::NothingRestored`] where each journal is the one that was written last.
     pub async fn start_restored(world: World, settings: EngineSettings, vouch: Vouch) -> Result<Self, EngineError> {
-        Self::start_as(world, settings, Some(vouch)).await
+        Self::start_as(world, settings, Some(vouch), false).await
     }
 
-    async fn start_as(world: World, settings: EngineSettings, vouch: Option<Vouch>) -> Result<Self, EngineError> {
+    async fn start_as(world: World, settings: EngineSettings, vouch: Option<Vouch>, is_resting: bool) -> Result<Self, EngineError> {
         make_folders(&world, &settings)?;
         let keys = KeyRing::open(&world, &settings.places.key_ring, &settings.key_source)?;
         restoration::check(&world, &settings, &keys, vouch.as_ref())?;
@@ -125,6 +134,7 @@ impl Engine {
             contacts: contact_book(&world, &settings, &keys, &tenants),
             templates: Arc::new(tenants.values().map(|tenant| (tenant.id, tenant.shelf.clone())).collect()),
             vouch,
+            is_resting,
             accounts: Accounts::default(),
             times: Arc::new(StageTimes::default()),
         };

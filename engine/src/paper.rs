@@ -4,8 +4,9 @@
 //! record: jobs of the batch in `to_paper` ─► payload by payload out of the work log ─► a line of JSON in memory ─► OpenPGP ─► FILE
 //!                                                                    FILE is whole and synced ─► each job is marked `paper_exported`
 //! ```
-//! Each statement is a line of its own: row, job, reason, deadline, claim and member as the source states them, and the whole statement. Postal
-//! addresses are not among the contact data that sealpost reads, so `postal_address` is `null`: whoever prints joins by the member.
+//! Each statement is a line of its own: row, job, reason, deadline, claim and member as the source states them, and the whole statement;
+//! and the postal address that the contact data of now has for the member ([`intake::PostalAddress`]): the alternative one where the member
+//! asked for it (45 CFR 164.522(b)), never the ordinary one in its place. Where there is none, `postal_address_missing` says why in a stable word.
 //!
 //! **What is kept.** Content of what goes on paper stays until an operator says that the paper is on its way ([`PaperAsk::Settle`]); an export marks
 //! and takes nothing away. So it can be made again, to the same key or another one, and its lines say when they were exported first.
@@ -13,10 +14,13 @@
 //!
 //! Who exported what, when, and under which key stands in the record with the operator's login name.
 
-use crate::engine::Engine;
+use crate::contacts::InForce;
+use crate::engine::{AcceptError, Engine, no_marketing};
 use crate::paper_key::PaperKey;
 use crate::pipeline::Pipeline;
 use crate::projection::ProjectionError;
+use intake::{Contacts, PostalAddress, reason};
+use jiff::civil::Date;
 use journal::{JournalDir, JournalError, KeyRing, PlacedJob, Reader};
 use ledger::PaperJob;
 use model::record::{BatchVerb, FrameKey, OperatorAction, Record, StateChange};
@@ -29,6 +33,7 @@ use std::fs::OpenOptions;
 use std::io::{self, BufWriter, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use world::World;
 use zeroize::Zeroize;
 
@@ -42,6 +47,9 @@ pub enum PaperAsk {
         key: Vec<u8>,
         /// A new file; absolute.
         out: PathBuf,
+        /// The contact file whose postal addresses are printed; absolute. `None` takes what the tenant goes by.
+        #[serde(default)]
+        members: Option<PathBuf>,
     },
     /// What was exported is on its way: its content may go.
     Settle,
@@ -60,6 +68,9 @@ pub struct PaperTold {
     pub unreadable: u64,
     /// Rows that go on paper and were never exported: of a settling alone.
     pub not_exported: u64,
+    /// Rows of the file without a postal address, by the reason.
+    #[serde(default)]
+    pub without_address: BTreeMap<String, u64>,
     /// Rows of the file by the reason why they go on paper.
     pub reasons: BTreeMap<String, u64>,
     /// The fingerprint of the key.
@@ -96,6 +107,12 @@ pub enum PaperTrouble {
     /// The ledger does not answer.
     #[error(transparent)]
     Ledger(#[from] ProjectionError),
+    /// The contact data cannot be read.
+    #[error("{0}; nothing was written: without it nobody's postal address is known")]
+    Contacts(AcceptError),
+    /// It is a batch of a stream that this configuration does not have.
+    #[error(transparent)]
+    Stream(AcceptError),
     /// The engine is stopping.
     #[error("the engine is stopping; ask again when it runs")]
     Stopped,
@@ -108,8 +125,9 @@ impl Engine {
     /// [`PaperTrouble`]; then nothing was marked, and no file stays.
     pub async fn paper(&self, stream: StreamName, batch: BatchId, ask: PaperAsk, by: String) -> Result<PaperTold, PaperTrouble> {
         match (stream, self.marketing()) {
+            (StreamName::Transactional, _) => self.paper_of(self.transactional(), batch, ask, by).await,
             (StreamName::Marketing, Some(pipeline)) => self.paper_of(pipeline, batch, ask, by).await,
-            _ => self.paper_of(self.transactional(), batch, ask, by).await,
+            (StreamName::Marketing, None) => Err(PaperTrouble::Stream(no_marketing())),
         }
     }
 
@@ -130,7 +148,8 @@ impl Engine {
         let known = pipeline.projection.ask(pipeline.journal.durable(), move |ledger| ledger.paper(batch)).await?;
         let mut told = PaperTold { key: key.as_ref().map(|key| key.fingerprint().to_owned()), ..PaperTold::default() };
         let (marked, cause) = match (ask, key) {
-            (PaperAsk::Export { out, .. }, Some(key)) => {
+            (PaperAsk::Export { out, members, .. }, Some(key)) => {
+                let addresses = self.addresses(batch, members.as_deref()).map_err(PaperTrouble::Contacts)?;
                 let dir = self.kept_in().0.join(S::NAME.as_str());
                 let export = Export {
                     world: world.clone(),
@@ -142,6 +161,7 @@ impl Engine {
                     known,
                     key,
                     out,
+                    addresses,
                 };
                 let (reply, answer) = world::channel::oneshot();
                 // It may read for seconds: not on the thread that answers everybody.
@@ -158,6 +178,17 @@ impl Engine {
         };
         self.mark(pipeline, batch, &marked, cause, by, &told).await?;
         Ok(told)
+    }
+
+    /// Who lives where.
+    fn addresses(&self, batch: BatchId, members: Option<&Path>) -> Result<Addresses, AcceptError> {
+        let Some(tenant) = self.tenant_of(batch) else { return Ok(Addresses::default()) };
+        let contacts = match members {
+            Some(path) => Some(InForce::of_file(path)?),
+            None => self.contacts().newest(tenant.id)?,
+        };
+        let today = tenant.settings.member_settings.authority.day_of(self.world().wall());
+        Ok(Addresses { contacts: contacts.map(|known| known.contacts), today })
     }
 
     /// Records the mark of each job, and who asked for it; durable when it returns.
@@ -208,8 +239,22 @@ fn settled(known: Vec<PaperJob>, told: &mut PaperTold) -> Vec<JobId> {
     jobs
 }
 
+/// Postal addresses, as they are on a day.
+#[derive(Default)]
+struct Addresses {
+    contacts: Option<Arc<Contacts>>,
+    today: Date,
+}
+
+impl Addresses {
+    fn of(&self, member: &Member) -> Result<PostalAddress, &'static str> {
+        self.contacts.as_ref().ok_or(reason::CONTACT_MISSING)?.postal_address(member, self.today)
+    }
+}
+
 /// One writing out.
 struct Export {
+    addresses: Addresses,
     world: World,
     dir: PathBuf,
     stream: StreamName,
@@ -237,6 +282,7 @@ impl Export {
             batch: self.batch,
             jobs: placed.into_iter(),
             known,
+            addresses: self.addresses,
             buffer: Vec::with_capacity(LINE_BYTES),
             at: 0,
             told,
@@ -275,8 +321,10 @@ struct Line<'a> {
     exported_before: Option<String>,
     claim_number: &'a Private,
     member: &'a Member,
-    /// Not among what is known; see above.
-    postal_address: Option<&'a str>,
+    /// `null` where none is known.
+    postal_address: Option<PostalAddress>,
+    /// Why.
+    postal_address_missing: Option<&'static str>,
     statement: &'a Statement,
 }
 
@@ -289,6 +337,7 @@ struct Lines {
     batch: BatchId,
     jobs: std::vec::IntoIter<PlacedJob>,
     known: BTreeMap<JobId, PaperJob>,
+    addresses: Addresses,
     buffer: Vec<u8>,
     at: usize,
     told: PaperTold,
@@ -316,6 +365,11 @@ impl Lines {
         let known = self.known.get(&job.id);
         let (reason, before) = known.map_or((None, None), |known| (known.reason.clone(), known.exported_at));
         for (row, statement) in job.head.rows().zip(statements) {
+            let (postal_address, postal_address_missing) = match self.addresses.of(&statement.member) {
+                Ok(address) => (Some(address), None),
+                Err(why) => (None, Some(why)),
+            };
+            postal_address_missing.into_iter().for_each(|why| *self.told.without_address.entry(why.to_owned()).or_default() += 1);
             let line = Line {
                 batch_id: self.batch.to_string(),
                 row: row.row,
@@ -325,7 +379,8 @@ impl Lines {
                 exported_before: before.map(|at| at.to_jiff().to_string()),
                 claim_number: &statement.claim_number,
                 member: &statement.member,
-                postal_address: None,
+                postal_address,
+                postal_address_missing,
                 statement,
             };
             serde_json::to_writer(&mut self.buffer, &line)?;

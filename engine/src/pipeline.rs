@@ -62,6 +62,11 @@ pub enum StartError {
     Repeats(#[from] RepeatsError),
 }
 
+/// The stream whose journal made a batch, by the node in its id.
+pub(crate) const fn stream_made(batch: BatchId) -> StreamName {
+    if batch.node() & NODE_MARKETING == 0 { StreamName::Transactional } else { StreamName::Marketing }
+}
+
 /// The node as it stands in a stream's ids. Each journal counts for itself, so without the highest bit the first batches of both streams,
 /// their reject files and their Message-IDs would have one name. The configuration leaves that bit free.
 const fn node_of(node: u16, stream: StreamName) -> u16 {
@@ -104,6 +109,8 @@ pub(crate) struct Common {
     pub(crate) contacts: ContactBook,
     /// What each tenant's templates are.
     pub(crate) templates: TemplateShelves,
+    /// Nothing is delivered or put right: what a past life left stays as it is.
+    pub(crate) is_resting: bool,
     /// An operator's word for journals that were put back from a copy.
     pub(crate) vouch: Option<Vouch>,
     pub(crate) accounts: Accounts,
@@ -154,7 +161,10 @@ pub(crate) async fn start<S: Stream>(
         ledger_thread,
         repeats_thread,
     };
-    let past = recover(&pipeline, recovered, restored, &common.accounts).await?;
+    let past = match common.is_resting {
+        true => Past { batches: recovered.batches },
+        false => recover(&pipeline, recovered, restored, &common.accounts).await?,
+    };
     Ok((pipeline, past))
 }
 

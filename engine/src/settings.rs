@@ -123,6 +123,9 @@ pub struct Places {
     pub sockets: PathBuf,
 }
 
+/// Bundles by the moment from which they are taken, in the order of those.
+pub type Upcoming = Vec<(Timestamp, Arc<Bundle>)>;
+
 /// One tenant.
 #[derive(Clone)]
 pub struct TenantSettings {
@@ -131,7 +134,7 @@ pub struct TenantSettings {
     /// What decides the bytes of its messages.
     pub bundle: Arc<Bundle>,
     /// Bundles that take its place from a moment on, in the order of those.
-    pub upcoming: Vec<(Timestamp, Arc<Bundle>)>,
+    pub upcoming: Upcoming,
     /// Where they are read again while the engine runs; `None` keeps these.
     pub templates: Option<TemplateSource>,
     /// Its DKIM keys.

@@ -70,7 +70,7 @@ pub use error::Undetected;
 pub use formats::{Format, Rows, Verdict, detect, open};
 pub use grouping::{GroupBy, Grouping, Placed, TakenOut};
 pub use manifest::{MANIFEST_BYTES_MAX, Manifest, Totals};
-pub use members::{Contacts, Join, VersionHash};
+pub use members::{Contacts, Join, PostalAddress, PostalWay, VersionHash};
 pub use presentation::DetailSettings;
 pub use profile::InputProfile;
 pub use row::{InlineRecipient, ReadStatement, ReadTemplated, Row};

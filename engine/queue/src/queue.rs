@@ -331,15 +331,17 @@ impl<S: Stream> Queue<S> {
         self.set_stopped(scope, false);
     }
 
-    /// Takes out one job that was never bound to a connection; `None` where it is in flight, was sent once, or is not here.
-    pub fn withdraw(&mut self, job: JobId) -> Option<DueDelivery<S>> {
+    /// Takes out one job that was never bound to a connection, and when it was due; `None` where it is in flight, was sent once, or is not
+    /// here.
+    pub fn withdraw(&mut self, job: JobId) -> Option<(DueDelivery<S>, Timestamp)> {
         let slot = self.index.find(&self.entries, job)?;
         let entry = &self.entries[slot];
         if entry.frozen || !matches!(entry.place, Place::Scheduled | Place::Waiting) {
             return None;
         }
+        let due = entry.due;
         self.detach(slot);
-        Some(self.leave(slot))
+        Some((self.leave(slot), due))
     }
 
     /// Takes out all jobs of a batch that are not in flight, to be recorded as cancelled. One in flight that is put back

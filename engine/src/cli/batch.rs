@@ -15,7 +15,7 @@ use std::path::PathBuf;
 #[derive(Debug, Args)]
 #[command(
     after_help = "Works beside a running `sealpost run` (by its control socket) and without one: questions are then answered from the ledger, and an \
-                        order starts an engine for as long as it needs.\n\n\
+                        order starts an engine for as long as it needs; for paper, one that delivers nothing.\n\n\
                         Example:\n  sealpost batch list\n  sealpost batch rows b1-2a --state held --reason member_mismatch\n  \
                         sealpost batch hold b1-2a --config sealpost.toml --reason 'wrong month in the file'\n  \
                         sealpost batch release b1-2a --reason 'three plans in one file this month'\n  \
@@ -62,7 +62,9 @@ enum Verb {
     Cancel(OrderArguments),
     /// What goes on paper, as a file encrypted to the key of whoever prints it; then say that it is on its way.
     ///
-    /// The file is OpenPGP; inside is a line of JSON for each row: row, reason, deadline, claim, member, the whole statement. Nothing of it lies
+    /// The file is OpenPGP; inside is a line of JSON for each row: row, reason, deadline, claim, member, postal address, the whole
+    /// statement. The address is that of the contact data (postal_line_1, postal_city, postal_state, postal_code, ...), the alternative one where
+    /// the member asked for it. Nothing of it lies
     /// readable on any disk of ours. Content is kept until `--settle`, so the same rows can be exported again.
     Paper(PaperArguments),
 }
@@ -77,6 +79,9 @@ struct PaperArguments {
     /// Where to write it: a new file, made by the engine [default: BATCH.paper.pgp here].
     #[arg(long, value_name = "FILE", conflicts_with = "settle")]
     out: Option<PathBuf>,
+    /// The contact file whose postal addresses are printed; without it, what the tenant goes by now.
+    #[arg(long, value_name = "FILE", conflicts_with = "settle")]
+    members: Option<PathBuf>,
     /// The paper of what was exported is on its way: its content may be reclaimed. There is no way back.
     #[arg(long)]
     settle: bool,
@@ -155,10 +160,10 @@ impl RowsArguments {
 impl PaperArguments {
     /// The key is judged here first: an operator need not start an engine to learn that it is the wrong one.
     fn request(self) -> Result<Request, Trouble> {
-        let Self { batch, to, out, .. } = self;
+        let Self { batch, to, out, members, .. } = self;
         let ask = match to {
             None => PaperAsk::Settle,
-            Some(key) => paper::export(&batch, &key, out)?,
+            Some(key) => paper::export(&batch, &key, out, members)?,
         };
         Ok(Request::Paper { batch, ask, by: super::operator() })
     }

@@ -1,26 +1,32 @@
 //! `sealpost check-batch`: everything intake would say about a file, without accepting it.
 //!
-//! It also predicts: protection, language, detail, paper, what the gates would say, and how long it takes at least. Nothing is written. Without
+//! It also predicts: protection, language, detail, paper, denials without words, what the gates would say, and how long it takes at least. With
+//! `--config` it goes by the contact data and the templates that the engine would go by now ([`super::check_contacts`]). Nothing is written. Without
 //! `--config` no key is needed: repeats inside the file are found, repeats of earlier batches are not (only the
 //! engine's own index knows them).
 
 use super::input::{self, InputFlags};
 use super::prediction::{self, Prediction};
-use super::{Exit, Outcome, Trouble, report, statements};
+use super::template::example_identity;
+use super::{Exit, Outcome, Trouble, check_contacts, report, statements};
+use crate::assembly::{AssemblyError, shipped_bundle, templates_in_use};
 use crate::config::{Config, Tenant};
+use crate::contacts::InForce;
 use crate::files::TenantFingerprints;
 use crate::settings::Sources;
+use crate::wording::{LANGUAGE_UNMET, WordingFound};
 use aws_lc_rs::hmac;
 use clap::Args;
-use intake::gates::{ContactsSeen, GateFinding, History, Present, Subject, judge};
+use intake::gates::{GateFinding, History, Present, Subject, judge};
 use intake::{Admission, AdmissionSettings, Admitted, Binding, Fingerprints, Grouping, KeyIndex, Row};
 use journal::KeyRing;
 use model::record::Intake;
-use model::state::HoldReason;
 use model::{BatchId, BundleId, Fingerprint, JobId, Protection, Stream, StreamName, TenantId, Timestamp, Transactional};
+use render::Wording;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use throttle::Shaping;
@@ -32,14 +38,16 @@ use world::World;
     after_help = "Rejects are printed on standard error, one line of JSON each: file, row, segment or line, field, reason, what was expected, \
                         what to do; never a value of the row.\n\n\
                         The prediction: messages by protection, language and detail, what goes on paper and why, what the gates of a drop folder would say, \
-                        and how long it takes at least under today's limits and warm-up ceilings. With --config it is that installation's, last cycles included.\n\n\
+                        and how long it takes at least under today's limits and warm-up ceilings. With --config it is that installation's, last cycles included; \
+                        members are found as the engine would find them: in --members, the tenant's `members` file, a contact file that waits in the drop folder, \
+                        or the sealed contact store. `contacts` in the answer says which.\n\n\
                         Exit codes: 0 every statement could be sent · 5 something needs a person · 4 the file is no batch.\n\n\
                         Example:\n  sealpost check-batch remittance.835 --members contacts.csv\n  sealpost check-batch remittance.835 --config sealpost.toml --json"
 )]
 pub(super) struct Arguments {
     /// The batch: an X12 835, FHIR R4, NDJSON, delimited text or fixed width; plain, gzip or zip.
     file: PathBuf,
-    /// Contact file (CSV or NDJSON).
+    /// Contact file (CSV, NDJSON or FHIR) that the batch brings along; without it, with --config, what the engine goes by.
     #[arg(long, value_name = "FILE")]
     members: Option<PathBuf>,
     #[command(flatten)]
@@ -66,19 +74,20 @@ fn check<S: Stream>(arguments: &Arguments, json: bool) -> Outcome {
     let world = World::real();
     let installed = Installed::of(arguments)?;
     let mut rows = statements::open(&arguments.file, &installed.profile(arguments)?)?;
-    let members = arguments.members.as_deref().or(installed.tenant.as_ref().and_then(|tenant| tenant.members.as_deref()));
-    let contacts = members.map(crate::files::read_contacts).transpose().map_err(|error| match error {
-        crate::engine::AcceptError::Refused(refusal) => statements::refused(refusal),
-        other => Trouble::usage(other),
-    })?;
-    let seen = contacts.as_ref().map(|contacts| ContactsSeen { rows: contacts.len() as u64, as_of: members.and_then(modified) });
+    let of = installed.config.as_ref().zip(installed.tenant.as_ref());
+    let checked = check_contacts::contacts(&world, arguments.members.as_deref(), of, installed.known.as_ref(), S::NAME)?;
+    let seen = checked.contacts.as_ref().map(InForce::seen);
     let now = world.wall();
-    let mut admission = Admission::<S>::new(settings(arguments, &installed, S::NAME, now), contacts.map(Arc::new));
+    let wording = installed.wording(now)?;
+    let mut found = WordingFound::default();
+    let contacts = checked.contacts.as_ref().map(|known| Arc::clone(&known.contacts));
+    let mut admission = Admission::<S>::new(settings(arguments, &installed, S::NAME, now), contacts);
     let fingerprints = installed.fingerprints(&world)?;
     let mut prediction = Prediction::default();
     let mut keys = KeyIndex::in_memory();
     let mut errors = BufWriter::new(std::io::stderr().lock());
-    let (mut held, mut numbered) = (0u64, 0u64);
+    let mut held: BTreeMap<&'static str, u64> = BTreeMap::new();
+    let mut numbered = 0u64;
     let mut grouping = Grouping::<S>::new(installed.tenant.as_ref().map(|tenant| tenant.group_by).unwrap_or_default());
     for row in rows.by_ref() {
         let row = row.map_err(statements::refused)?;
@@ -87,8 +96,9 @@ fn check<S: Stream>(arguments: &Arguments, json: bool) -> Outcome {
             _ => None,
         };
         match admission.admit(row, &mut keys, &*fingerprints).map_err(Trouble::failed)? {
-            Admitted::Job(job) => {
-                held += u64::from(job.head.held == Some(HoldReason::MemberMismatch));
+            Admitted::Job(mut job) => {
+                found.look_at(&mut job, &wording);
+                job.head.held.into_iter().for_each(|reason| *held.entry(reason.as_str()).or_default() += 1);
                 prediction.pair(subject, Some(&job));
                 numbered += 1;
                 grouping.take(*job, || JobId::from_bits(numbered)).closed.iter().for_each(|(_, job)| prediction.add(job));
@@ -108,14 +118,20 @@ fn check<S: Stream>(arguments: &Arguments, json: bool) -> Outcome {
     errors.flush().or_else(statements::closed_is_fine)?;
     drop(errors);
     let findings = rows.findings_count();
-    let intake = admission.finish(rows.source_records());
+    let mut intake = admission.finish(rows.source_records());
+    if found.language_unmet > 0 {
+        intake.reasons.insert(LANGUAGE_UNMET.to_owned(), found.language_unmet);
+    }
+    let held_rows: u64 = held.values().sum();
     let present = Present { intake: &intake, file_findings: findings, contacts: seen, pairs: &prediction.pairs, now };
     let findings_of_gates = installed.gates(S::NAME, &present);
     let finish = prediction.finish(&installed.shaping()?, installed.sources(S::NAME)?.as_ref(), S::NAME, now);
     // Without an installation nobody has set the gates: what they say is told, no more.
     let gated = if installed.config.is_some() { findings_of_gates.len() as u64 } else { 0 };
-    let needs_a_person = intake.rejected.rows + held + findings + gated;
-    let mut check = as_json(&intake, held, &rows.format().to_string());
+    let needs_a_person = intake.rejected.rows + held_rows + findings + gated;
+    let mut check = as_json(&intake, held_rows, &rows.format().to_string());
+    check["held_reasons"] = json!(held);
+    check["contacts"] = checked.as_json();
     check["prediction"] = prediction.as_json(&findings_of_gates, &finish);
     check["reading"] = input::reading(&rows);
     report::print_check(&check, json);
@@ -140,7 +156,7 @@ impl Installed {
         };
         let names = || config.tenants.iter().map(|tenant| tenant.name.as_str()).collect::<Vec<_>>().join(", ");
         let tenant = tenant.ok_or_else(|| Trouble::usage(format!("name the tenant with --tenant; configured are: {}", names())))?.clone();
-        let known = prediction::known_tenant(&config, &tenant.name);
+        let known = prediction::known_tenant(&config, &tenant.name)?;
         Ok(Self { config: Some(config), tenant: Some(tenant), known })
     }
 
@@ -157,6 +173,15 @@ impl Installed {
             Some((keys, tenant)) => Ok(Box::new(TenantFingerprints::new(keys.clone(), *tenant).map_err(Trouble::failed)?)),
             None => Ok(Box::new(Momentary::new(world))),
         }
+    }
+
+    /// What the tenant's templates can say now; without an installation, the shipped ones.
+    fn wording(&self, now: Timestamp) -> Result<Wording, Trouble> {
+        let bundle = match (&self.config, &self.tenant) {
+            (Some(config), Some(tenant)) => templates_in_use(tenant, &config.paths.templates, now),
+            _ => shipped_bundle(&example_identity()).map_err(AssemblyError::from),
+        };
+        Wording::of(&bundle.map_err(Trouble::usage)?).map_err(Trouble::failed)
     }
 
     fn shaping(&self) -> Result<Shaping, Trouble> {
@@ -183,12 +208,6 @@ impl Installed {
             _ => judge(&gates.dropped, present, &History::default()),
         }
     }
-}
-
-/// When a file was written.
-fn modified(path: &Path) -> Option<Timestamp> {
-    let since = std::fs::metadata(path).ok()?.modified().ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
-    u64::try_from(since.as_millis()).ok().map(Timestamp)
 }
 
 fn settings(arguments: &Arguments, installed: &Installed, stream: StreamName, now: Timestamp) -> AdmissionSettings {

@@ -1,6 +1,7 @@
 //! How a verb reaches the engine: the running one by its control socket, else one of its own for as long as needed.
 
-use super::{Trouble, offline, restored};
+use super::restored::{self, Life};
+use super::{Trouble, offline};
 use crate::config::Config;
 use crate::control::{self, Answer, Request};
 use crate::engine::Engine;
@@ -34,7 +35,9 @@ pub(super) fn ask(
             return Ok(answer);
         }
         let settings = config.into_settings(&world).map_err(Trouble::usage)?;
-        let engine = restored::start(&world, settings, config_path, vouch, &path).await?;
+        // What goes on paper lies still: nothing else may leave for it.
+        let life = if matches!(request, Request::Paper { .. }) { Life::Resting } else { Life::Delivering(vouch) };
+        let engine = restored::start(&world, settings, config_path, life, &path).await?;
         let answer = with(&engine, request, &mut each).await;
         if let Ok(answer) = &answer {
             control::close_reported(&engine, answer).await.map_err(Trouble::failed)?;

@@ -13,6 +13,7 @@
 mod batch;
 mod check_batch;
 mod check_config;
+mod check_contacts;
 mod connect;
 mod demo;
 mod input;

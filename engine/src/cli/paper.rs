@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use world::World;
 
 /// The request of an export: the key is read and judged, the file named by its whole path.
-pub(super) fn export(batch: &str, key: &Path, out: Option<PathBuf>) -> Result<PaperAsk, Trouble> {
+pub(super) fn export(batch: &str, key: &Path, out: Option<PathBuf>, members: Option<PathBuf>) -> Result<PaperAsk, Trouble> {
     let at = |error: io::Error| Trouble::usage(format!("{}: {error}", key.display()));
     let mut bytes = Vec::new();
     File::open(key).map_err(at)?.take(PAPER_KEY_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(at)?;
@@ -22,7 +22,8 @@ pub(super) fn export(batch: &str, key: &Path, out: Option<PathBuf>) -> Result<Pa
     PaperKey::read(&bytes, World::real().wall()).map_err(|what| Trouble::usage(format!("{}: {what}", key.display())))?;
     let out = out.unwrap_or_else(|| PathBuf::from(format!("{batch}.paper.pgp")));
     let out = std::path::absolute(&out).map_err(|error| Trouble::usage(format!("{}: {error}", out.display())))?;
-    Ok(PaperAsk::Export { key: bytes, out })
+    let absolute = |path: PathBuf| std::path::absolute(&path).map_err(|error| Trouble::usage(format!("{}: {error}", path.display())));
+    Ok(PaperAsk::Export { key: bytes, out, members: members.map(absolute).transpose()? })
 }
 
 /// What was written out or settled. A row whose content cannot be read is for a person.
@@ -45,6 +46,9 @@ fn say_it(told: &PaperTold) {
         (Some(out), Some(key)) => {
             say!("{} rows are in {}, encrypted to the key {key}", told.rows, out.display());
             reasons();
+            for (reason, rows) in &told.without_address {
+                say!("{rows} of them have no postal address: {reason}");
+            }
             if told.exported_before > 0 {
                 say!("{} of them were exported before; their lines say when", told.exported_before);
             }

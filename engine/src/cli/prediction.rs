@@ -3,6 +3,7 @@
 //! Time is reckoned with the limits of today and the ceilings of the warm-up, from one limit group to the next, as if every receiver were
 //! there and answered at once: it takes at least so long. MX hosts are not asked, so destinations that share them count apart.
 
+use super::Trouble;
 use crate::config::Config;
 use crate::gating::read_history;
 use crate::settings::{Sources, TenantGates};
@@ -144,9 +145,15 @@ pub(super) fn gates(
 }
 
 /// The tenant's number and its fingerprints, where the installation has met it.
-pub(super) fn known_tenant(config: &Config, name: &str) -> Option<(KeyRing, TenantId)> {
+///
+/// # Errors
+/// There is a key ring, and it cannot be opened: nothing sealed could be read, and the prediction would be about another installation.
+pub(super) fn known_tenant(config: &Config, name: &str) -> Result<Option<(KeyRing, TenantId)>, Trouble> {
     let world = world::World::real();
-    let keys = KeyRing::open_to_read(&world, &config.paths.key_ring, &crate::assembly::key_source(&config.keys)).ok()?;
-    let tenant = keys.known_tenant(name)?;
-    Some((keys, tenant))
+    if !world.disk().exists(&config.paths.key_ring) {
+        return Ok(None);
+    }
+    let keys =
+        KeyRing::open_to_read(&world, &config.paths.key_ring, &crate::assembly::key_source(&config.keys)).map_err(Trouble::failed)?;
+    Ok(keys.known_tenant(name).map(|tenant| (keys, tenant)))
 }

@@ -98,8 +98,24 @@ pub(super) fn print_check(check: &Value, json: bool) {
         line(&mut page, part, check["statements"][part].as_u64().unwrap_or(0), read, check, part);
     }
     reasons(&mut page, check);
+    let _ = writeln!(page, "\ncontacts: {}", contacts(&check["contacts"]));
+    for (reason, rows) in check["held_reasons"].as_object().into_iter().flatten() {
+        let _ = writeln!(page, "held for a person: {rows} rows, {reason}");
+    }
     prediction(&mut page, &check["prediction"]);
     say!("{}", page.trim_end());
+}
+
+/// Whom it was read by.
+fn contacts(contacts: &Value) -> String {
+    let from = match contacts["from"].as_str() {
+        Some("file") => "the file that was named",
+        Some("configured_file") => "the tenant's `members` file",
+        Some("drop_folder") => "a file that waits in the drop folder",
+        Some("contact_store") => "the contact store",
+        _ => return "none".to_owned(),
+    };
+    format!("{from}, {} rows", contacts["rows"])
 }
 
 /// What would become of it.

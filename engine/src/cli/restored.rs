@@ -28,17 +28,20 @@ impl Restored {
     }
 }
 
+/// What an engine is started for.
+pub(super) enum Life {
+    /// To deliver, perhaps with an operator's word for journals that were put back.
+    Delivering(Option<Vouch>),
+    /// For an order about what lies still.
+    Resting,
+}
+
 /// Starts an engine; an error says what to type.
-pub(super) async fn start(
-    world: &World,
-    settings: EngineSettings,
-    config: &Path,
-    vouch: Option<Vouch>,
-    socket: &Path,
-) -> Result<Engine, Trouble> {
-    let started = match vouch {
-        Some(vouch) => Engine::start_restored(world.clone(), settings, vouch).await,
-        None => Engine::start(world.clone(), settings).await,
+pub(super) async fn start(world: &World, settings: EngineSettings, config: &Path, life: Life, socket: &Path) -> Result<Engine, Trouble> {
+    let started = match life {
+        Life::Delivering(Some(vouch)) => Engine::start_restored(world.clone(), settings, vouch).await,
+        Life::Delivering(None) => Engine::start(world.clone(), settings).await,
+        Life::Resting => Engine::start_resting(world.clone(), settings).await,
     };
     started.map_err(|error| match error {
         EngineError::NothingRestored => Trouble::usage(error),

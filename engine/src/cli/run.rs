@@ -1,6 +1,6 @@
 //! `sealpost run`: the service.
 
-use super::restored::{self, Restored};
+use super::restored::{self, Life, Restored};
 use super::{Exit, Outcome, Trouble};
 use crate::control;
 use crate::door;
@@ -51,7 +51,7 @@ pub(super) fn run(arguments: Arguments, json: bool) -> Outcome {
         let drop_settings = config.drop.clone();
         let settings = config.into_settings(&world).map_err(Trouble::usage)?;
         let vouch = arguments.restored.vouch();
-        let engine = Rc::new(restored::start(&world, settings, &arguments.config, vouch, &socket).await?);
+        let engine = Rc::new(restored::start(&world, settings, &arguments.config, Life::Delivering(vouch), &socket).await?);
         tracing::info!(target: "sealpost", environment = engine.environment(), sockets = %engine.sockets().display(), "delivering");
         let folders = drop_settings.map(|settings| DropFolders::open(&world, settings, &engine.tenants_and_streams()));
         let folders = match folders.transpose() {

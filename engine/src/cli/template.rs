@@ -219,9 +219,14 @@ impl Place {
     }
 }
 
+/// An invented plan, where no configuration names one.
+pub(super) fn example_identity() -> Identity {
+    serde_json::from_str(EXAMPLE).expect("the example is an identity")
+}
+
 fn check(verb: &Check, json: bool) -> Outcome {
     let identity: Identity = match &verb.config {
-        None => serde_json::from_str(EXAMPLE).expect("the example is an identity"),
+        None => example_identity(),
         Some(config) => preview::tenant(&super::load(config)?, verb.tenant.as_deref())?.identity.clone(),
     };
     let (bundle, strangers) =
@@ -468,8 +473,7 @@ mod tests {
 
     #[test]
     fn the_example_passes_its_own_check() {
-        let identity: Identity = serde_json::from_str(EXAMPLE).expect("the example is an identity");
-        let bundle = shipped_bundle(&identity).expect("the shipped templates fit every identity");
+        let bundle = shipped_bundle(&example_identity()).expect("the shipped templates fit every identity");
         assert_eq!(lint(&bundle), []);
     }
 

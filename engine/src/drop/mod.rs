@@ -30,9 +30,12 @@ pub(crate) use folder::{DropFolders, SOURCE_DONE, SOURCE_REFUSED};
 
 use crate::engine::Engine;
 use crate::gating::Door;
+use model::StreamName;
+use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
+use world::World;
 use world::channel::Signal;
 
 /// How drop folders are served.
@@ -69,6 +72,20 @@ impl Default for Complete {
     fn default() -> Self {
         Self { rename: true, marker: true, manifest: true, size_stable: false }
     }
+}
+
+/// Contact files that wait in a folder and are complete, by rising time: what an engine would import at its next look.
+///
+/// # Errors
+/// The folder cannot be read.
+pub(crate) fn waiting_members(settings: &DropSettings, tenant: &str, stream: StreamName, world: &World) -> io::Result<Vec<PathBuf>> {
+    let dir = folder::Folder::of(&settings.path, tenant, stream).members();
+    if !dir.is_dir() {
+        return Ok(Vec::new());
+    }
+    let ready = ready::Watch::default().look(&dir, true, settings, world)?;
+    // No link is followed here either.
+    Ok(ready.into_iter().map(|dropped| dropped.path).filter(|path| !path.is_symlink()).collect())
 }
 
 /// Why drop folders cannot be served.

@@ -120,8 +120,8 @@ pub(crate) struct Shard<S: Stream> {
     leases: Leases,
     /// Bytes frozen by a first intent, until the job is finished.
     frozen: BTreeMap<JobId, Frozen>,
-    /// Jobs that wait, out of the queue, for a newer version of their statement.
-    withdrawn: BTreeMap<JobId, DueDelivery<S>>,
+    /// Jobs that wait, out of the queue, for a newer version of their statement, and when they were due.
+    withdrawn: BTreeMap<JobId, (DueDelivery<S>, Timestamp)>,
     /// Groups that may be able to go on.
     dirty: VecDeque<usize>,
     wakes: BinaryHeap<Reverse<(Monotonic, usize)>>,
@@ -302,17 +302,16 @@ impl<S: Stream> Shard<S> {
         if self.frozen.contains_key(&job) {
             return false;
         }
-        let Some(delivery) = self.queue.withdraw(job) else { return false };
-        self.withdrawn.insert(job, delivery);
+        let Some(withdrawn) = self.queue.withdraw(job) else { return false };
+        self.withdrawn.insert(job, withdrawn);
         true
     }
 
     /// What was withdrawn, where it comes back.
     fn end_withdrawal(&mut self, job: JobId, is_superseded: bool) -> Option<Arrival<S>> {
-        let delivery = self.withdrawn.remove(&job).filter(|_| !is_superseded)?;
+        let (delivery, due) = self.withdrawn.remove(&job).filter(|_| !is_superseded)?;
         let destination = self.queue.destination_name(delivery.destination).cloned()?;
         let (attempts, message) = (delivery.attempts, delivery.message);
-        let due = self.context.world.wall();
         Some(Arrival { job: Waiting::again(&delivery, destination), attempts, due, message, frozen: None })
     }
 

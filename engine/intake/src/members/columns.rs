@@ -81,6 +81,25 @@ columns! {
     Language language = "language": "language" "preferredlanguage" "languagecode" "lang" "memberlanguage" "writtenlanguage";
     Format format = "format": "format" "preferredformat" "statementformat" "deliveryformat" "deliverypreference";
     Protection protection = "protection": "protection" "requiredprotection" "emailprotection";
+    PostalLine1 postal_line_1 = "postal_line_1":
+        "postalline1" "postaladdress" "postaladdress1" "addressline1" "address1" "address" "street" "street1" "streetaddress" "mailingaddress" "mailingaddress1";
+    PostalLine2 postal_line_2 = "postal_line_2": "postalline2" "postaladdress2" "addressline2" "address2" "street2" "mailingaddress2";
+    PostalCity postal_city = "postal_city": "postalcity" "city" "addresscity" "mailingcity" "town";
+    PostalState postal_state = "postal_state": "postalstate" "state" "addressstate" "mailingstate" "stateprovince" "statecode";
+    PostalCode postal_code = "postal_code": "postalcode" "zip" "zipcode" "addresszip" "mailingzip" "mailingpostalcode";
+    PostalCountry postal_country = "postal_country": "postalcountry" "country" "addresscountry" "mailingcountry" "countrycode";
+    AlternativePostalLine1 alternative_postal_line_1 = "alternative_postal_line_1":
+        "alternativepostalline1" "alternativepostaladdress" "alternativeaddressline1" "alternativeaddress1" "alternateaddress1" "confidentialaddress1";
+    AlternativePostalLine2 alternative_postal_line_2 = "alternative_postal_line_2":
+        "alternativepostalline2" "alternativeaddressline2" "alternativeaddress2" "alternateaddress2" "confidentialaddress2";
+    AlternativePostalCity alternative_postal_city = "alternative_postal_city":
+        "alternativepostalcity" "alternativecity" "alternatecity" "confidentialcity";
+    AlternativePostalState alternative_postal_state = "alternative_postal_state":
+        "alternativepostalstate" "alternativestate" "alternatestate" "confidentialstate";
+    AlternativePostalCode alternative_postal_code = "alternative_postal_code":
+        "alternativepostalcode" "alternativezip" "alternatezip" "confidentialzip";
+    AlternativePostalCountry alternative_postal_country = "alternative_postal_country":
+        "alternativepostalcountry" "alternativecountry" "alternatecountry" "confidentialcountry";
 }
 
 impl Column {

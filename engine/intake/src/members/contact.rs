@@ -29,6 +29,10 @@ pub struct Contact<'t> {
     pub(crate) language: Option<&'t str>,
     pub(crate) format: Option<Wish>,
     pub(crate) protection: Option<Protection>,
+    /// Where paper goes.
+    pub(crate) postal: Option<Postal<'t>>,
+    /// Where paper goes instead, because the person asked for it (45 CFR 164.522(b)).
+    pub(crate) alternative_postal: Option<Postal<'t>>,
     pub(crate) is_damaged: bool,
 }
 
@@ -91,7 +95,10 @@ impl Contact<'_> {
             ("protection", self.protection.map(|level| format!("{level:?}"))),
             ("row_rejected", self.is_damaged.then(|| "yes".to_owned())),
         ];
-        stated.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+        let postal = POSTAL_COLUMNS.into_iter().zip(self.postal.unwrap_or_default().parts());
+        let alternative = ALTERNATIVE_POSTAL_COLUMNS.into_iter().zip(self.alternative_postal.unwrap_or_default().parts());
+        let postal = postal.chain(alternative).map(|(name, part)| (name, text(part)));
+        stated.into_iter().chain(postal).filter_map(|(name, value)| Some((name, value?))).collect()
     }
 }
 
@@ -193,6 +200,49 @@ pub enum Authority {
     Executor,
 }
 
+/// The parts of a postal address.
+const POSTAL_PARTS: usize = 6;
+/// The columns of a postal address, in the order of [`Postal::parts`].
+const POSTAL_COLUMNS: [&str; POSTAL_PARTS] =
+    ["postal_line_1", "postal_line_2", "postal_city", "postal_state", "postal_code", "postal_country"];
+const ALTERNATIVE_POSTAL_COLUMNS: [&str; POSTAL_PARTS] = [
+    "alternative_postal_line_1",
+    "alternative_postal_line_2",
+    "alternative_postal_city",
+    "alternative_postal_state",
+    "alternative_postal_code",
+    "alternative_postal_country",
+];
+
+/// A postal address, as it is stated; a part that is not is empty.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Postal<'t> {
+    pub(crate) lines: [&'t str; 2],
+    pub(crate) city: &'t str,
+    pub(crate) state: &'t str,
+    pub(crate) code: &'t str,
+    pub(crate) country: &'t str,
+}
+
+impl std::fmt::Debug for Postal<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Postal(***)")
+    }
+}
+
+impl<'t> Postal<'t> {
+    /// Its parts in the order of the columns.
+    pub(crate) const fn parts(self) -> [&'t str; POSTAL_PARTS] {
+        [self.lines[0], self.lines[1], self.city, self.state, self.code, self.country]
+    }
+
+    /// Out of its parts. A state or a country alone is no address: `None` where no line is stated.
+    pub(crate) fn of([first, second, city, state, code, country]: [&'t str; POSTAL_PARTS]) -> Option<Self> {
+        let lines = if first.is_empty() { [second, ""] } else { [first, second] };
+        (!lines[0].is_empty()).then_some(Self { lines, city, state, code, country })
+    }
+}
+
 /// Where a person wants it to go.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Route<'t> {
@@ -257,8 +307,26 @@ pub(super) fn checked<'r>(row: &'r ContactRow<'_>) -> Result<Contact<'r>, Wrong>
     let is_represented = authority.is_some() || !row.representative_name.is_empty() || !row.representative_email.is_empty();
     let representative =
         is_represented.then(|| Representative { name: &row.representative_name, email: &row.representative_email, authority, during });
+    let postal =
+        Postal::of([&row.postal_line_1, &row.postal_line_2, &row.postal_city, &row.postal_state, &row.postal_code, &row.postal_country]);
+    let alternative_address = (!row.alternative_address.is_empty()).then(|| alternative(&row.alternative_address));
+    // In columns of its own, or in the one column where it is neither an e-mail address nor a word for paper.
+    let alternative_postal = Postal::of([
+        &row.alternative_postal_line_1,
+        &row.alternative_postal_line_2,
+        &row.alternative_postal_city,
+        &row.alternative_postal_state,
+        &row.alternative_postal_code,
+        &row.alternative_postal_country,
+    ])
+    .or_else(|| {
+        let is_address = alternative_address == Some(Route::Paper) && !is_paper(&row.alternative_address);
+        is_address.then(|| Postal { lines: [&row.alternative_address, ""], ..Postal::default() })
+    });
     Ok(Contact {
         representative,
+        postal,
+        alternative_postal,
         birth_date,
         effective,
         deceased_on: date(&row.deceased_on, "deceased_on")?,
@@ -268,7 +336,8 @@ pub(super) fn checked<'r>(row: &'r ContactRow<'_>) -> Result<Contact<'r>, Wrong>
             withdrawn_on: date(&row.consent_withdrawn_on, "consent_withdrawn_on")?,
         },
         sensitive_route: word(&row.sensitive_route, "sensitive_route", sensitive_route)?,
-        alternative_address: (!row.alternative_address.is_empty()).then(|| alternative(&row.alternative_address)),
+        // Who named another postal address asked for paper.
+        alternative_address: alternative_address.or(alternative_postal.map(|_| Route::Paper)),
         language: language(&row.language)?,
         format: word(&row.format, "format", wish)?,
         protection: word(&row.protection, "protection", protection)?,

@@ -14,12 +14,16 @@
 //! [`crate::authority`] to weigh. An id that is there under another name is a mismatch, and a person has to look; an id that is not
 //! there is no address.
 //!
-//! Rows lie packed in chunks of 1 MiB with eight bytes of index each: ten million rows take about 1 GB. They are wiped on drop.
+//! Paper goes to the postal address of the same rows ([`postal`]), the alternative one first.
+//!
+//! Rows lie packed in chunks of 1 MiB with eight bytes of index each: ten million rows take about 1 GB, and half as much
+//! again where they state postal addresses. They are wiped on drop.
 
 mod columns;
 mod contact;
 mod names;
 mod patients;
+mod postal;
 mod sharing;
 mod source;
 mod survey;
@@ -28,6 +32,7 @@ mod version;
 
 pub use columns::ColumnsSeen;
 pub use contact::{Authority, Consent, Contact, Kinds, Representative, Route, Span, Wish};
+pub use postal::{PostalAddress, PostalWay};
 pub use survey::Survey;
 pub use version::VersionHash;
 

@@ -5,6 +5,7 @@
 //! Coverage    subscriberId of whom it covers                 ├─► one row per id and name of the person, all with the same address
 //! name[]      the one that holds, and earlier ones           ┘
 //! telecom[]   e-mail: not old, without an end before one with, by rank, at home before at work
+//! address[]   for paper: not old, without an end, for post before physical alone, at home before at work
 //! ```
 //! A patient has several ids, and files name it by any of them; every row still needs the name or the birth date to match, so that
 //! an id alone never finds an address. Earlier names are rows too: a claim of before a marriage has the earlier one.
@@ -58,6 +59,12 @@ pub(super) fn read<'r>(
         Column::Email,
         Column::DeceasedOn,
         Column::Language,
+        Column::PostalLine1,
+        Column::PostalLine2,
+        Column::PostalCity,
+        Column::PostalState,
+        Column::PostalCode,
+        Column::PostalCountry,
     ] {
         columns.note(column);
     }
@@ -96,6 +103,7 @@ struct Patient<'a> {
     deceased_boolean: Option<bool>,
     deceased_date_time: Option<Text<'a>>,
     communication: Vec<Communication<'a>>,
+    address: Vec<Address<'a>>,
     modifier_extension: Option<There>,
 }
 
@@ -109,6 +117,28 @@ struct Telecom<'a> {
     #[serde(borrow, rename = "use")]
     usage: Option<Text<'a>>,
     rank: Option<u32>,
+    period: Option<Period<'a>>,
+}
+
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Address<'a> {
+    #[serde(borrow, rename = "use")]
+    usage: Option<Text<'a>>,
+    #[serde(borrow, rename = "type")]
+    kind: Option<Text<'a>>,
+    #[serde(borrow)]
+    text: Option<Text<'a>>,
+    #[serde(borrow)]
+    line: Vec<Text<'a>>,
+    #[serde(borrow)]
+    city: Option<Text<'a>>,
+    #[serde(borrow)]
+    state: Option<Text<'a>>,
+    #[serde(borrow)]
+    postal_code: Option<Text<'a>>,
+    #[serde(borrow)]
+    country: Option<Text<'a>>,
     period: Option<Period<'a>>,
 }
 
@@ -139,6 +169,7 @@ fn patient_rows(patient: &Patient<'_>, mut take: impl FnMut(Found<'_>) -> Result
     let deceased_on = written(deceased_on(patient, birth_date));
     let (birth_date, from, until) = (written(birth_date), written(from), written(until));
     let language = language(&patient.communication);
+    let [line_1, line_2, city, state, code, country] = postal(&patient.address);
     let mut is_first = true;
     for position in 0..names.len().clamp(1, NAMES_MAX) {
         let name = names.get(position);
@@ -154,6 +185,12 @@ fn patient_rows(patient: &Patient<'_>, mut take: impl FnMut(Found<'_>) -> Result
                 effective_from: Cow::Borrowed(&from),
                 effective_until: Cow::Borrowed(&until),
                 language: Cow::Borrowed(&language),
+                postal_line_1: Cow::Borrowed(&line_1),
+                postal_line_2: Cow::Borrowed(&line_2),
+                postal_city: Cow::Borrowed(&city),
+                postal_state: Cow::Borrowed(&state),
+                postal_code: Cow::Borrowed(&code),
+                postal_country: Cow::Borrowed(&country),
                 ..ContactRow::default()
             };
             take(Found::Row { row: Box::new(row), is_first })?;
@@ -193,6 +230,30 @@ fn email(telecom: &[Telecom<'_>]) -> (String, Option<Date>, Option<Date>) {
     let (from, until) = days(best.period.as_ref());
     let address = best.value.as_ref().map(|value| plain(value.as_str())).unwrap_or_default();
     (address.strip_prefix("mailto:").unwrap_or(&address).to_owned(), from, until)
+}
+
+/// Where post goes: for post before where one can visit only, at home before at work. One that is old, or holds until a day, is none: whose
+/// it is after that day nobody knows.
+fn postal(addresses: &[Address<'_>]) -> [String; 6] {
+    let word = |text: &Option<Text<'_>>| text.as_ref().map_or_else(String::new, |text| plain(text.as_str()));
+    let usable = addresses.iter().filter(|address| word(&address.usage) != "old" && days(address.period.as_ref()).1.is_none());
+    let best = usable.filter(|address| !address.line.is_empty() || address.text.is_some()).min_by_key(|address| {
+        let kind = u8::from(word(&address.kind) == "physical");
+        let place = match word(&address.usage).as_str() {
+            "home" => 0u8,
+            "" | "billing" => 1,
+            "temp" => 2,
+            _ => 3,
+        };
+        (kind, place)
+    });
+    let Some(best) = best else { return Default::default() };
+    let mut lines = best.line.iter().map(|line| plain(line.as_str())).filter(|line| !line.is_empty());
+    let Some(first) = lines.next() else {
+        return [word(&best.text), String::new(), String::new(), String::new(), String::new(), String::new()];
+    };
+    let second = lines.collect::<Vec<_>>().join(", ");
+    [first, second, word(&best.city), word(&best.state), word(&best.postal_code), word(&best.country)]
 }
 
 /// The preferred language; without a preference the only one.

@@ -8,7 +8,7 @@
 //! Chunks of 1 MiB instead of one growing vector: nothing is copied while loading, so the peak is the size. A row that says no more than
 //! whose address it is costs two bytes for all the rest.
 
-use super::contact::{Authority, Consent, Contact, Kinds, Representative, Route, Span, Wish};
+use super::contact::{Authority, Consent, Contact, Kinds, Postal, Representative, Route, Span, Wish};
 use jiff::civil::Date;
 use model::Protection;
 use model::limits::{CONTACT_ROW_BYTES_MAX, CONTACTS_MAX, TEXT_FIELD_BYTES_MAX};
@@ -39,6 +39,10 @@ const LANGUAGE: u16 = 1 << 11;
 const FORMAT: u16 = 1 << 12;
 const PROTECTION: u16 = 1 << 13;
 const DAMAGED: u16 = 1 << 14;
+/// A byte follows that says which of the two postal addresses are stated, then six texts for each.
+const POSTAL: u16 = 1 << 15;
+const ORDINARY: u8 = 1;
+const ALTERNATIVE: u8 = 2;
 
 /// The rows.
 #[derive(Default)]
@@ -139,6 +143,10 @@ impl Packer {
         self.word(FORMAT, contact.format.map(wish_number), &mut which);
         self.word(PROTECTION, contact.protection.map(protection_number), &mut which);
         which |= if contact.is_damaged { DAMAGED } else { 0 };
+        let postal = [(ORDINARY, contact.postal), (ALTERNATIVE, contact.alternative_postal)];
+        let stated = postal.iter().filter(|(_, postal)| postal.is_some()).fold(0, |all, (bit, _)| all | bit);
+        self.word(POSTAL, (stated != 0).then_some(stated), &mut which);
+        postal.iter().filter_map(|(_, postal)| *postal).flat_map(Postal::parts).for_each(|text| self.text(text));
         self.bytes[at..at + 2].copy_from_slice(&u16::to_le_bytes(which));
     }
 
@@ -210,7 +218,15 @@ impl<'t> Unpacker<'t> {
             format: self.word(is(FORMAT)).map(wish_of),
             protection: self.word(is(PROTECTION)).map(protection_of),
             is_damaged: is(DAMAGED),
+            ..self.postal(is(POSTAL))
         }
+    }
+
+    /// What is left of an entry: read last, as it was written.
+    fn postal(&mut self, is_there: bool) -> Contact<'t> {
+        let stated = self.word(is_there).unwrap_or(0);
+        let mut address = |bit: u8| (stated & bit != 0).then(|| Postal::of(std::array::from_fn(|_| self.text()))).flatten();
+        Contact { postal: address(ORDINARY), alternative_postal: address(ALTERNATIVE), ..Contact::default() }
     }
 
     fn take<const N: usize>(&mut self) -> [u8; N] {
@@ -378,10 +394,12 @@ mod tests {
             language: Some("es"),
             format: Some(Wish::Notice),
             protection: Some(Protection::TlsVerified),
+            postal: Postal::of(["1 Main St", "Apt 2", "Springfield", "EX", "00001", ""]),
+            alternative_postal: Postal::of(["PO Box 9", "", "Shelby", "EX", "00002", "US"]),
             is_damaged: true,
         };
         // Each part alone, then without it, then all: what is absent must not shift what follows.
-        let parts: [fn(&mut Contact<'_>); 11] = [
+        let parts: [fn(&mut Contact<'_>); 13] = [
             |c| c.deceased_on = None,
             |c| c.consent = Consent::default(),
             |c| c.consent.kinds = None,
@@ -393,6 +411,8 @@ mod tests {
             |c| c.format = None,
             |c| c.protection = None,
             |c| c.is_damaged = false,
+            |c| c.postal = None,
+            |c| c.alternative_postal = None,
         ];
         let mut contacts = vec![whole];
         for part in parts {
