@@ -44,6 +44,10 @@ impl Folder {
     pub(crate) fn results(&self) -> PathBuf {
         self.root.join("results")
     }
+    /// Batches whose delivery report was written, by their ids.
+    pub(crate) fn told(&self) -> PathBuf {
+        self.root.join(".told")
+    }
 }
 
 /// All folders of an installation, locked.

@@ -6,7 +6,9 @@
 //!                    members/         contact files; the newest one wins
 //!                    done/            what was accepted: NAME.BATCH.sealed
 //!                    refused/         what was not: NAME.HASH.sealed
-//!                    results/         receipts, rejects, findings of gates, refusals: places, numbers, reasons, nobody's name
+//!                    results/         receipts, rejects, findings of gates, refusals: places, numbers, reasons, nobody's name; and, once every
+//!                                     row of a batch has ended, NAME.BATCH.delivery.json ([`delivered`])
+//!                    .told/           batches whose delivery report was written
 //! ```
 //!
 //! The way of a file: complete ([`ready`]) → accepted, or refused ([`take`]) → sealed, synced → results written → plaintext removed. A crash
@@ -19,6 +21,7 @@
 //! The surprise: a plain rename into `incoming/` cannot be told from a file that is being written under its name. So such a file must have
 //! been left alone for `quiet`, and its hash is taken twice. Senders that can should write NAME.part and rename it, or put the marker last.
 
+mod delivered;
 mod expect;
 mod folder;
 mod ready;
@@ -116,6 +119,8 @@ pub enum DropError {
 pub(crate) async fn serve(engine: Rc<Engine>, mut folders: DropFolders, stop: Signal) {
     let world = engine.world().clone();
     let mut alerts = expect::Watch::new(&folders, world.wall());
+    let mut awaited = delivered::Awaited::default();
+    (0..folders.len()).for_each(|at| awaited.find(at, folders.folder(at), &world));
     while !stop.is_set() && !engine.is_stopping() {
         for at in 0..folders.len() {
             for dropped in folders.ready(at, &world) {
@@ -125,10 +130,14 @@ pub(crate) async fn serve(engine: Rc<Engine>, mut folders: DropFolders, stop: Si
                 let folder = folders.folder(at);
                 let outcome = take::take(&engine, folder, &dropped, Door::Drop).await;
                 alerts.arrived(folder, &dropped, world.wall());
+                if let take::Taken::Accepted(batch) = outcome {
+                    awaited.accepted(at, batch, crate::source::file_name(&dropped.path));
+                }
                 folders.looked_at(at, &dropped, outcome, &world);
             }
         }
         alerts.look(&folders, &world);
+        awaited.look(&engine, |at| folders.folder(at)).await;
         let waiting = std::pin::pin!(stop.wait());
         futures_util::future::select(waiting, world.sleep(folders.settings().every)).await;
     }

@@ -97,7 +97,7 @@ impl Watch {
 
     pub(super) fn looked_at(&mut self, dropped: &Dropped, outcome: Taken, now: Monotonic) {
         match outcome {
-            Taken::Gone => drop(self.seen.remove(&dropped.path)),
+            Taken::Accepted(_) | Taken::Gone => drop(self.seen.remove(&dropped.path)),
             Taken::Stays => {
                 if let Some(seen) = self.seen.get_mut(&dropped.path) {
                     seen.left_alone = true;

@@ -19,6 +19,8 @@ use world::World;
 /// What became of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Taken {
+    /// It is a batch, and not there any more.
+    Accepted(BatchId),
     /// It is not there any more.
     Gone,
     /// It stays until somebody changes it: a link, a folder, a foreign owner.
@@ -62,7 +64,8 @@ async fn accept(engine: &Engine, folder: &Folder, dropped: &Dropped, source: &So
     }
     // What a crash left between the commit and the removal, or the same file handed in once more.
     if let Some((batch, _)) = engine.batch_of_file(tenant, folder.stream, &sha256) {
-        if is_sealed(world, folder, batch)? {
+        let was_sealed = is_sealed(world, folder, batch)?;
+        if was_sealed {
             told(
                 world,
                 folder,
@@ -80,7 +83,8 @@ async fn accept(engine: &Engine, folder: &Folder, dropped: &Dropped, source: &So
         } else {
             seal(engine, tenant, source, &done_path(folder, source, batch), SOURCE_DONE, &sha256)?;
         }
-        return remove(world, dropped, source);
+        remove(world, dropped, source)?;
+        return Ok(if was_sealed { Taken::Gone } else { Taken::Accepted(batch) });
     }
     let request = FileRequest {
         path: dropped.path.clone(),
@@ -95,7 +99,8 @@ async fn accept(engine: &Engine, folder: &Folder, dropped: &Dropped, source: &So
             let batch = accepted.batch;
             seal(engine, tenant, source, &done_path(folder, source, batch), SOURCE_DONE, &sha256)?;
             tracing::info!(target: "sealpost::drop", tenant = folder.tenant, stream = %folder.stream, file = source.name(), %batch, held = accepted.held, "accepted");
-            remove(world, dropped, source)
+            remove(world, dropped, source)?;
+            Ok(Taken::Accepted(batch))
         }
         Err(AcceptError::Refused(refusal)) => refuse(engine, tenant, folder, dropped, source, &sha256, &refusal),
         Err(error) => Err(error.into()),
