@@ -75,7 +75,8 @@ plants! {
     SequenceRestarted = "sequence-restarted",
     /// The cipher is skipped: payloads lie on the disk as they were encoded (5; `nothing_readable_on_disk`).
     PlaintextPayload = "plaintext-payload",
-    /// A locator names the first frame of its segment, and nobody checks whose frame that is (13; `right_content_to_right_address`).
+    /// A locator names the first frame of its segment, and nobody checks whose frame that is: one member gets everybody's messages, which
+    /// are all that member's own (13; `nothing_lost`, `nothing_sent_twice_unless_uncertain`).
     LocatorUnchecked = "locator-unchecked",
 
     /// The content key of a settled batch is not deleted (6; `deleted_keys_are_gone`).
