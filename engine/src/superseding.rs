@@ -10,13 +10,14 @@
 //! ```
 //! **Messages of several statements.** One that was grouped is never withdrawn for one of its statements: the others would have to be mailed
 //! by a job that stands in no row of any batch, and neither batch would balance any more. So it goes as it is, and the correction goes in a
-//! message of its own that says what it corrects. It is due at once like any other; where the group's batch is held it may arrive first.
+//! message of its own that says that it corrects, and which sums changed where a reversal came with it. It is due when the group is, and behind
+//! it: who reads both reads the right one last. Only where the group's batch is held, or its receiver puts it off, may it arrive first.
 //! Only while the group's own file is still being read is the corrected row taken out of it ([`intake::grouping`]).
 //!
 //! The order is what makes it safe. The older one leaves the queue *before* the new one is appended, so it cannot go while nobody looks. It
 //! becomes `superseded` in the record *after* the new batch is committed and *before* its jobs reach the shard. A batch that is given up
-//! puts it back (invariant 2), unless its own batch was cancelled meanwhile: then it is cancelled; a crash before the commit leaves it as the record has it, queued; a crash after the commit is
-//! seen to at the start, by `supersedes` in the committed heads ([`crate::pipeline`]).
+//! puts it back (invariant 2), unless its own batch was cancelled meanwhile: then it is cancelled; a crash before the commit leaves it as the
+//! record has it, queued; a crash after the commit is seen to at the start, by `supersedes` in the committed heads ([`crate::pipeline`]).
 
 use crate::accounts::Accounts;
 use crate::claims::{Claimant, Claims};
@@ -37,6 +38,8 @@ use world::channel::Sender;
 
 /// How long a correction waits before it asks again whether an order about the older version is carried out.
 const CLAIM_PAUSE: Duration = Duration::from_millis(5);
+/// So much later than the message with the older version is a correction due that cannot take its place.
+const BEHIND: Duration = Duration::from_secs(1);
 /// The cause in the record.
 pub(crate) const CORRECTED: &str = "corrected";
 
@@ -113,7 +116,10 @@ impl<S: Stream> Corrector<S> {
             superseded.count("supersedes");
             return Ok(());
         }
-        after_it_went(&standing, job, superseded);
+        if standing.statements > 1 && standing.state == State::Queued {
+            self.put_behind(id, job).await;
+        }
+        after_it_went(&standing, earlier.reversed, job, superseded);
         Ok(())
     }
 
@@ -144,11 +150,9 @@ impl<S: Stream> Corrector<S> {
         Ok(Some((standing, is_given_up)))
     }
 
-    /// The version before cannot be withdrawn, and is known by its reversal at most. The member's share does not stand in one, so nothing is said
-    /// of it.
+    /// The version before cannot be withdrawn, and is known by its reversal at most.
     pub(crate) fn follow(&self, earlier: Earlier, job: &mut Job<S>, superseded: &mut Superseded) {
-        let mut told = earlier.reversed.map(|before| correction::correction(before, job.head.money)).unwrap_or_default();
-        told.changes.retain(|change| change.which != ChangedAmount::MemberOwes);
+        let told = of_reversal(earlier.reversed, job.head.money);
         superseded.count("corrects");
         tell(job, told);
     }
@@ -159,6 +163,16 @@ impl<S: Stream> Corrector<S> {
         // A journal that refuses stops the engine; the job stays held then.
         if self.journal.record(FrameKey { job: Some(job), message: MessageVersion(0), attempt: 0 }, Record::Change(change)).await.is_ok() {
             self.accounts.batch(batch).step(State::Held, State::Cancelled);
+        }
+    }
+
+    /// The correction goes after the message that holds the older version, where that one waits.
+    async fn put_behind(&self, older: JobId, job: &mut Job<S>) {
+        let (done, answer) = world::channel::oneshot();
+        if self.shard.send(ToShard::DueOf(older, done)).await.is_ok()
+            && let Some(Some(due)) = answer.await
+        {
+            job.head.due = job.head.due.max(due + BEHIND).min(job.head.deadline);
         }
     }
 
@@ -207,7 +221,7 @@ impl<S: Stream> Corrector<S> {
 }
 
 /// The older version cannot be stopped any more.
-fn after_it_went<S: Stream>(standing: &JobStanding, job: &mut Job<S>, superseded: &mut Superseded) {
+fn after_it_went<S: Stream>(standing: &JobStanding, reversed: Option<MoneySummary>, job: &mut Job<S>, superseded: &mut Superseded) {
     match standing.state {
         State::Cancelled | State::Superseded | State::Bounced | State::Expired | State::Suppressed => return,
         State::ToPaper if job.head.held.is_none() && job.head.presentation.paper.is_none() => {
@@ -221,9 +235,19 @@ fn after_it_went<S: Stream>(standing: &JobStanding, job: &mut Job<S>, superseded
         _ => {}
     }
     superseded.count("corrects");
-    // Of several statements in one message it is not known what this one said.
-    let before = (standing.statements == 1).then_some(standing.money);
-    tell(job, before.map_or_else(Correction::default, |before: MoneySummary| correction::correction(before, job.head.money)));
+    tell(job, what_changed(standing, reversed, job.head.money));
+}
+
+/// What changed since the version before. What that one said, of several in a message, is known by its reversal alone.
+fn what_changed(before: &JobStanding, reversed: Option<MoneySummary>, now: MoneySummary) -> Correction {
+    if before.statements == 1 { correction::correction(before.money, now) } else { of_reversal(reversed, now) }
+}
+
+/// What changed since the version that was taken back. The member's share does not stand in a reversal, so nothing is said of it.
+fn of_reversal(reversed: Option<MoneySummary>, now: MoneySummary) -> Correction {
+    let mut told = reversed.map(|before| correction::correction(before, now)).unwrap_or_default();
+    told.changes.retain(|change| change.which != ChangedAmount::MemberOwes);
+    told
 }
 
 fn tell<S: Stream>(job: &mut Job<S>, told: Correction) {
@@ -237,5 +261,33 @@ fn tell<S: Stream>(job: &mut Job<S>, told: Correction) {
 impl From<ProjectionError> for AcceptError {
     fn from(error: ProjectionError) -> Self {
         Self::Standing(Box::new(error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::Cents;
+    use model::statement::AmountChange;
+
+    #[test]
+    fn of_a_statement_in_a_message_of_several_the_reversal_says_what_changed() {
+        let money = |billed, plan_paid, member_owes| MoneySummary {
+            billed: Cents(billed),
+            plan_paid: Cents(plan_paid),
+            member_owes: Cents(member_owes),
+        };
+        let before = |statements| JobStanding {
+            batch: BatchId::new(1, 1),
+            state: State::Delivered,
+            money: money(900, 500, 40),
+            statements,
+            cause: None,
+        };
+        let (reversed, now) = (Some(money(100, 60, 0)), money(120, 60, 30));
+        let changed = AmountChange { which: ChangedAmount::Billed, before: Cents(100), after: Cents(120) };
+        assert_eq!(what_changed(&before(3), reversed, now).changes, [changed]);
+        assert_eq!(what_changed(&before(3), None, now), Correction::default());
+        assert_eq!(what_changed(&before(1), reversed, now).changes.len(), 3, "alone in its message, the ledger knows all of it");
     }
 }

@@ -263,6 +263,8 @@ fn a_correction_drops_no_other_statement() {
     let corrected = [line(&batch, person, third, |line| line["provider"] = "Specimen Clinic".into())];
     let report = installation.run(&mut story.send(&story.write("three", &persons, &corrected))).json_after(0);
     assert_eq!((number(&report, "reasons/corrects"), number(&report, "states/delivered")), (1, 1), "{report}");
+    let both: BTreeSet<_> = [third, fourth].iter().map(|row| claim(&batch, *row)).collect();
+    assert!(story.messages()[&person.email].contains(&both), "the correction came after the message that it corrects");
     let group = sending.wait(SPAN).json_after(0);
     assert_eq!((number(&group, "states/delivered"), &group["balanced"]), (2, &true.into()), "{group}");
     let mut told = story.messages().remove(&person.email).unwrap();

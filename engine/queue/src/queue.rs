@@ -344,6 +344,12 @@ impl<S: Stream> Queue<S> {
         Some((self.leave(slot), due))
     }
 
+    /// When a job that is not in flight is due; `None` where it is in flight or not here.
+    pub fn due_of(&self, job: JobId) -> Option<Timestamp> {
+        let entry = &self.entries[self.index.find(&self.entries, job)?];
+        matches!(entry.place, Place::Scheduled | Place::Waiting).then_some(entry.due)
+    }
+
     /// Takes out all jobs of a batch that are not in flight, to be recorded as cancelled. One in flight that is put back
     /// later comes back from [`Self::put_back`].
     pub fn cancel(&mut self, batch: BatchId) -> Vec<DueDelivery<S>> {

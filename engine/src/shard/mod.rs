@@ -78,7 +78,9 @@ pub(crate) enum ToShard<S: Stream> {
     Order(Order),
     /// A newer version of a statement is being accepted: give the older one up, if nothing of it left. The answer is whether it was.
     Withdraw(JobId, OneSender<bool>),
-    /// What became of that.
+    /// When is it due, where it waits? A newer version of one of its statements is to go after it.
+    DueOf(JobId, OneSender<Option<Timestamp>>),
+    /// What became of a withdrawal.
     Withdrawn {
         job: JobId,
         /// The newer version is on disk; else the older one waits again.
@@ -199,6 +201,7 @@ async fn receive<S: Stream>(shard: &Shared<S>, event: ToShard<S>) {
                 end_withdrawal(shard, job, false).await;
             }
         }
+        ToShard::DueOf(job, done) => drop(done.send(shard.borrow().queue.due_of(job))),
         ToShard::Withdrawn { job, is_superseded } => end_withdrawal(shard, job, is_superseded).await,
         ToShard::Drain => lane::drain(shard),
     }
