@@ -273,9 +273,8 @@ fn commit(criterion: &mut Criterion) {
     let folder = tempfile::tempdir().unwrap();
     let place = world::block_on(Folder::new(folder.path()).open());
     wait(&place.world);
-    let bare = place.world.disk().open(&folder.path().join("bare"), OpenMode::Create).unwrap();
-    bare.preallocate_zeroed(SEGMENT_BYTES).unwrap();
-    let ways = Ways { place, bare, written: Cell::new(0), spans: RefCell::default() };
+    let bare = RefCell::new(bare_segment(&place.world, folder.path()));
+    let ways = Ways { place, folder: folder.path().to_owned(), bare, written: Cell::new(0), spans: RefCell::default() };
     let mut group = criterion.benchmark_group("journal/commit");
     group.sample_size(10).sampling_mode(SamplingMode::Flat);
     for count in WAITING {
@@ -290,10 +289,20 @@ fn commit(criterion: &mut Criterion) {
     world::block_on(ways.place.close());
 }
 
+/// A file as the journal makes its segments.
+fn bare_segment(world: &World, folder: &Path) -> Arc<dyn DiskFile> {
+    let path = folder.join("bare");
+    let _ = world.disk().remove_file(&path);
+    let bare = world.disk().open(&path, OpenMode::CreateNew).unwrap();
+    bare.preallocate_zeroed(SEGMENT_BYTES).unwrap();
+    bare
+}
+
 /// The three ways to make bytes durable, in turns.
 struct Ways {
     place: Place,
-    bare: Arc<dyn DiskFile>,
+    folder: PathBuf,
+    bare: RefCell<Arc<dyn DiskFile>>,
     /// Where the bare file is written next.
     written: Cell<u64>,
     /// By frames and way.
@@ -353,17 +362,22 @@ impl Ways {
         self.place.world.monotonic() - start
     }
 
-    /// One after the other, as frames lie in a segment: within what is allocated, in pages that nobody has read, and to the end of the last one,
-    /// which would have to be read first.
+    /// One after the other, as frames lie in a segment: within what is allocated, in pages that nobody has read, from where the last one ended to
+    /// the end of a page, which would have to be read first. A full file is followed by a new one.
     fn bare(&self, bytes: &[u8]) -> Duration {
-        let pages = bytes.len().next_multiple_of(PAGE_BYTES);
+        if self.written.get() + (bytes.len() + PAGE_BYTES) as u64 > SEGMENT_BYTES {
+            self.bare.replace(bare_segment(&self.place.world, &self.folder));
+            self.written.set(0);
+        }
         let at = self.written.get();
-        self.written.set((at + pages as u64) % (SEGMENT_BYTES - (1 << 20)) / PAGE_BYTES as u64 * PAGE_BYTES as u64);
+        let end = at + bytes.len() as u64;
+        self.written.set(end);
         let mut bytes = bytes.to_vec();
-        bytes.resize(pages, 0);
+        bytes.resize((end.next_multiple_of(PAGE_BYTES as u64) - at) as usize, 0);
+        let bare = self.bare.borrow();
         let start = self.place.world.monotonic();
-        self.bare.write_all_at(&bytes, at).unwrap();
-        self.bare.sync_data().unwrap();
+        bare.write_all_at(&bytes, at).unwrap();
+        bare.sync_data().unwrap();
         self.place.world.monotonic() - start
     }
 
