@@ -7,7 +7,7 @@
 //! Jobs about which a correction is being decided are left to it ([`crate::claims`]).
 
 use crate::claims::Claimant;
-use crate::engine::{Engine, jobs_of};
+use crate::engine::{AcceptError, Engine, jobs_of, no_marketing};
 use crate::pipeline::Pipeline;
 use crate::shard::Arrival;
 use crate::templates::Templates;
@@ -41,7 +41,7 @@ impl Engine {
     /// Carries out an operator's order and records it.
     ///
     /// # Errors
-    /// Where the journal refuses; then nothing was done.
+    /// Where the journal refuses, or this installation has no such stream; then nothing was done.
     pub async fn order(
         &self,
         stream: StreamName,
@@ -49,10 +49,11 @@ impl Engine {
         verb: BatchVerb,
         by: String,
         reason: String,
-    ) -> Result<Obeyed, JournalError> {
+    ) -> Result<Obeyed, AcceptError> {
         match (stream, self.marketing()) {
-            (StreamName::Marketing, Some(pipeline)) => self.order_in(pipeline, batch, verb, by, reason).await,
-            _ => self.order_in(self.transactional(), batch, verb, by, reason).await,
+            (StreamName::Transactional, _) => Ok(self.order_in(self.transactional(), batch, verb, by, reason).await?),
+            (StreamName::Marketing, Some(pipeline)) => Ok(self.order_in(pipeline, batch, verb, by, reason).await?),
+            (StreamName::Marketing, None) => Err(no_marketing()),
         }
     }
 

@@ -162,7 +162,9 @@ impl PayloadEncoder {
         }
         let kind = kind_of(data);
         if plain.len() < PACKED_FROM_BYTES {
-            return Ok(EncodedPayload { kind, encoding: PLAIN_NOW, bytes: Scratch(plain.clone()) });
+            // Handed on as it is; a buffer that grows would leave parts of the content behind, so the next one need not.
+            let bytes = std::mem::replace(plain, Vec::with_capacity(PACKED_FROM_BYTES));
+            return Ok(EncodedPayload { kind, encoding: PLAIN_NOW, bytes: Scratch(bytes) });
         }
         let room = get_maximum_output_size(plain.len());
         if self.packed.0.len() < room {
