@@ -183,13 +183,9 @@ impl Engine {
             sources.push(Source { journal: here.place(), until: Some(here.durable()) });
         }
         let ring = request.key_ring.then(|| key_ring.to_owned());
-        let (reply, answer) = world::channel::oneshot();
         let (world, to) = (self.world().clone(), request.to);
-        let thread = self.world().spawn_thread("backup", move || async move {
-            let _ = reply.send(copy(&world, sources, ring, &to, true, pace).await);
-        });
-        let made = answer.await.ok_or(BackupTrouble::Stopped)?;
-        let _ = thread.join().await;
+        let copying = move || async move { copy(&world, sources, ring, &to, true, pace).await };
+        let made = self.world().apart("backup", copying).await.ok_or(BackupTrouble::Stopped)?;
         drop(holds);
         made
     }

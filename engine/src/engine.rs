@@ -267,12 +267,8 @@ impl Engine {
             environment: self.environment,
             gates,
         };
-        let (reply, answer) = world::channel::oneshot();
-        let thread = self.world.spawn_thread(&format!("intake-{}", S::NAME), move || async move {
-            let _ = reply.send(files::accept(context, request, source).await);
-        });
-        let accepted = answer.await.ok_or(AcceptError::Stopped)?;
-        let _ = thread.join().await;
+        let reading = move || async move { files::accept(context, request, source).await };
+        let accepted = self.world.apart(&format!("intake-{}", S::NAME), reading).await.ok_or(AcceptError::Stopped)?;
         memory::give_back_soon(&self.world);
         accepted
     }

@@ -160,13 +160,8 @@ impl Engine {
             claimed: claimed.clone(),
             templates: tenant.templates_at(self.world().wall()),
         };
-        let (reply, answer) = world::channel::oneshot();
         // It may read for seconds: not on the thread that answers everybody.
-        let thread = self.world().spawn_thread("wording", move || async move {
-            let _ = reply.send(look.run());
-        });
-        let looked = answer.await;
-        let _ = thread.join().await;
+        let looked = self.world().apart("wording", move || async move { look.run() }).await;
         let Some(looked) = looked.transpose()? else { return Ok(()) };
         let mut arrivals = Vec::new();
         let mut last = None;

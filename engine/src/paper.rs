@@ -163,14 +163,9 @@ impl Engine {
                     out,
                     addresses,
                 };
-                let (reply, answer) = world::channel::oneshot();
                 // It may read for seconds: not on the thread that answers everybody.
-                let thread = world.spawn_thread("paper", move || async move {
-                    let _ = reply.send(export.run());
-                });
-                let written = answer.await.ok_or(PaperTrouble::Stopped)?;
-                let _ = thread.join().await;
-                let (jobs, counted) = written?;
+                let written = world.apart("paper", move || async move { export.run() }).await;
+                let (jobs, counted) = written.ok_or(PaperTrouble::Stopped)??;
                 told = PaperTold { key: told.key, ..counted };
                 (jobs, StateChange::PAPER_EXPORTED)
             }

@@ -97,7 +97,7 @@ impl HeadV1 {
 #[derive(Serialize, Deserialize)]
 pub(crate) struct JobDataV1 {
     recipient: Option<RecipientV1>,
-    payload: PayloadV1,
+    payload: PastPayload<StatementV1>,
     bundle: BundleId,
     protection: Protection,
 }
@@ -109,10 +109,30 @@ struct RecipientV1 {
     address_version: u32,
 }
 
+/// What a job sends, with statements of one of the past shapes.
 #[derive(Serialize, Deserialize)]
-enum PayloadV1 {
-    Statements(Vec<StatementV1>),
+enum PastPayload<S> {
+    Statements(Vec<S>),
     Templated { template: String, variables: BTreeMap<String, Private>, authorization: Private },
+}
+
+impl<S: Into<Statement>> From<PastPayload<S>> for Payload {
+    fn from(past: PastPayload<S>) -> Self {
+        match past {
+            PastPayload::Statements(statements) => Self::Statements(statements.into_iter().map(S::into).collect()),
+            PastPayload::Templated { template, variables, authorization } => Self::Templated { template, variables, authorization },
+        }
+    }
+}
+
+#[cfg(test)]
+impl<S: From<Statement>> From<Payload> for PastPayload<S> {
+    fn from(payload: Payload) -> Self {
+        match payload {
+            Payload::Statements(statements) => Self::Statements(statements.into_iter().map(S::from).collect()),
+            Payload::Templated { template, variables, authorization } => Self::Templated { template, variables, authorization },
+        }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -137,16 +157,10 @@ struct StatementV1 {
 #[derive(Serialize, Deserialize)]
 pub(crate) struct JobDataV2 {
     recipient: Option<Recipient>,
-    payload: PayloadV2,
+    payload: PastPayload<StatementV2>,
     bundle: BundleId,
     protection: Protection,
     presentation: Presentation,
-}
-
-#[derive(Serialize, Deserialize)]
-enum PayloadV2 {
-    Statements(Vec<StatementV2>),
-    Templated { template: String, variables: BTreeMap<String, Private>, authorization: Private },
 }
 
 /// What joined a statement stands behind all that was there before.
@@ -160,10 +174,7 @@ struct StatementV2 {
 impl From<JobDataV2> for JobData {
     fn from(past: JobDataV2) -> Self {
         let JobDataV2 { recipient, payload, bundle, protection, presentation } = past;
-        let payload = match payload {
-            PayloadV2::Statements(statements) => Payload::Statements(statements.into_iter().map(Statement::from).collect()),
-            PayloadV2::Templated { template, variables, authorization } => Payload::Templated { template, variables, authorization },
-        };
+        let payload = payload.into();
         Self { recipient, payload, bundle, protection, presentation }
     }
 }
@@ -177,10 +188,7 @@ impl From<StatementV2> for Statement {
 impl From<JobDataV1> for JobData {
     fn from(past: JobDataV1) -> Self {
         let JobDataV1 { recipient, payload, bundle, protection } = past;
-        let payload = match payload {
-            PayloadV1::Statements(statements) => Payload::Statements(statements.into_iter().map(Statement::from).collect()),
-            PayloadV1::Templated { template, variables, authorization } => Payload::Templated { template, variables, authorization },
-        };
+        let payload = payload.into();
         Self { recipient: recipient.map(Recipient::from), payload, bundle, protection, presentation: Presentation::default() }
     }
 }
@@ -220,24 +228,21 @@ impl From<StatementV1> for Statement {
 pub(crate) fn as_v1(data: &JobData) -> JobDataV1 {
     let JobData { recipient, payload, bundle, protection, presentation: _ } = data.clone();
     let recipient = recipient.map(|Recipient { mailbox, name, address_version, .. }| RecipientV1 { mailbox, name, address_version });
-    let payload = match payload {
-        Payload::Statements(statements) => PayloadV1::Statements(statements.into_iter().map(StatementV1::from).collect()),
-        Payload::Templated { template, variables, authorization } => PayloadV1::Templated { template, variables, authorization },
-    };
-    JobDataV1 { recipient, payload, bundle, protection }
+    JobDataV1 { recipient, payload: payload.into(), bundle, protection }
 }
 
 /// What the versions before this one would have made of a job's content.
 #[cfg(test)]
 pub(crate) fn as_v2(data: &JobData) -> JobDataV2 {
     let JobData { recipient, payload, bundle, protection, presentation } = data.clone();
-    let of_statement =
-        |statement: Statement| StatementV2 { particulars: statement.particulars.clone(), before: StatementV1::from(statement) };
-    let payload = match payload {
-        Payload::Statements(statements) => PayloadV2::Statements(statements.into_iter().map(of_statement).collect()),
-        Payload::Templated { template, variables, authorization } => PayloadV2::Templated { template, variables, authorization },
-    };
-    JobDataV2 { recipient, payload, bundle, protection, presentation }
+    JobDataV2 { recipient, payload: payload.into(), bundle, protection, presentation }
+}
+
+#[cfg(test)]
+impl From<Statement> for StatementV2 {
+    fn from(statement: Statement) -> Self {
+        Self { particulars: statement.particulars.clone(), before: StatementV1::from(statement) }
+    }
 }
 
 #[cfg(test)]

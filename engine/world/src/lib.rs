@@ -147,6 +147,25 @@ impl World {
         self.parts.tasks.spawn_thread(name, Box::new(move || Box::pin(start())))
     }
 
+    /// Does work that may take long on a thread of its own, and gives what it came to; `None` where the thread ended without an answer.
+    /// The thread has ended when this returns.
+    ///
+    /// # Panics
+    /// As [`World::spawn_thread`].
+    pub async fn apart<T, F, Fut>(&self, name: &str, work: F) -> Option<T>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = T> + 'static,
+    {
+        let (reply, answer) = channel::oneshot();
+        // Whoever asked may have gone.
+        let thread = self.spawn_thread(name, move || async move { drop(reply.send(work().await)) });
+        let answer = answer.await;
+        let _ = thread.join().await;
+        answer
+    }
+
     /// A task on the current thread's executor. Dropping the handle leaves it running.
     ///
     /// # Panics
