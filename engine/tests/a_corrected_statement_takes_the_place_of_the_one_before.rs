@@ -23,13 +23,7 @@ impl Story {
     fn begin() -> Self {
         let site = SiteConfig::new("slow", Personality::slow(Duration::from_millis(30)), 1);
         let sandbox = Sandbox::start(&World::real(), SandboxConfig::new(3, vec![site])).unwrap();
-        let installation = Installation::new(&format!(
-            "\n[streams.transactional]\nretry = [\"1s\"]\ndrain = \"20s\"\n\n[tls]\nca_file = \"ca.pem\"\n\n\
-             [dns]\nservers = [\"{}\"]\nsmtp_port = {}\nallow_loopback = true\n",
-            sandbox.dns_address(),
-            sandbox.smtp_port()
-        ));
-        std::fs::write(installation.path("ca.pem"), sandbox.ca_pem()).unwrap();
+        let installation = Installation::towards_sandbox(&sandbox, "");
         Self { installation, sandbox }
     }
 

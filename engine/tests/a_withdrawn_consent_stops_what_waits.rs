@@ -23,14 +23,7 @@ fn sandbox() -> Sandbox {
 }
 
 fn installation(sandbox: &Sandbox) -> Installation {
-    let installation = Installation::new(&format!(
-        "\n[streams.transactional]\nretry = [\"1s\"]\ndrain = \"20s\"\n\n[tls]\nca_file = \"ca.pem\"\n\n\
-         [dns]\nservers = [\"{}\"]\nsmtp_port = {}\nallow_loopback = true\n",
-        sandbox.dns_address(),
-        sandbox.smtp_port()
-    ));
-    std::fs::write(installation.path("ca.pem"), sandbox.ca_pem()).unwrap();
-    installation
+    Installation::towards_sandbox(sandbox, "")
 }
 
 fn members(installation: &Installation, verb: &str, file: &Path, more: &[&str]) -> Ended {

@@ -51,13 +51,7 @@ impl Story {
         });
         let site = SiteConfig::new("all", Personality::slow(delay), 1);
         let sandbox = Sandbox::start_with(&World::real(), SandboxConfig::new(2, vec![site]), Some(note)).unwrap();
-        let installation = Installation::new(&format!(
-            "\n[streams.transactional]\nretry = [\"1s\"]\ndrain = \"20s\"\n\n[tls]\nca_file = \"ca.pem\"\n\n\
-             [dns]\nservers = [\"{}\"]\nsmtp_port = {}\nallow_loopback = true\n",
-            sandbox.dns_address(),
-            sandbox.smtp_port()
-        ));
-        std::fs::write(installation.path("ca.pem"), sandbox.ca_pem()).unwrap();
+        let installation = Installation::towards_sandbox(&sandbox, "");
         // Two at one address would get notices, which name no claim.
         let settings = "group_by = \"member_batch\"\ndetail = { shared_address = \"full\" }\ndkim = [";
         installation.rewrite_config(|text| text.replace("dkim = [", settings));
