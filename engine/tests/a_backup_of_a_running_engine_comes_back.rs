@@ -8,7 +8,7 @@ use serde_json::Value;
 use sink::{Personality, Sandbox, SandboxConfig, SiteConfig};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use support::{Installation, files_under, number, wait_until};
+use support::{Installation, copy_folder, files_under, number, wait_until};
 use testkit::{Batch, Options};
 use world::World;
 
@@ -36,14 +36,6 @@ fn installation(sandbox: &Sandbox) -> Installation {
     let with_page = format!("{portal}unsubscribe_url = \"https://members.lakeside.example/unsubscribe\"\n");
     installation.rewrite_config(|text| text.replace(portal, &with_page));
     installation
-}
-
-fn copy_dir(from: &Path, to: &Path) {
-    for path in files_under(from) {
-        let target = to.join(path.strip_prefix(from).unwrap());
-        std::fs::create_dir_all(target.parent().unwrap()).unwrap();
-        std::fs::copy(&path, target).unwrap();
-    }
 }
 
 fn backup(installation: &Installation, to: &Path) -> Value {
@@ -113,12 +105,12 @@ fn one_changed_byte_is_found(installation: &Installation, folder: &Path) {
 /// On another machine: the same configuration and key-encryption key, and what was in the backup.
 fn comes_back(sandbox: &Sandbox, original: &Installation, folder: &Path, waiting: u64) {
     let other = installation(sandbox);
-    copy_dir(&original.path("keys"), &other.path("keys"));
+    copy_folder(&original.path("keys"), &other.path("keys"));
     for key in files_under(&other.path("keys")) {
         std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
     }
-    copy_dir(&folder.join("journal"), &other.path("state/journal"));
-    copy_dir(&folder.join("keys"), &other.path("state/key_ring"));
+    copy_folder(&folder.join("journal"), &other.path("state/journal"));
+    copy_folder(&folder.join("keys"), &other.path("state/key_ring"));
 
     let refused = other.run(&mut other.verb(&["run"]));
     assert_eq!(refused.code, Some(1), "{refused:?}");

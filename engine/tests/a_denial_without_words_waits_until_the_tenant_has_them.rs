@@ -9,23 +9,9 @@ use serde_json::{Value, json};
 use sink::{Personality, Sandbox, SandboxConfig, SiteConfig};
 use std::path::Path;
 use std::time::Duration;
-use support::{Door, Installation, number, wait_until};
+use support::{Door, Installation, SHIPPED_TEMPLATES, copy_folder, number, wait_until};
 use testkit::{Batch, Options};
 use world::World;
-
-const SHIPPED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../configs/templates");
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap().map(|entry| entry.unwrap().path()) {
-        let target = to.join(entry.file_name().unwrap());
-        if entry.is_dir() {
-            copy(&entry, &target);
-        } else {
-            std::fs::copy(&entry, &target).unwrap();
-        }
-    }
-}
 
 /// The next version of a statement.
 fn of_provider(line: &Value, provider: &str) -> String {
@@ -71,7 +57,7 @@ fn then_it_goes_out_once() {
     assert!(is_held(&again), "a new version alone helps nobody: {again}");
 
     let folder = installation.path("ours");
-    copy(Path::new(SHIPPED), &folder);
+    copy_folder(Path::new(SHIPPED_TEMPLATES), &folder);
     std::fs::write(folder.join("reasons.en.toml"), "[adjustment]\n9998 = \"Your plan does not pay for spa days.\"\n").unwrap();
     let imported = template(&installation, &["import", folder.to_str().unwrap(), "--note", "a reason more"]);
     let id = imported["bundle"].as_str().unwrap();

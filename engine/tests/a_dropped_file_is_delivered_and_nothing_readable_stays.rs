@@ -9,7 +9,7 @@ use sink::{Personality, Sandbox, SandboxConfig, SiteConfig};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use support::{Ended, Installation, Running, files_under, number, wait_until};
+use support::{Ended, GnuPg, Installation, Running, files_under, number, wait_until};
 use testkit::{Batch, Options};
 use world::World;
 
@@ -26,14 +26,8 @@ impl Story {
     fn begin(gates: &str) -> Self {
         let site = SiteConfig::new("all", Personality::default(), 1);
         let sandbox = Sandbox::start(&World::real(), SandboxConfig::new(3, vec![site])).unwrap();
-        let installation = Installation::new(&format!(
-            "\n[tenants.lakeside.gates]\n{gates}\n\n[drop]\npath = \"drop\"\nevery = \"100ms\"\nquiet = \"200ms\"\n\n\
-             [streams.transactional]\nretry = [\"1s\"]\ndrain = \"10s\"\n\n[tls]\nca_file = \"ca.pem\"\n\n\
-             [dns]\nservers = [\"{}\"]\nsmtp_port = {}\nallow_loopback = true\n",
-            sandbox.dns_address(),
-            sandbox.smtp_port()
-        ));
-        std::fs::write(installation.path("ca.pem"), sandbox.ca_pem()).unwrap();
+        let sections = format!("\n[tenants.lakeside.gates]\n{gates}\n\n[drop]\npath = \"drop\"\nevery = \"100ms\"\nquiet = \"200ms\"\n");
+        let installation = Installation::towards_sandbox(&sandbox, &sections);
         installation.rewrite_config(|text| text.replace("dkim = [", "members = \"contacts.csv\"\ndkim = ["));
         Self { installation, sandbox }
     }
@@ -330,31 +324,14 @@ fn a_batch_is_cancelled_with_what_waits_for_a_person_and_says_what_left() {
 
 #[test]
 fn an_encrypted_file_is_opened_in_memory_alone() {
-    let Some(gpg) = support::server("/usr/bin/gpg", "gnupg") else { return };
     let story = Story::begin("");
-    let home = story.installation.path("gnupg");
-    std::fs::create_dir(&home).unwrap();
-    std::fs::set_permissions(&home, std::fs::Permissions::from_mode(0o700)).unwrap();
-    let run = |words: &[&str]| {
-        let mut command = std::process::Command::new(&gpg);
-        command
-            .arg("--homedir")
-            .arg(&home)
-            .args(["--batch", "--yes", "--pinentry-mode", "loopback", "--passphrase", "a passphrase"])
-            .args(words);
-        let ended = command.output().unwrap();
-        assert!(ended.status.success(), "gpg {words:?}: {}", String::from_utf8_lossy(&ended.stderr));
-        ended.stdout
-    };
-    run(&["--quick-gen-key", "drop@lakeside.example", "rsa2048", "sign", "never"]);
-    let listed = String::from_utf8(run(&["--list-keys", "--with-colons"])).unwrap();
-    let fingerprint = listed.lines().find_map(|line| line.strip_prefix("fpr:")).unwrap().trim_matches(':').to_owned();
-    run(&["--quick-add-key", &fingerprint, "rsa2048", "encr", "never"]);
+    let Some(gpg) = GnuPg::with_passphrase(&story.installation, "a passphrase") else { return };
+    gpg.make_key("drop@lakeside.example", "never", &["encr"]);
     let private = |name: &str, bytes: &[u8]| {
         std::fs::write(story.installation.path(name), bytes).unwrap();
         std::fs::set_permissions(story.installation.path(name), std::fs::Permissions::from_mode(0o600)).unwrap();
     };
-    private("keys/drop.asc", &run(&["--export-secret-keys", "--armor"]));
+    private("keys/drop.asc", &gpg.run(&["--export-secret-keys", "--armor"]));
     private("keys/drop.pass", b"a passphrase\n");
     story.installation.rewrite_config(|text| {
         let keys = "openpgp = { key_file = \"keys/drop.asc\", passphrase_file = \"keys/drop.pass\" }\ndkim = [";
@@ -365,7 +342,7 @@ fn an_encrypted_file_is_opened_in_memory_alone() {
     std::fs::rename(&files.members, story.installation.path("contacts.csv")).unwrap();
     let encrypted = story.installation.path("made.gpg");
     let (from, to) = (files.batch.to_str().unwrap(), encrypted.to_str().unwrap());
-    run(&["--trust-model", "always", "-r", "drop@lakeside.example", "-o", to, "--encrypt", from]);
+    gpg.run(&["--trust-model", "always", "-r", "drop@lakeside.example", "-o", to, "--encrypt", from]);
     let bytes = std::fs::read(&encrypted).unwrap();
     // Changed or cut, it is refused, and nothing of it leaves.
     let mut flipped = bytes.clone();

@@ -10,24 +10,11 @@ use sink::{Personality, Sandbox, SandboxConfig, SiteConfig};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use support::{Door, Installation, number, wait_until};
+use support::{Door, Installation, SHIPPED_TEMPLATES, copy_folder, number, wait_until};
 use testkit::{Batch, Options};
 use world::World;
 
-const SHIPPED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../configs/templates");
 const SPAN: Duration = Duration::from_secs(30);
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap().map(|entry| entry.unwrap().path()) {
-        let target = to.join(entry.file_name().unwrap());
-        if entry.is_dir() {
-            copy(&entry, &target);
-        } else {
-            std::fs::copy(&entry, &target).unwrap();
-        }
-    }
-}
 
 /// Denied statements, each with one reason; the third is denied without any.
 fn denials(destinations: Vec<String>) -> Vec<String> {
@@ -54,7 +41,7 @@ fn template(installation: &Installation, words: &[&str]) -> Value {
 /// Gives the shipped templates further words, and activates them.
 fn word(installation: &Installation, codes: &[&str]) -> Value {
     let folder = installation.path(&format!("ours-{}", codes.len()));
-    copy(Path::new(SHIPPED), &folder);
+    copy_folder(Path::new(SHIPPED_TEMPLATES), &folder);
     let words: Vec<String> = codes.iter().map(|code| format!("{code} = \"Your plan does not pay for spa days ({code}).\"\n")).collect();
     std::fs::write(folder.join("reasons.en.toml"), format!("[adjustment]\n{}", words.concat())).unwrap();
     let imported = template(installation, &["import", folder.to_str().unwrap()]);

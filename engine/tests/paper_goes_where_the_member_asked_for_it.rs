@@ -1,44 +1,25 @@
 //! Statements on paper are written out with the postal address of the sealed contact data: the alternative one where the member asked for it,
 //! nothing where the member's other address is an e-mail one, and of a FHIR Patient the address that holds. Nothing of it lies readable, and
 //! `members show` tells it to an operator alone.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may panic, and makes a key with a real program")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
 
 use serde_json::{Value, json};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use support::{Installation, files_under, number};
+use support::{GnuPg, Installation, files_under, number};
 use testkit::{Batch, Options};
 
 struct Printer {
-    gpg: PathBuf,
-    home: PathBuf,
+    gpg: GnuPg,
     key: PathBuf,
 }
 
 impl Printer {
     fn of(installation: &Installation) -> Option<Self> {
-        let gpg = support::server("/usr/bin/gpg", "gnupg")?;
-        let home = installation.path("gnupg");
-        std::fs::create_dir(&home).unwrap();
-        std::fs::set_permissions(&home, std::fs::Permissions::from_mode(0o700)).unwrap();
-        let printer = Self { gpg, home, key: installation.path("print.key") };
-        printer.gpg(&["--quick-gen-key", "print@printer.example", "rsa2048", "sign", "never"]);
-        let listed = String::from_utf8(printer.gpg(&["--list-keys", "--with-colons"])).unwrap();
-        let fingerprint = listed.lines().find_map(|line| line.strip_prefix("fpr:")).unwrap().trim_matches(':').to_owned();
-        printer.gpg(&["--quick-add-key", &fingerprint, "rsa2048", "encr", "never"]);
-        std::fs::write(&printer.key, printer.gpg(&["--armor", "--export"])).unwrap();
-        Some(printer)
-    }
-
-    fn gpg(&self, words: &[&str]) -> Vec<u8> {
-        let mut command = Command::new(&self.gpg);
-        command.arg("--homedir").arg(&self.home).args(["--batch", "--yes", "--pinentry-mode", "loopback", "--passphrase", ""]).args(words);
-        let ended = command.output().unwrap();
-        assert!(ended.status.success(), "gpg {words:?}: {}", String::from_utf8_lossy(&ended.stderr));
-        ended.stdout
+        let gpg = GnuPg::new(installation)?;
+        let key = gpg.printer_key(installation);
+        Some(Self { gpg, key })
     }
 
     /// What is told, and the lines by row.
@@ -46,7 +27,7 @@ impl Printer {
         let out = installation.path(out);
         let mut command = installation.verb(&["batch", "paper", id]);
         let told = installation.run(command.arg("--to").arg(&self.key).arg("--out").arg(&out).args(more)).json_after(0);
-        let text = String::from_utf8(self.gpg(&["--decrypt", out.to_str().unwrap()])).unwrap();
+        let text = self.gpg.decrypt(&out);
         let mut lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         lines.sort_by_key(|line| line["row"].as_u64());
         (told, lines)
@@ -105,7 +86,7 @@ fn and_nowhere_else() {
     assert_eq!(lines[3]["postal_address_missing"], "alternative_address_is_electronic");
 
     // Sealed like the rest; an operator may look.
-    for path in files_under(installation.folder()).into_iter().filter(|path| !path.starts_with(&printer.home)) {
+    for path in files_under(installation.folder()).into_iter().filter(|path| !path.starts_with(printer.gpg.home())) {
         let bytes = std::fs::read(&path).unwrap_or_default();
         assert!(!String::from_utf8_lossy(&bytes).contains("Sycamore"), "{} is readable", path.display());
     }

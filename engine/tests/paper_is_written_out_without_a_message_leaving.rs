@@ -1,40 +1,15 @@
 //! The paper of a batch is written out while no engine runs and other statements wait: not one of them leaves for it, and what was under way
 //! stays as it was. A batch of a stream that the configuration does not have is refused in words, by this verb and by the others.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may panic, and makes a key with a real program")]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may panic, and waits for real processes by the real clock")]
 
 mod support;
 
 use serde_json::Value;
 use sink::{Personality, Sandbox, SandboxConfig, SiteConfig};
-use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
-use std::process::Command;
 use std::time::Duration;
-use support::{Ended, Installation, number};
+use support::{Ended, GnuPg, Installation, number};
 use testkit::{Batch, Options};
 use world::World;
-
-/// A public key to encrypt to.
-fn key(installation: &Installation) -> Option<PathBuf> {
-    let gpg = support::server("/usr/bin/gpg", "gnupg")?;
-    let home = installation.path("gnupg");
-    std::fs::create_dir(&home).unwrap();
-    std::fs::set_permissions(&home, std::fs::Permissions::from_mode(0o700)).unwrap();
-    let run = |words: &[&str]| {
-        let mut command = Command::new(&gpg);
-        command.arg("--homedir").arg(&home).args(["--batch", "--yes", "--pinentry-mode", "loopback", "--passphrase", ""]).args(words);
-        let ended = command.output().unwrap();
-        assert!(ended.status.success(), "gpg {words:?}: {}", String::from_utf8_lossy(&ended.stderr));
-        String::from_utf8_lossy(&ended.stdout).into_owned()
-    };
-    run(&["--quick-gen-key", "print@printer.example", "rsa2048", "sign", "never"]);
-    let listed = run(&["--list-keys", "--with-colons", "print@printer.example"]);
-    let fingerprint = listed.lines().find_map(|line| line.strip_prefix("fpr:")).unwrap().trim_matches(':').to_owned();
-    run(&["--quick-add-key", &fingerprint, "rsa2048", "encr", "never"]);
-    let path = installation.path("print.key");
-    std::fs::write(&path, run(&["--armor", "--export", "print@printer.example"])).unwrap();
-    Some(path)
-}
 
 fn batch(installation: &Installation, words: &[&str]) -> Ended {
     installation.run(installation.verb(&["batch"]).args(words))
@@ -45,7 +20,7 @@ fn offline_and_of_the_right_stream() {
     let slow = SiteConfig::new("slow", Personality::slow(Duration::from_millis(200)), 1);
     let sandbox = Sandbox::start(&World::real(), SandboxConfig::new(1, vec![slow])).unwrap();
     let installation = Installation::towards_sandbox(&sandbox, "\n[streams.marketing]\nenabled = true\n");
-    let Some(key) = key(&installation) else { return };
+    let Some(key) = GnuPg::new(&installation).map(|gpg| gpg.printer_key(&installation)) else { return };
     let options = Options { rows: 60, lines: 1..=1, destinations: sandbox.destination_names(), ..Options::default() };
     let made = Batch::new(options);
     let (file, members) = (installation.path("one.ndjson"), installation.path("one.csv"));

@@ -6,22 +6,8 @@ mod support;
 
 use serde_json::Value;
 use std::path::Path;
-use support::Installation;
+use support::{Installation, SHIPPED_TEMPLATES, copy_folder};
 use testkit::{Batch, Options};
-
-const SHIPPED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../configs/templates");
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap().map(|entry| entry.unwrap().path()) {
-        let target = to.join(entry.file_name().unwrap());
-        if entry.is_dir() {
-            copy(&entry, &target);
-        } else {
-            std::fs::copy(&entry, &target).unwrap();
-        }
-    }
-}
 
 /// `sealpost template ...` as a person, with its answer.
 fn template(installation: &Installation, person: &str, words: &[&str], code: i32) -> Value {
@@ -38,7 +24,7 @@ fn from_a_folder_to_the_members() {
     let config = installation.config();
     installation.rewrite_config(|text| text.replace("[tenants.lakeside]", "[tenants.lakeside]\ntemplates_need_second_person = true"));
     let folder = installation.path("ours");
-    copy(Path::new(SHIPPED), &folder);
+    copy_folder(Path::new(SHIPPED_TEMPLATES), &folder);
     let page = folder.join("eob/eob.html");
     let changed = std::fs::read_to_string(&page).unwrap().replace("<h1>[[t.title_eob]]</h1>", "<h1>[[t.title_eob]]!</h1>");
     std::fs::write(&page, changed).unwrap();
@@ -100,7 +86,7 @@ fn from_a_folder_to_the_members() {
 fn what_could_leak_gets_no_further_than_the_check() {
     let installation = Installation::new("");
     let folder = installation.path("leaky");
-    copy(Path::new(SHIPPED), &folder);
+    copy_folder(Path::new(SHIPPED_TEMPLATES), &folder);
     let page = folder.join("eob/eob.html");
     let leaky = std::fs::read_to_string(&page).unwrap().replace("<h1>", "<img src=\"https://t.evil.example/p.gif\" alt=\"\">\n<h1>");
     std::fs::write(&page, leaky).unwrap();

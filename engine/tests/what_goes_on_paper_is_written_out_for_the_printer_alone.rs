@@ -10,9 +10,8 @@ use sink::{Personality, Sandbox, SandboxConfig, SiteConfig};
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
-use support::{Ended, Installation, files_under, number, wait_until};
+use support::{Ended, GnuPg, Installation, files_under, number, wait_until};
 use testkit::{Batch, Options};
 use world::World;
 
@@ -22,49 +21,28 @@ const SPAN: Duration = Duration::from_secs(60);
 struct Story {
     installation: Installation,
     sandbox: Sandbox,
-    gpg: PathBuf,
-    home: PathBuf,
+    gpg: GnuPg,
 }
 
 impl Story {
     fn begin() -> Option<Self> {
-        let gpg = support::server("/usr/bin/gpg", "gnupg")?;
         let site = SiteConfig::new("all", Personality::quick(), 1);
         let sandbox = Sandbox::start(&World::real(), SandboxConfig::new(2, vec![site])).unwrap();
-        let installation = Installation::new(&format!(
-            "\n[streams.transactional]\nretry = [\"1s\"]\ndrain = \"10s\"\n\n[tls]\nca_file = \"ca.pem\"\n\n\
-             [dns]\nservers = [\"{}\"]\nsmtp_port = {}\nallow_loopback = true\n",
-            sandbox.dns_address(),
-            sandbox.smtp_port()
-        ));
-        std::fs::write(installation.path("ca.pem"), sandbox.ca_pem()).unwrap();
-        let home = installation.path("gnupg");
-        std::fs::create_dir(&home).unwrap();
-        std::fs::set_permissions(&home, std::fs::Permissions::from_mode(0o700)).unwrap();
-        Some(Self { installation, sandbox, gpg, home })
+        let installation = Installation::towards_sandbox(&sandbox, "");
+        let gpg = GnuPg::new(&installation)?;
+        Some(Self { installation, sandbox, gpg })
     }
 
-    fn gpg(&self, words: &[&str]) -> Vec<u8> {
-        let mut command = Command::new(&self.gpg);
-        command.arg("--homedir").arg(&self.home).args(["--batch", "--yes", "--pinentry-mode", "loopback", "--passphrase", ""]).args(words);
-        let ended = command.output().unwrap();
-        assert!(ended.status.success(), "gpg {words:?}: {}", String::from_utf8_lossy(&ended.stderr));
-        ended.stdout
+    /// Makes a key with these subkeys and writes it as `export` says.
+    fn key(&self, name: &str, expires: &str, subkeys: &[&str], export: &[&str]) -> PathBuf {
+        self.key_of(&self.gpg, name, expires, subkeys, export)
     }
 
-    /// Makes a key, its subkeys with these words, and writes it where `export` says.
-    fn key(&self, name: &str, at: &[&str], expires: &str, subkeys: &[&str], export: &[&str]) -> PathBuf {
+    /// The same, by a GnuPG of another time.
+    fn key_of(&self, gpg: &GnuPg, name: &str, expires: &str, subkeys: &[&str], export: &[&str]) -> PathBuf {
         let user = format!("{name}@printer.example");
-        let with = |words: &[&str]| self.gpg(&[at, words].concat());
-        with(&["--quick-gen-key", &user, "rsa2048", "sign", expires]);
-        let listed = String::from_utf8(self.gpg(&["--list-keys", "--with-colons", &user])).unwrap();
-        let fingerprint = listed.lines().find_map(|line| line.strip_prefix("fpr:")).unwrap().trim_matches(':').to_owned();
-        for usage in subkeys {
-            with(&["--quick-add-key", &fingerprint, "rsa2048", usage, expires]);
-        }
-        let path = self.installation.path(&format!("{name}.key"));
-        std::fs::write(&path, self.gpg(&[export, &[user.as_str()]].concat())).unwrap();
-        path
+        gpg.make_key(&user, expires, subkeys);
+        gpg.export(export, &user, self.installation.path(&format!("{name}.key")))
     }
 
     /// Writes a batch of which every third member took the consent back and every fifth is a minor; what must go on paper, by row.
@@ -118,7 +96,7 @@ impl Story {
         let out = self.installation.path(out);
         let told = self.paper(id, &[Path::new("--to"), key, Path::new("--out"), &out]).json_after(0);
         assert_eq!(std::fs::metadata(&out).unwrap().permissions().mode() & 0o777, 0o600);
-        let text = String::from_utf8(self.gpg(&["--decrypt", out.to_str().unwrap()])).unwrap();
+        let text = self.gpg.decrypt(&out);
         (told, text.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
     }
 
@@ -130,7 +108,7 @@ impl Story {
     fn expect_nothing_readable(&self, lines: &[Value]) {
         let secrets: BTreeSet<&str> =
             lines.iter().flat_map(|line| [line["claim_number"].as_str().unwrap(), line["member"]["name"].as_str().unwrap()]).collect();
-        let files = files_under(self.installation.folder()).into_iter().filter(|path| !path.starts_with(&self.home));
+        let files = files_under(self.installation.folder()).into_iter().filter(|path| !path.starts_with(self.gpg.home()));
         for path in files {
             let bytes = std::fs::read(&path).unwrap_or_default();
             let text = String::from_utf8_lossy(&bytes);
@@ -155,8 +133,8 @@ fn expect_rows(lines: &[Value], paper: &BTreeMap<u64, (String, &'static str)>, e
 #[test]
 fn again_and_again_until_it_is_on_its_way() {
     let Some(story) = Story::begin() else { return };
-    let armored = story.key("print", &[], "never", &["encr"], &["--armor", "--export"]);
-    let binary = story.key("other", &[], "1y", &["sign", "encr"], &["--export"]);
+    let armored = story.key("print", "never", &["encr"], &["--armor", "--export"]);
+    let binary = story.key("other", "1y", &["sign", "encr"], &["--export"]);
     let service = story.installation.start_service("info");
     let (file, members, paper) = story.write("one", 1);
     let id = story.send((&file, &members), paper.len());
@@ -172,7 +150,7 @@ fn again_and_again_until_it_is_on_its_way() {
     );
     expect_rows(&lines, &paper, false);
     story.expect_nothing_readable(&lines);
-    let listed = String::from_utf8(story.gpg(&["--list-keys", "--with-colons", "print@printer.example"])).unwrap();
+    let listed = story.gpg.listed("print@printer.example");
     assert!(listed.contains(told["key"].as_str().unwrap()), "the fingerprint is the key's: {told}");
 
     // A file that is there is never written over.
@@ -222,13 +200,13 @@ fn a_key_that_must_not_be_used_is_refused_with_the_reason() {
     let Some(story) = Story::begin() else { return };
     let (file, members, paper) = story.write("one", 3);
     let id = story.send((&file, &members), paper.len());
-    let past = ["--faked-system-time", "20200101T000000"];
+    let past = story.gpg.at("20200101T000000");
     let garbage = story.installation.path("garbage.key");
     std::fs::write(&garbage, b"not a key at all").unwrap();
-    let secret = story.key("secret", &[], "never", &["encr"], &["--armor", "--export-secret-keys"]);
+    let secret = story.key("secret", "never", &["encr"], &["--armor", "--export-secret-keys"]);
     for (key, told) in [
-        (story.key("signs", &[], "never", &[], &["--armor", "--export"]), "no subkey for encryption"),
-        (story.key("old", &past, "1y", &["encr"], &["--armor", "--export"]), "expired on 2020-12-31"),
+        (story.key("signs", "never", &[], &["--armor", "--export"]), "no subkey for encryption"),
+        (story.key_of(&past, "old", "1y", &["encr"], &["--armor", "--export"]), "expired on 2020-12-31"),
         (secret, "secret key"),
         (garbage, "expected an OpenPGP public key"),
         (story.installation.path("nothing.key"), "No such file"),
@@ -241,7 +219,7 @@ fn a_key_that_must_not_be_used_is_refused_with_the_reason() {
     }
     let unknown = story.paper("b1-999", &[Path::new("--settle")]);
     assert_eq!(unknown.code, Some(2), "{unknown:?}");
-    let (told, _) = story.export(&id, &story.key("good", &[], "never", &["encr"], &["--export"]), "good.pgp");
+    let (told, _) = story.export(&id, &story.key("good", "never", &["encr"], &["--export"]), "good.pgp");
     assert_eq!((number(&told, "rows"), number(&told, "exported_before")), (paper.len() as i64, 0), "nothing was marked: {told}");
 }
 
@@ -250,7 +228,7 @@ fn a_message_of_several_statements_is_a_row_for_each() {
     let Some(story) = Story::begin() else { return };
     let installation = &story.installation;
     installation.rewrite_config(|text| text.replace("dkim = [", "group_by = \"member_batch\"\ndkim = ["));
-    let key = story.key("print", &[], "never", &["encr"], &["--export"]);
+    let key = story.key("print", "never", &["encr"], &["--export"]);
     let service = installation.start_service("info");
     // Three claims of one member, who takes the consent back while they wait.
     let batch =

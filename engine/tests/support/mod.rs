@@ -14,11 +14,13 @@
 )]
 
 pub mod door;
+pub mod gpg;
 pub mod installation;
 pub mod process;
 pub mod python;
 
 pub use door::Door;
+pub use gpg::GnuPg;
 pub use installation::{BatchFiles, Installation};
 pub use process::{Ended, Running, wait_until};
 
@@ -27,6 +29,9 @@ use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+/// The folder of the templates that are shipped.
+pub const SHIPPED_TEMPLATES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../configs/templates");
 
 /// A port of 127.0.0.1 that was free a moment ago.
 pub fn free_port() -> u16 {
@@ -86,4 +91,18 @@ pub fn files_under(folder: &Path) -> Vec<PathBuf> {
     }
     found.sort();
     found
+}
+
+/// Copies a folder with what is under it; folders that are there are added to.
+pub fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap_or_else(|error| panic!("{}: {error}", from.display())) {
+        let path = entry.unwrap().path();
+        let target = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copy_folder(&path, &target);
+        } else {
+            std::fs::copy(&path, &target).unwrap();
+        }
+    }
 }
