@@ -24,11 +24,13 @@ mod contact;
 mod names;
 mod patients;
 mod postal;
+mod reading;
 mod sharing;
 mod source;
 mod survey;
 mod table;
 mod version;
+mod words;
 
 pub use columns::ColumnsSeen;
 pub use contact::{Authority, Consent, Contact, Kinds, Representative, Route, Span, Wish};
@@ -130,7 +132,7 @@ impl Contacts {
         patients::read(source, file, &mut columns, |line, found| match found {
             patients::Found::Row { row, is_first: true } => self.take(file, line, &row),
             // The same person by another id or name: whose address it is was said already.
-            patients::Found::Row { row, is_first: false } => match contact::checked(&row) {
+            patients::Found::Row { row, is_first: false } => match reading::checked(&row) {
                 Ok(contact) => self.add(&contact, file),
                 Err((reason, field)) => {
                     self.reject(file, line, reason, field);
@@ -246,14 +248,14 @@ impl Contacts {
     }
 
     fn take(&mut self, file: &str, line: u64, row: &ContactRow<'_>) -> Result<(), Refusal> {
-        match contact::checked(row) {
+        match reading::checked(row) {
             Ok(contact) => {
                 self.sharing.add(&contact);
                 self.add(&contact, file)
             }
             Err((reason, field)) => {
                 self.reject(file, line, reason, field);
-                match contact::damaged(row) {
+                match reading::damaged(row) {
                     Some(contact) => {
                         self.damaged += 1;
                         self.add(&contact, file)
@@ -276,7 +278,7 @@ impl Contacts {
         self.rejected += 1;
         if self.rejects.len() < REJECTS_MAX {
             let place = Place { row: 0, line: Some(line), segment: None, field: Some(field.to_owned()) };
-            let expected = contact::expected(reason, field).to_owned();
+            let expected = reading::expected(reason, field).to_owned();
             let action = reason::action(reason).to_owned();
             self.rejects.push(Reject { file: file.to_owned(), place, reason: reason.to_owned(), expected, action });
         }
