@@ -8,6 +8,7 @@ use super::diagnosis::Wrong;
 use super::particulars::{self, LineAccumulator, LineBill, Stated};
 use super::raw::RawAmount;
 use super::service::TakeServices;
+use super::strict::{Object, Word};
 use super::text::{Day, Text, Variable, text};
 use super::totals;
 use crate::validate::note_kind;
@@ -24,24 +25,24 @@ use std::marker::PhantomData;
 /// One line. All fields of both kinds; which of them belong is decided by `kind`.
 pub(super) struct Line<A> {
     key: Option<Text>,
-    kind: Option<Kind>,
+    kind: Option<Word<Kind>>,
     claim_number: Option<Text>,
-    member: Option<LineMember>,
-    status: Option<ClaimStatus>,
+    member: Option<Object<LineMember>>,
+    status: Option<Word<ClaimStatus>>,
     payer: Option<Text>,
     provider: Option<Text>,
     service_from: Option<Day>,
     service_to: Option<Day>,
     totals: Option<Amounts>,
     lines: Option<Vec<ServiceLine>>,
-    notes: Option<Vec<LineNote>>,
-    claim_type: Option<ClaimType>,
-    network: Option<Network>,
-    program: Option<Program>,
-    paid_to: Option<PaidTo>,
-    accumulators: Option<Vec<LineAccumulator<A>>>,
-    bill: Option<LineBill<A>>,
-    recipient: Option<LineRecipient>,
+    notes: Option<Vec<Object<LineNote>>>,
+    claim_type: Option<Word<ClaimType>>,
+    network: Option<Word<Network>>,
+    program: Option<Word<Program>>,
+    paid_to: Option<Word<PaidTo>>,
+    accumulators: Option<Vec<Object<LineAccumulator<A>>>>,
+    bill: Option<Object<LineBill<A>>>,
+    recipient: Option<Object<LineRecipient>>,
     template: Option<Text>,
     variables: Option<BTreeMap<String, Variable>>,
     authorization: Option<Text>,
@@ -205,7 +206,7 @@ impl<A> Default for Line<A> {
 impl<A: RawAmount> Line<A> {
     /// The row; `None` where `diagnosis` has to say what is wrong, `Err` where the contradiction is known already.
     pub(super) fn into_row(self, place: Place, amounts: &mut Reading) -> Option<Result<Row, Wrong>> {
-        match self.kind? {
+        match self.kind?.0 {
             Kind::Eob => self.into_statement(StatementKind::Eob, place, amounts),
             Kind::Bill => self.into_statement(StatementKind::Bill, place, amounts),
             Kind::Templated => self.into_templated(place),
@@ -222,7 +223,7 @@ impl<A: RawAmount> Line<A> {
             return Some(Err(wrong));
         }
         let claim_number = self.claim_number?.0;
-        let member = self.member?.into_member();
+        let member = self.member?.0.into_member();
         if let Some(wrong) = missing(&claim_number, &member) {
             return Some(Err(wrong));
         }
@@ -230,7 +231,7 @@ impl<A: RawAmount> Line<A> {
         if amounts.is_unreadable {
             return None;
         }
-        let notes: Vec<Note> = self.notes.unwrap_or_default().into_iter().map(LineNote::into_note).collect::<Option<_>>()?;
+        let notes: Vec<Note> = self.notes.unwrap_or_default().into_iter().map(|note| note.0.into_note()).collect::<Option<_>>()?;
         let lines = self.lines.unwrap_or_default();
         if let Some(wrong) = refers_beyond(&lines, notes.len()) {
             return Some(Err(wrong));
@@ -245,7 +246,8 @@ impl<A: RawAmount> Line<A> {
         {
             return Some(Err(wrong));
         }
-        let status = if is_bill { self.status.unwrap_or(ClaimStatus::ProcessedPrimary) } else { self.status? };
+        let status = self.status.map(|status| status.0);
+        let status = if is_bill { status.unwrap_or(ClaimStatus::ProcessedPrimary) } else { status? };
         let statement = Statement {
             kind,
             claim_number,
@@ -263,17 +265,17 @@ impl<A: RawAmount> Line<A> {
         };
         let not_mailable =
             validate::not_mailable(status, judged.rule).or_else(|| (!judged.lines_balance).then_some(reason::LINE_UNBALANCED));
-        let recipient = self.recipient.map(LineRecipient::into_recipient);
+        let recipient = self.recipient.map(|recipient| recipient.0.into_recipient());
         let read = ReadStatement { statement, place, not_mailable, also_known_as: Vec::new(), recipient, key: text(self.key) };
         Some(Ok(Row::Statement(Box::new(read))))
     }
 
     fn take_particulars(&mut self) -> Stated<A> {
         Stated {
-            claim_type: self.claim_type,
-            network: self.network,
-            program: self.program,
-            paid_to: self.paid_to,
+            claim_type: self.claim_type.take().map(|word| word.0),
+            network: self.network.take().map(|word| word.0),
+            program: self.program.take().map(|word| word.0),
+            paid_to: self.paid_to.take().map(|word| word.0),
             accumulators: self.accumulators.take(),
             bill: self.bill.take(),
         }
@@ -317,7 +319,7 @@ impl<A: RawAmount> Line<A> {
             template,
             variables,
             authorization: self.authorization.map(|reference| reference.0).unwrap_or_default(),
-            recipient: self.recipient?.into_recipient(),
+            recipient: self.recipient?.0.into_recipient(),
             key: text(self.key),
             place,
         }))))

@@ -17,6 +17,7 @@ mod particulars;
 mod plain;
 mod raw;
 mod service;
+mod strict;
 mod text;
 mod totals;
 

@@ -3,6 +3,7 @@
 use super::amounts::Reading;
 use super::diagnosis::Wrong;
 use super::raw::RawAmount;
+use super::strict::{Object, Word};
 use super::text::{Day, Text, text};
 use crate::reason;
 use model::Cents;
@@ -15,9 +16,9 @@ use serde::Deserialize;
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields, bound(deserialize = "A: Deserialize<'de> + Default"))]
 pub(super) struct LineAccumulator<A> {
-    kind: AccumulatorKind,
-    scope: AccumulatorScope,
-    network: Option<Network>,
+    kind: Word<AccumulatorKind>,
+    scope: Word<AccumulatorScope>,
+    network: Option<Word<Network>>,
     #[serde(default)]
     limit: A,
     #[serde(default)]
@@ -47,16 +48,16 @@ pub(super) struct Stated<A> {
     pub(super) network: Option<Network>,
     pub(super) program: Option<Program>,
     pub(super) paid_to: Option<PaidTo>,
-    pub(super) accumulators: Option<Vec<LineAccumulator<A>>>,
-    pub(super) bill: Option<LineBill<A>>,
+    pub(super) accumulators: Option<Vec<Object<LineAccumulator<A>>>>,
+    pub(super) bill: Option<Object<LineBill<A>>>,
 }
 
 impl<A: RawAmount> Stated<A> {
     /// `None` where an amount is none.
     pub(super) fn into_particulars(self, amounts: &mut Reading) -> Option<Particulars> {
         let Self { claim_type, network, program, paid_to, accumulators, bill } = self;
-        let accumulators = accumulators.unwrap_or_default().into_iter().map(|one| one.into_accumulator(amounts)).collect();
-        let bill = bill.map(|bill| bill.into_bill(amounts));
+        let accumulators = accumulators.unwrap_or_default().into_iter().map(|one| one.0.into_accumulator(amounts)).collect();
+        let bill = bill.map(|bill| bill.0.into_bill(amounts));
         (!amounts.is_unreadable).then_some(Particulars { claim_type, network, program, paid_to, accumulators, bill, correction: None })
     }
 
@@ -69,9 +70,9 @@ impl<A: RawAmount> Stated<A> {
 
 impl<A: RawAmount> LineAccumulator<A> {
     fn into_accumulator(self, amounts: &mut Reading) -> Accumulator {
-        let Self { kind, scope, network, limit, used, from, to } = self;
+        let Self { kind: Word(kind), scope: Word(scope), network, limit, used, from, to } = self;
         let (limit, used) = (limit.read(amounts), used.read(amounts));
-        Accumulator { kind, scope, network, limit, used, from: from.map(|day| day.0), to: to.map(|day| day.0) }
+        Accumulator { kind, scope, network: network.map(|word| word.0), limit, used, from: from.map(|day| day.0), to: to.map(|day| day.0) }
     }
 }
 

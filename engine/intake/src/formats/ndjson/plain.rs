@@ -12,7 +12,7 @@
 //! It is meant for types of bounded depth: nothing here counts how deep it is.
 
 use serde::de::value::BorrowedStrDeserializer;
-use serde::de::{self, DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor};
+use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::forward_to_deserialize_any;
 use std::fmt;
 
@@ -233,17 +233,9 @@ impl<'de> Deserializer<'de> for &mut Plain<'de> {
         }
     }
 
-    /// A variant without content: its name.
-    fn deserialize_enum<V: Visitor<'de>>(self, _: &'static str, _: &'static [&'static str], visitor: V) -> Result<V::Value, Fault> {
-        match self.quoted()? {
-            Quoted::AsItIs(name) => visitor.visit_enum(Name(name)),
-            Quoted::Escaped(_) => Err(Fault),
-        }
-    }
-
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char bytes byte_buf unit unit_struct seq tuple tuple_struct map struct
-        identifier ignored_any
+        enum identifier ignored_any
     }
 }
 
@@ -308,42 +300,11 @@ impl<'de> SeqAccess<'de> for Items<'_, 'de> {
     }
 }
 
-/// The name of a variant.
-struct Name<'de>(&'de str);
-
-impl<'de> EnumAccess<'de> for Name<'de> {
-    type Error = Fault;
-    type Variant = Self;
-
-    fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), Fault> {
-        Ok((seed.deserialize(BorrowedStrDeserializer::new(self.0))?, self))
-    }
-}
-
-impl<'de> VariantAccess<'de> for Name<'de> {
-    type Error = Fault;
-
-    fn unit_variant(self) -> Result<(), Fault> {
-        Ok(())
-    }
-
-    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, _: T) -> Result<T::Value, Fault> {
-        Err(Fault)
-    }
-
-    fn tuple_variant<V: Visitor<'de>>(self, _: usize, _: V) -> Result<V::Value, Fault> {
-        Err(Fault)
-    }
-
-    fn struct_variant<V: Visitor<'de>>(self, _: &'static [&'static str], _: V) -> Result<V::Value, Fault> {
-        Err(Fault)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::amounts::Reading;
     use super::super::raw::{Quick, RawAmount};
+    use super::super::strict::Word;
     use super::*;
     use crate::Rounding;
     use model::statement::ClaimStatus;
@@ -370,7 +331,7 @@ mod tests {
         ] {
             assert_eq!(read::<Value>(text).ok(), Some(serde_json::from_str(text).unwrap()), "{text}");
         }
-        assert_eq!(read::<ClaimStatus>("\"denied\""), Ok(ClaimStatus::Denied));
+        assert_eq!(read::<Word<ClaimStatus>>("\"denied\"").map(|word| word.0), Ok(ClaimStatus::Denied));
         assert_eq!(read::<Option<u16>>("65535"), Ok(Some(65_535)));
         for text in ["10", "-10.50", "\"10.5\"", "0.07", "null"] {
             assert!(read::<Quick>(text).is_ok(), "{text}");
@@ -419,7 +380,7 @@ mod tests {
         ] {
             assert_eq!(read::<Value>(text), Err(Fault), "{text}");
         }
-        assert_eq!(read::<ClaimStatus>("{\"denied\":null}"), Err(Fault));
+        assert!(read::<Word<ClaimStatus>>("{\"denied\":null}").is_err());
         assert_eq!(read::<u16>("65536"), Err(Fault));
     }
 
