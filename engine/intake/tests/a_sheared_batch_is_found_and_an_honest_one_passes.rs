@@ -2,6 +2,8 @@
 //! cycles (new members, changed addresses, married names, families that share) fewer than one in 100 is held.
 //!
 //! A mutation counts where it touches at least 2 % of the rows and at least 12: two people who changed places are not found by counting.
+//! The thresholds were not set by the seeds that judge them here, and half of the kinds of a mutated contact column were added after
+//! them. Should one of these seeds ever be looked at to change a threshold, it belongs to others from then on.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use intake::Fingerprints;
@@ -10,6 +12,7 @@ use model::record::Intake;
 use model::statement::Member;
 use model::{Fingerprint, Mailbox, Timestamp};
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// Splitmix64: the same run each time.
 struct Random(u64);
@@ -136,7 +139,9 @@ impl World {
                 _ => self.email(&given, &family),
             };
             let providers = (0..1 + self.random.below(3)).map(|_| self.random.below(150)).collect();
-            self.people.push(Someone { id: format!("M{:06}", self.next), given, family: family.clone(), home, email, providers });
+            // Not everybody of a family has its name.
+            let own = if number > 0 && self.random.chance(150) { self.random.pick(&FAMILY).to_owned() } else { family.clone() };
+            self.people.push(Someone { id: format!("M{:06}", self.next), given, family: own, home, email, providers });
         }
     }
     fn email(&mut self, given: &str, family: &str) -> String {
@@ -267,9 +272,9 @@ fn mutations(world: &mut World, honest: &[RowOf]) -> Vec<Mutation> {
     for by in [1, -1, 2, -2, 3, 7, 50] {
         add(format!("shifted by {by}"), &mut |column| shift(column, 0, by));
     }
-    for from in [rows / 4, rows / 2, rows * 9 / 10, late] {
-        add(format!("shifted from row {from} on"), &mut |column| shift(column, from, 1));
-        add(format!("shifted up from row {from} on"), &mut |column| shift(column, from, -1));
+    for (from, part) in [(rows / 4, "the first quarter"), (rows / 2, "the half"), (rows * 9 / 10, "nine tenths"), (late, "nearly all")] {
+        add(format!("shifted down after {part}"), &mut |column| shift(column, from, 1));
+        add(format!("shifted up after {part}"), &mut |column| shift(column, from, -1));
     }
     add("sorted".to_owned(), &mut |column| column.sort());
     add("reversed".to_owned(), &mut |column| column.reverse());
@@ -282,6 +287,25 @@ fn mutations(world: &mut World, honest: &[RowOf]) -> Vec<Mutation> {
         column.fill(first);
     });
     add("filled down in every tenth".to_owned(), &mut |column| (1..rows).step_by(10).for_each(|at| column[at] = column[at - 1].clone()));
+    add("shifted in a stretch".to_owned(), &mut |column| {
+        let end = (rows / 2 + 3 * block).min(rows);
+        column[rows / 2..end].rotate_right(1);
+    });
+    add("rotated by the half".to_owned(), &mut |column| column.rotate_left(rows / 2));
+    add("riffled".to_owned(), &mut |column| {
+        let (one, other) = honest.split_at(rows.div_ceil(2));
+        let riffled = (0..rows).map(|at| if at % 2 == 0 { &one[at / 2] } else { &other[at / 2] });
+        column.iter_mut().zip(riffled).for_each(|(to, row)| to.clone_from(&row.address));
+    });
+    add("sorted from the end".to_owned(), &mut |column| column.sort_by_key(|address| address.chars().rev().collect::<String>()));
+    add("permuted in every eighth".to_owned(), &mut |column| {
+        let last = (rows - 1) / 8 * 8;
+        (0..last).step_by(8).for_each(|at| column.swap(at, at + 8));
+    });
+    add("filled down in a stretch".to_owned(), &mut |column| {
+        let first = column[rows / 3].clone();
+        column[rows / 3..(rows / 3 + 3 * block).min(rows)].fill(first);
+    });
     // The contact file's rows taken by number, whoever stands there.
     let file: Vec<String> = world.people.iter().map(|who| who.email.clone()).collect();
     add("joined by row number".to_owned(), &mut |column| column.clone_from_slice(&file[..rows]));
@@ -296,6 +320,9 @@ fn mutations(world: &mut World, honest: &[RowOf]) -> Vec<Mutation> {
     let half = changed.len() / 2;
     shift(&mut changed, half, -1);
     all.push(("contacts shifted in their second half".to_owned(), by_member(changed)));
+    let mut changed = file.clone();
+    changed[file.len() / 10..].rotate_left(1);
+    all.push(("contacts shifted after their first tenth".to_owned(), by_member(changed)));
     let mut changed = file.clone();
     changed.sort();
     all.push(("contacts sorted".to_owned(), by_member(changed)));
@@ -344,43 +371,92 @@ fn learn(world: &World, rows: &[RowOf], history: &mut History) {
     assert_eq!(History::decode(&history.encode()).unwrap(), *history);
 }
 
-#[test]
-fn mutations_are_found_and_honest_cycles_pass() {
-    let (mut mutated, mut found, mut honest, mut held) = (0, 0, 0, 0);
-    let mut missed: BTreeMap<String, usize> = BTreeMap::new();
-    for seed in 0..30u64 {
-        let size = [500, 1_200, 3_000][seed as usize % 3];
-        let mut world = World::new(seed + 1, size);
-        let mut history = History::default();
-        for cycle in 0..12 {
-            let lines = world.batch();
-            let rows = world.rows(&lines);
-            if cycle > 0 {
-                honest += 1;
-                let told = told(&world, &rows, &history);
-                told.iter().for_each(|finding| println!("held though honest: {finding}"));
-                held += usize::from(!told.is_empty());
-            }
-            if cycle == 3 || cycle == 11 {
-                for (name, moved) in mutations(&mut world, &rows) {
-                    if touched(&rows, &moved) < (rows.len() / 50).max(12) {
-                        continue;
-                    }
-                    mutated += 1;
-                    let is_found = findings(&world, &moved, &history) > 0;
-                    found += usize::from(is_found);
-                    *missed.entry(name).or_default() += usize::from(!is_found);
+/// What came of many cycles of many worlds.
+#[derive(Default)]
+struct Tally {
+    /// By kind of mutation: how many, and how many of them were found.
+    kinds: BTreeMap<String, (usize, usize)>,
+    honest: usize,
+    held: usize,
+}
+
+impl Tally {
+    /// Lives through `cycles` cycles of a world for each seed; mutates those of `mutated`.
+    fn of(seeds: Range<u64>, people: usize, cycles: usize, mutated: &[usize]) -> Self {
+        let mut tally = Self::default();
+        for seed in seeds {
+            let mut world = World::new(seed, people);
+            let mut history = History::default();
+            for cycle in 0..cycles {
+                let lines = world.batch();
+                let rows = world.rows(&lines);
+                if cycle > 0 {
+                    tally.honest += 1;
+                    let told = told(&world, &rows, &history);
+                    told.iter().for_each(|finding| println!("held though honest: seed {seed}, cycle {cycle}: {finding}"));
+                    tally.held += usize::from(!told.is_empty());
                 }
+                if mutated.contains(&cycle) {
+                    tally.mutate(&mut world, &rows, &history);
+                }
+                learn(&world, &rows, &mut history);
+                world.live();
             }
-            learn(&world, &rows, &mut history);
-            world.live();
+        }
+        tally
+    }
+
+    fn mutate(&mut self, world: &mut World, rows: &[RowOf], history: &History) {
+        for (name, moved) in mutations(world, rows) {
+            if touched(rows, &moved) < (rows.len() / 50).max(12) {
+                continue;
+            }
+            let kind = self.kinds.entry(name).or_default();
+            kind.0 += 1;
+            kind.1 += usize::from(findings(world, &moved, history) > 0);
         }
     }
-    missed.retain(|_, count| *count > 0);
-    println!("{found} of {mutated} mutations found, missed {missed:?}; {held} of {honest} honest cycles held");
-    assert!(mutated >= 1_500 && honest >= 300);
-    assert!(found * 1000 >= mutated * 990, "{found} of {mutated}; missed: {missed:?}");
-    assert!(held * 100 < honest, "{held} of {honest} honest cycles were held");
+
+    fn mutated(&self) -> usize {
+        self.kinds.values().map(|kind| kind.0).sum()
+    }
+
+    fn found(&self) -> usize {
+        self.kinds.values().map(|kind| kind.1).sum()
+    }
+
+    fn tell(&self, of: &str) {
+        println!("{of}: {} of {} mutations found; {} of {} honest cycles held", self.found(), self.mutated(), self.held, self.honest);
+        for (kind, (all, found)) in self.kinds.iter().filter(|(_, kind)| kind.0 > kind.1) {
+            println!("    {kind}: {found} of {all}");
+        }
+    }
+}
+
+#[test]
+fn mutations_are_found_and_honest_cycles_pass() {
+    let (mut honest, mut held) = (0, 0);
+    for (rows, people, seeds, cycles, mutated) in [
+        (100, 280, 4_910_000..4_910_040, 12, &[2, 3, 11][..]),
+        (1_000, 2_700, 4_920_000..4_920_010, 12, &[2, 11]),
+        (10_000, 28_000, 4_930_000..4_930_001, 4, &[1, 3]),
+    ] {
+        let tally = Tally::of(seeds, people, cycles, mutated);
+        tally.tell(&format!("about {rows} rows"));
+        assert!(tally.mutated() >= 60, "{}", tally.mutated());
+        assert!(tally.found() * 1000 >= tally.mutated() * 990, "about {rows} rows: {} of {}", tally.found(), tally.mutated());
+        (honest, held) = (honest + tally.honest, held + tally.held);
+    }
+    assert!(honest >= 500 && held * 100 < honest, "{held} of {honest} honest cycles were held");
+}
+
+/// Most members are not known yet; of a hundred rows, a dozen that changed places may be three that are.
+#[test]
+fn in_the_second_batch_ever_small_ones_escape_now_and_then() {
+    let tally = Tally::of(4_940_000..4_940_040, 280, 2, &[1]);
+    tally.tell("about 100 rows, the second batch");
+    assert!(tally.found() * 100 >= tally.mutated() * 95, "{} of {}", tally.found(), tally.mutated());
+    assert_eq!(tally.held, 0);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::row::ReadStatement;
 use model::statement::Member;
 use model::{Fingerprint, Mailbox, Private};
 
-/// Rows kept of a batch; about 50 bytes each.
+/// Rows kept of a batch; about 60 bytes each.
 const ROWS_MAX: usize = 1_000_000;
 
 /// A statement before it is admitted: who, which claim, with which provider.
@@ -18,6 +18,7 @@ pub struct Subject {
     member: Short,
     /// The member id alone: names change between two versions of a claim.
     id: Short,
+    family: Short,
     claim: Short,
     habit: Option<Short>,
     name: Folded,
@@ -38,12 +39,13 @@ impl Subject {
         // The id alone may be a whole family's, and a numbering that began anew gives it to somebody else. Who marries is new here for one cycle.
         let member = short(fingerprints.fingerprint("gate.member", &[id.as_bytes(), name.ends().as_bytes()]));
         let id = short(fingerprints.fingerprint("gate.id", &[id.as_bytes()]));
+        let family = short(fingerprints.fingerprint("gate.family", &[name.family().as_bytes()]));
         let claim = short(fingerprints.fingerprint("gate.claim", &[claim.trim().as_bytes()]));
         let habit = provider.map(|provider| {
             let provider = provider.trim().to_uppercase();
             short(fingerprints.fingerprint("gate.habit", &[&member, provider.as_bytes()]))
         });
-        Self { member, id, claim, habit, name }
+        Self { member, id, family, claim, habit, name }
     }
 }
 
@@ -51,6 +53,8 @@ impl Subject {
 pub(super) struct PairRow {
     pub(super) member: Short,
     pub(super) id: Short,
+    /// Their family name. Never kept beyond the batch.
+    pub(super) family: Short,
     pub(super) claim: Short,
     pub(super) address: Option<Short>,
     pub(super) habit: Option<Short>,
@@ -68,14 +72,14 @@ pub struct Pairs {
 impl Pairs {
     /// Adds a row: where it goes, with the address's keyed hash as the job has it; `None` where it goes nowhere.
     pub fn add(&mut self, subject: Subject, to: Option<(&Mailbox, Fingerprint)>) {
-        let Subject { member, id, claim, habit, name } = subject;
+        let Subject { member, id, family, claim, habit, name } = subject;
         if let Some((mailbox, fingerprint)) = to {
             self.neighbours.add(member, name, Folded::of_address(&mailbox.reveal()), short(fingerprint));
         }
         if !self.keeps(&member) {
             return;
         }
-        self.rows.push(PairRow { member, id, claim, address: to.map(|(_, fingerprint)| short(fingerprint)), habit });
+        self.rows.push(PairRow { member, id, family, claim, address: to.map(|(_, fingerprint)| short(fingerprint)), habit });
         if self.rows.len() > ROWS_MAX {
             self.one_of = self.one_of.max(1) * 2;
             let one_of = self.one_of;

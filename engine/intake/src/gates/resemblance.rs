@@ -57,6 +57,12 @@ impl Folded {
         format!("{} {}", self.first(), self.0.last().map_or("", String::as_str))
     }
 
+    /// The last part that is no generation (Jr, III): what families have in common, mostly.
+    pub(super) fn family(&self) -> &str {
+        let is_generation = |part: &str| matches!(part, "jr" | "sr" | "ii" | "iii" | "iv");
+        self.0.iter().rev().find(|part| !is_generation(part)).map_or("", String::as_str)
+    }
+
     fn shares_a_part_with(&self, other: &Self) -> bool {
         self.0.iter().any(|part| other.0.contains(part))
     }

@@ -1,16 +1,20 @@
 //! Record-shear: do these addresses, claims and providers belong to these members?
 //!
 //! Compared with the last cycles, for members who were in them:
-//! * *displaced*: a member gets an address that was another member's, who is in this batch with yet another one. Families share addresses
-//!   and grow into shared ones; they do not displace each other. A shifted column does nothing else.
+//! * *displaced*: a member gets an address that was another member's, who is in this batch with yet another one. A shifted column does
+//!   nothing else. Families share addresses and grow into shared ones; so where one of them gets an address of their own, whoever else of
+//!   that name comes for the first time, with the address that they shared, displaces nobody.
 //! * *foreign*: the address was another member's, and only theirs.
-//! * *shared*: the address is another member's, who still has it: a list filled down, or joined with the wrong row here and there.
+//! * *shared*: the address is another member's, who still has it: a list filled down, or joined with the wrong row here and there. Families
+//!   do that too; so of people with another family name fewer are enough.
 //! * *changed*: any other address than before. One to three in a hundred are usual.
 //! * a claim that was another member's; providers that were theirs before and suddenly are not.
 //!
-//! And within the batch, names against addresses: see [`super::resemblance`].
+//! And within the batch: names against addresses ([`super::resemblance`]), and one address for many ([`super::crowd`]).
 
+use super::crowd;
 use super::history::Short;
+use super::pairs::PairRow;
 use super::volume::percent;
 use super::{Gate, GateFinding, GateSettings, History, Pairs, PerMille};
 
@@ -20,6 +24,8 @@ const DISPLACED: PerMille = PerMille(2);
 const FOREIGN_MIN: u64 = 6;
 const SHARED_MIN: u64 = 8;
 const SHARED: PerMille = PerMille(20);
+const STRANGERS_MIN: u64 = 4;
+const STRANGERS: PerMille = PerMille(10);
 const CHANGED_MIN: u64 = 10;
 const CLAIMS_MIN: u64 = 3;
 const CLAIMS: PerMille = PerMille(5);
@@ -63,6 +69,16 @@ pub(super) fn judge(settings: &GateSettings, pairs: &Pairs, history: &History) -
             format!("at most {SHARED}"),
         ));
     }
+    if moves.strangers >= STRANGERS_MIN.max(STRANGERS.of(known) + 1) {
+        findings.push(shear(
+            format!(
+                "{} of {known} known members would share the address of a member with another family name from now on ({})",
+                moves.strangers,
+                percent(moves.strangers, known)
+            ),
+            format!("at most {STRANGERS}"),
+        ));
+    }
     let limit = settings.changed_addresses;
     if moves.changed >= CHANGED_MIN.max(limit.of(known) + 1) {
         findings.push(shear(
@@ -90,6 +106,12 @@ pub(super) fn judge(settings: &GateSettings, pairs: &Pairs, history: &History) -
         ));
     }
     findings.extend(names(pairs, history));
+    findings.extend(crowd::largest(pairs, history).map(|crowd| {
+        shear(
+            format!("one address would get the statements of people of {} family names who did not have it before", crowd.families),
+            format!("fewer, or no more than the {} members who had it", crowd.before),
+        )
+    }));
     findings
 }
 
@@ -124,47 +146,65 @@ struct Moves {
     foreign: u64,
     /// Of the changed ones: into an address that another member has and had.
     shared: u64,
-    /// Of all members of the batch, known or not.
+    /// Of the shared ones: with people of other family names only.
+    strangers: u64,
+    /// Of all members of the batch; of those who are not known, by people of other family names only.
     displaced: u64,
+}
+
+/// Somebody in the batch, with an address. Sorted by member, then address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Here {
+    member: Short,
+    address: Short,
+    family: Short,
 }
 
 impl Moves {
     fn of(pairs: &Pairs, history: &History) -> Self {
-        let mut present: Vec<(Short, Short)> =
-            pairs.rows().iter().filter_map(|row| row.address.map(|address| (row.member, address))).collect();
+        let here = |row: &PairRow| row.address.map(|address| Here { member: row.member, address, family: row.family });
+        let mut present: Vec<Here> = pairs.rows().iter().filter_map(here).collect();
         present.sort_unstable();
         present.dedup();
         let mut owners: Vec<(Short, Short)> = history.addresses.iter().map(|entry| (entry.1, entry.0)).collect();
         owners.sort_unstable();
         let mut moves = Self::default();
-        for (member, address) in &present {
-            let before = history.address_of(member);
-            moves.known += u64::from(before.is_some());
-            if before == Some(address) {
-                continue;
-            }
-            moves.changed += u64::from(before.is_some());
-            let start = owners.partition_point(|entry| entry.0 < *address);
-            let owners = || owners[start..].iter().take_while(|entry| entry.0 == *address).map(|entry| entry.1);
-            if owners().next().is_none() {
-                continue;
-            }
-            // Whoever had it and has it still shares it: a family, where it happens now and then.
-            if owners().any(|owner| has(&present, &owner, address)) {
-                moves.shared += u64::from(before.is_some());
-                continue;
-            }
-            moves.foreign += u64::from(before.is_some());
-            let is_here = owners().any(|owner| present.binary_search_by(|entry| entry.0.cmp(&owner)).is_ok());
-            moves.displaced += u64::from(is_here);
+        for one in &present {
+            let start = owners.partition_point(|entry| entry.0 < one.address);
+            let owners = owners[start..].iter().take_while(|entry| entry.0 == one.address).map(|entry| entry.1);
+            moves.count(one, history.address_of(&one.member), owners, &present);
         }
         moves
     }
+
+    /// Counts one of the batch, by the address they had and by those who had the one they get.
+    fn count(&mut self, one: &Here, before: Option<&Short>, owners: impl Iterator<Item = Short> + Clone, present: &[Here]) {
+        let is_known = before.is_some();
+        self.known += u64::from(is_known);
+        if before == Some(&one.address) {
+            return;
+        }
+        self.changed += u64::from(is_known);
+        if owners.clone().next().is_none() {
+            return;
+        }
+        // Whoever had it and has it still shares it: a family, where it happens now and then.
+        let mut keepers = owners.clone().flat_map(|owner| rows_of(present, owner)).filter(|row| row.address == one.address).peekable();
+        if keepers.peek().is_some() {
+            self.shared += u64::from(is_known);
+            self.strangers += u64::from(is_known && keepers.all(|keeper| keeper.family != one.family));
+            return;
+        }
+        self.foreign += u64::from(is_known);
+        let mut moved_on = owners.flat_map(|owner| rows_of(present, owner));
+        self.displaced += u64::from(moved_on.any(|owner| is_known || owner.family != one.family));
+    }
 }
 
-/// Whether a member has this address in the batch.
-fn has(present: &[(Short, Short)], member: &Short, address: &Short) -> bool {
-    present.binary_search(&(*member, *address)).is_ok()
+/// What the batch has of a member.
+fn rows_of(present: &[Here], member: Short) -> impl Iterator<Item = &Here> {
+    let start = present.partition_point(|row| row.member < member);
+    present[start..].iter().take_while(move |row| row.member == member)
 }
 
 /// Claims that were seen before: how many are another member's now, of how many.
