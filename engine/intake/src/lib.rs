@@ -43,6 +43,11 @@ pub mod correction;
 pub mod duplicates;
 pub mod error;
 pub mod formats;
+/// What fuzzers throw bytes at. Compiled for them and for tests.
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing {
+    pub use crate::formats::ndjson::fuzzing::ndjson_line;
+}
 pub mod gates;
 pub mod grouping;
 pub mod manifest;

@@ -4,7 +4,7 @@
 //! A mutation counts where it touches at least 2 % of the rows and at least 12: two people who changed places are not found by counting.
 //! The thresholds were not set by the seeds that judge them here, and half of the kinds of a mutated contact column were added after
 //! them. Should one of these seeds ever be looked at to change a threshold, it belongs to others from then on.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic, and tells what it measured")]
 
 use intake::Fingerprints;
 use intake::gates::{GateSettings, History, Pairs, Present, Subject, cycle_of, judge};

@@ -180,7 +180,8 @@ pub(super) fn of(text: &str, rounding: Rounding) -> Wrong {
     find(text, rounding).unwrap_or_else(|| Wrong::new(reason::WRONG_TYPE, "", "an object as configs/schema/statement.schema.json has it"))
 }
 
-fn find(text: &str, rounding: Rounding) -> Option<Wrong> {
+/// The first thing that does not fit, where there is one.
+pub(super) fn find(text: &str, rounding: Rounding) -> Option<Wrong> {
     if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(text) {
         return Some(Wrong::new(reason::JSON_INVALID, "", format!("valid JSON; it is not at byte {} of the line", error.column())));
     }

@@ -13,6 +13,8 @@
 mod amounts;
 mod diagnosis;
 mod fields;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod particulars;
 mod plain;
 mod raw;
