@@ -325,8 +325,8 @@ async fn correct<S: Stream>(
 
 /// The key of a job, by which the index finds it when its number is known.
 pub(crate) fn located(head: &Head) -> KeyEntry {
-    let Head { tenant, key, content, batch, due, .. } = *head;
-    KeyEntry { tenant, key, content, batch, day: Day::of(due), job: None }
+    let Head { tenant, key, content, batch, due, row, .. } = *head;
+    KeyEntry { tenant, key, content, batch, day: Day::of(due), job: None, row: u32::try_from(row).ok() }
 }
 
 /// Where a row goes, for the gates.

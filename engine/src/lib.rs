@@ -26,6 +26,7 @@ pub mod files;
 mod gating;
 pub mod input;
 mod memory;
+mod narrowing;
 pub mod openpgp;
 pub mod orders;
 pub mod paper;

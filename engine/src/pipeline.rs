@@ -13,6 +13,7 @@ use crate::accounts::Accounts;
 use crate::claims::Claims;
 use crate::contacts::ContactBook;
 use crate::environment::Environment;
+use crate::narrowing::{self, NarrowingError};
 use crate::prepare::{self, Frozen, Preparer};
 use crate::projection::Projection;
 use crate::renderers::{Renderers, StreamRenderers};
@@ -87,6 +88,7 @@ pub(crate) struct Pipeline<S: Stream> {
     pub(crate) reader: Reader,
     /// Jobs that somebody decides about just now.
     pub(crate) claims: Claims,
+    keys: KeyRing,
     world: World,
     shard_thread: ThreadHandle,
     workers: Vec<ThreadHandle>,
@@ -154,6 +156,7 @@ pub(crate) async fn start<S: Stream>(
         settings: delivery,
         reader,
         claims: Claims::default(),
+        keys: common.keys.clone(),
         world: world.clone(),
         shard_thread,
         workers,
@@ -239,7 +242,7 @@ async fn recover<S: Stream>(
     restored: bool,
     accounts: &Accounts,
 ) -> Result<Past, StartError> {
-    let Recovered { batches, jobs, discarded, findings } = recovered;
+    let Recovered { batches, mut jobs, discarded, findings } = recovered;
     for finding in &findings {
         tracing::warn!(target: "sealpost::journal", %finding, "found while recovering");
     }
@@ -251,10 +254,9 @@ async fn recover<S: Stream>(
         pipeline.order(batch.open.batch, BatchVerb::Hold).await;
     }
     let mut arrivals = Vec::new();
-    // A crash may have come between the commit of a correction and the word about the version before it.
-    let superseded: BTreeSet<JobId> = jobs.iter().flat_map(|job| job.job.head.rows()).filter_map(|row| row.supersedes).collect();
+    let superseded = give_way(pipeline, &mut jobs).await?;
     for job in jobs {
-        if superseded.contains(&job.job.id) && matches!(job.state, State::Queued | State::Held) {
+        if superseded.contains(&job.job.id) {
             let key = FrameKey { job: Some(job.job.id), message: job.message, attempt: job.attempts };
             pipeline.note(key, State::Superseded, None, CORRECTED).await?;
             accounts.batch(job.job.head.batch).enter(State::Superseded);
@@ -274,6 +276,39 @@ async fn recover<S: Stream>(
         pipeline.order(batch.open.batch, BatchVerb::Cancel).await;
     }
     Ok(Past { batches })
+}
+
+/// A crash may have come between the commit of a correction and the word about the version before it. Those that give way as a whole are named;
+/// messages that give way in part are narrowed here.
+async fn give_way<S: Stream>(pipeline: &Pipeline<S>, jobs: &mut [RecoveredJob<S>]) -> Result<BTreeSet<JobId>, StartError> {
+    let mut newer: BTreeMap<JobId, Vec<usize>> = BTreeMap::new();
+    for (at, job) in jobs.iter().enumerate() {
+        job.job.head.rows().filter_map(|row| row.supersedes).for_each(|older| newer.entry(older).or_default().push(at));
+    }
+    let mut superseded = BTreeSet::new();
+    for at in 0..jobs.len() {
+        let job = &jobs[at];
+        let id = job.job.id;
+        let Some(newer) = newer.get(&id).filter(|_| matches!(job.state, State::Queued | State::Held)) else { continue };
+        if job.job.head.statements <= 1 {
+            superseded.insert(id);
+            continue;
+        }
+        let rows = narrowing::left_over(&pipeline.reader, &pipeline.keys, job, newer.iter().map(|at| &jobs[*at]));
+        if rows.len() == usize::from(job.job.head.statements) {
+            superseded.insert(id);
+        } else if !rows.is_empty() {
+            let place = (id, job.job.locator);
+            match narrowing::narrow(&pipeline.journal, &pipeline.reader, pipeline.world.wall(), place, &rows).await {
+                Ok(locator) => jobs[at].job.locator = locator,
+                Err(NarrowingError::Journal(error)) => return Err(error.into()),
+                Err(error) => {
+                    tracing::error!(target: "sealpost::journal", job = %id, %error, "a message keeps a statement that was corrected");
+                }
+            }
+        }
+    }
+    Ok(superseded)
 }
 
 /// Decides about one recovered job (invariant 10).
@@ -340,9 +375,16 @@ impl<S: Stream> Pipeline<S> {
 
     /// Who looks at what a new version of a statement means for the older one.
     pub(crate) fn corrector(&self, accounts: &Accounts) -> Corrector<S> {
-        let Self { world, journal, projection, shard, claims, .. } = self;
-        let (world, journal, projection) = (world.clone(), journal.clone(), projection.clone());
-        Corrector { world, journal, projection, shard: shard.clone(), accounts: accounts.clone(), claims: claims.clone() }
+        Corrector {
+            world: self.world.clone(),
+            journal: self.journal.clone(),
+            reader: self.reader.clone(),
+            keys: self.keys.clone(),
+            projection: self.projection.clone(),
+            shard: self.shard.clone(),
+            accounts: accounts.clone(),
+            claims: self.claims.clone(),
+        }
     }
 
     /// Waits until repeats are told apart: the doors open then. What is queued is delivered meanwhile.
@@ -376,6 +418,7 @@ impl<S: Stream> Pipeline<S> {
             settings,
             reader: _,
             claims: _,
+            keys: _,
             world,
             shard_thread,
             workers,

@@ -3,16 +3,14 @@
 //! ```text
 //! a new version is admitted ─► how does the older one stand (ledger)?
 //!   queued, no intent yet ─► the shard gives it up ─┐
-//!   held                  ────────────────────────────┼─► head.supersedes; with the commit it is `superseded`, before the new one may leave
+//!   held                  ──────────────────────────┼─► head.supersedes; with the commit it is `superseded`, before the new one may leave
 //!   gone, or on paper     ─► the new one says "corrected", and which sums changed; of paper, paper comes
-//!   in a message of several, sent or not ─► the new one says "corrected" and goes as well
+//!   its receiver put it off ─► the same, and the new one is due behind it
 //!   never reached anybody ─► nothing to say
 //! ```
-//! **Messages of several statements.** One that was grouped is never withdrawn for one of its statements: the others would have to be mailed
-//! by a job that stands in no row of any batch, and neither batch would balance any more. So it goes as it is, and the correction goes in a
-//! message of its own that says that it corrects, and which sums changed where a reversal came with it. It is due when the group is, and behind
-//! it: who reads both reads the right one last. Only where the group's batch is held, or its receiver puts it off, may it arrive first.
-//! Only while the group's own file is still being read is the corrected row taken out of it ([`intake::grouping`]).
+//! **Messages of several statements.** The message gives up what was corrected and keeps the others ([`crate::narrowing`]); one of which all are
+//! corrected is superseded as a whole. Several rows of one batch may each take theirs out of one message. While the group's own file is still
+//! being read, the corrected row is taken out of it there ([`intake::grouping`]).
 //!
 //! The order is what makes it safe. The older one leaves the queue *before* the new one is appended, so it cannot go while nobody looks. It
 //! becomes `superseded` in the record *after* the new batch is committed and *before* its jobs reach the shard. A batch that is given up
@@ -22,15 +20,16 @@
 use crate::accounts::Accounts;
 use crate::claims::{Claimant, Claims};
 use crate::engine::AcceptError;
+use crate::narrowing::{self, NarrowingError};
 use crate::projection::{Projection, ProjectionError};
-use crate::shard::ToShard;
+use crate::shard::{ToShard, Withdrawal};
 use intake::{Binding, Earlier, correction, presentation};
-use journal::{Journal, JournalError};
+use journal::{Journal, JournalError, KeyRing, Reader};
 use ledger::JobStanding;
 use model::record::{FrameKey, Record, StateChange};
-use model::stage::{Job, Payload};
+use model::stage::{Job, Locator, Payload};
 use model::statement::{ChangedAmount, Correction};
-use model::{BatchId, JobId, MessageVersion, MoneySummary, PaperReason, State, Stream};
+use model::{BatchId, JobId, MessageVersion, MoneySummary, PaperReason, State, Stream, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use world::World;
@@ -47,6 +46,8 @@ pub(crate) const CORRECTED: &str = "corrected";
 pub(crate) struct Corrector<S: Stream> {
     pub(crate) world: World,
     pub(crate) journal: Journal<S>,
+    pub(crate) reader: Reader,
+    pub(crate) keys: KeyRing,
     pub(crate) projection: Projection,
     pub(crate) shard: Sender<ToShard<S>>,
     pub(crate) accounts: Accounts,
@@ -56,12 +57,37 @@ pub(crate) struct Corrector<S: Stream> {
 /// The jobs that a batch supersedes when it is committed.
 #[derive(Debug, Default)]
 pub(crate) struct Superseded {
-    /// Jobs of other batches, with their batch and the state they were in.
-    others: BTreeMap<JobId, (BatchId, State)>,
+    /// Jobs of other batches.
+    others: BTreeMap<JobId, Older>,
     /// Jobs of the batch itself.
     own: BTreeSet<JobId>,
     /// Rows that correct, by what became of the version before: `supersedes`, `corrects`, or why they go on paper.
     pub(crate) reasons: BTreeMap<String, u64>,
+}
+
+/// A job that gives way, or some of whose statements do.
+#[derive(Debug)]
+struct Older {
+    batch: BatchId,
+    /// The state it was in.
+    state: State,
+    statements: u16,
+    /// Where its payload lies; `None` where it is in no queue.
+    locator: Option<Locator>,
+    /// The rows that give way, with their places in the payload.
+    rows: BTreeMap<u64, usize>,
+}
+
+impl Older {
+    fn of(standing: &JobStanding, locator: Option<Locator>) -> Self {
+        let JobStanding { batch, state, statements, .. } = *standing;
+        Self { batch, state, statements, locator, rows: BTreeMap::new() }
+    }
+
+    /// Nothing of it stays.
+    fn is_whole(&self) -> bool {
+        self.statements <= 1 || self.rows.len() >= usize::from(self.statements)
+    }
 }
 
 impl Superseded {
@@ -98,25 +124,30 @@ impl<S: Stream> Corrector<S> {
             superseded.count("supersedes");
             return Ok(());
         }
+        let row = known.row.map_or(0, u64::from);
+        // Another row of this batch has taken a statement out of the same message.
+        let is_again = superseded.others.contains_key(&id);
         // Kept until the new batch is committed or given up, where the older one gives way.
-        let is_ours = self.claim(id).await;
-        let judged = self.give_up(id, is_ours).await;
+        let is_ours = is_again || self.claim(id).await;
+        let judged = self.judge(id, row, is_ours, is_again).await;
         if is_ours
-            && !matches!(judged, Ok(Some((_, true))))
+            && !is_again
+            && !matches!(judged, Ok(Some((_, GivesWay::Yes(_)))))
             && self.claims.give_back(id)
             && let Ok(Some((standing, _))) = &judged
             && standing.state == State::Held
         {
             self.cancel_held(id, standing.batch).await;
         }
-        let Some((standing, is_given_up)) = judged? else { return Ok(()) };
-        if is_given_up {
+        let Some((standing, gives_way)) = judged? else { return Ok(()) };
+        if let GivesWay::Yes(locator) = gives_way {
             job.head.supersedes = Some(id);
-            superseded.others.insert(id, (standing.batch, standing.state));
+            let older = superseded.others.entry(id).or_insert_with(|| Older::of(&standing, locator));
+            older.rows.extend(standing.statement.map(|statement| (row, statement.place)));
             superseded.count("supersedes");
             return Ok(());
         }
-        if standing.statements > 1 && standing.state == State::Queued {
+        if standing.state == State::Queued {
             self.put_behind(id, job).await;
         }
         after_it_went(&standing, earlier.reversed, job, superseded);
@@ -137,17 +168,18 @@ impl<S: Stream> Corrector<S> {
 
     /// How the older version stands, and whether it gives way. `None` where its batch is not committed: it may never be, corrects nothing
     /// and is not corrected.
-    async fn give_up(&self, job: JobId, is_ours: bool) -> Result<Option<(JobStanding, bool)>, AcceptError> {
-        let question = move |ledger: &mut ledger::Ledger| ledger.job_standing(job);
+    async fn judge(&self, job: JobId, row: u64, is_ours: bool, is_again: bool) -> Result<Option<(JobStanding, GivesWay)>, AcceptError> {
+        let question = move |ledger: &mut ledger::Ledger| ledger.job_standing(job, row);
         let Some(standing) = self.projection.ask(self.journal.durable(), question).await? else { return Ok(None) };
-        let is_given_up = match standing.state {
-            // Nobody withdraws the other statements of a message.
-            _ if standing.statements > 1 || !is_ours => false,
-            State::Queued => self.withdraw(job).await,
-            State::Held => true,
-            _ => false,
+        let is_known = standing.statements <= 1 || standing.statement.is_some();
+        let gives_way = match standing.state {
+            _ if !is_ours || !is_known => GivesWay::No,
+            State::Queued | State::Held if is_again => GivesWay::Yes(None),
+            State::Queued => self.withdraw(job).await.map_or(GivesWay::No, |locator| GivesWay::Yes(Some(locator))),
+            State::Held => GivesWay::Yes(None),
+            _ => GivesWay::No,
         };
-        Ok(Some((standing, is_given_up)))
+        Ok(Some((standing, gives_way)))
     }
 
     /// The version before cannot be withdrawn, and is known by its reversal at most.
@@ -176,9 +208,10 @@ impl<S: Stream> Corrector<S> {
         }
     }
 
-    async fn withdraw(&self, job: JobId) -> bool {
+    async fn withdraw(&self, job: JobId) -> Option<Locator> {
         let (done, answer) = world::channel::oneshot();
-        self.shard.send(ToShard::Withdraw(job, done)).await.is_ok() && answer.await == Some(true)
+        self.shard.send(ToShard::Withdraw(job, done)).await.ok()?;
+        answer.await?
     }
 
     /// The new batch is committed: the older versions are superseded, durably, before this returns.
@@ -191,33 +224,68 @@ impl<S: Stream> Corrector<S> {
             let cause = CORRECTED.to_owned();
             Record::Change(StateChange { at, state: State::Superseded, held: None, due: None, cause })
         };
+        let whole = superseded.others.iter().filter(|(_, older)| older.is_whole()).map(|(job, _)| job);
         let mut last = None;
-        for job in superseded.others.keys().chain(&superseded.own) {
+        for job in whole.chain(&superseded.own) {
             last = Some(self.journal.record(FrameKey { job: Some(*job), message: MessageVersion(0), attempt: 0 }, change()).await?);
         }
         if let Some(last) = last {
             // Durable in order: the last covers those before it.
             last.await?;
         }
-        for (job, (of_batch, state)) in &superseded.others {
-            self.accounts.batch(*of_batch).step(*state, State::Superseded);
-            let _ = self.shard.send(ToShard::Withdrawn { job: *job, is_superseded: true }).await;
-            self.claims.give_back(*job);
+        for (job, older) in &superseded.others {
+            let end = if older.is_whole() { Withdrawal::Superseded } else { self.narrow(*job, older, at).await? };
+            if end == Withdrawal::Superseded {
+                self.accounts.batch(older.batch).step(older.state, State::Superseded);
+            }
+            self.end(*job, older, end).await;
         }
         superseded.own.iter().for_each(|_| self.accounts.batch(batch).enter(State::Superseded));
         Ok(())
     }
 
-    /// The new batch is given up: the older versions wait again as before.
-    pub(crate) async fn put_back(&self, superseded: &Superseded) {
-        for (job, (batch, state)) in &superseded.others {
-            let _ = self.shard.send(ToShard::Withdrawn { job: *job, is_superseded: false }).await;
-            // What was queued is cancelled by the shard, which knows of the order too.
-            if self.claims.give_back(*job) && *state == State::Held {
-                self.cancel_held(*job, *batch).await;
+    /// The others of its statements stay. Where that cannot be, it stays as it is.
+    async fn narrow(&self, job: JobId, older: &Older, at: Timestamp) -> Result<Withdrawal, JournalError> {
+        let Some(locator) = older.locator.or(self.place_of_held(job, older.batch).await) else { return Ok(Withdrawal::GivenBack) };
+        match narrowing::narrow(&self.journal, &self.reader, at, (job, locator), &older.rows).await {
+            Ok(locator) => Ok(Withdrawal::Narrowed(locator)),
+            Err(NarrowingError::Journal(error)) if self.journal.is_poisoned() => Err(error),
+            Err(error) => {
+                tracing::error!(target: "sealpost::journal", %job, %error, "a message keeps a statement that was corrected");
+                Ok(Withdrawal::GivenBack)
             }
         }
     }
+
+    /// Where the payload of a job lies that is in no queue. It may read for seconds: not on the thread that answers everybody.
+    async fn place_of_held(&self, job: JobId, batch: BatchId) -> Option<Locator> {
+        let (place, keys) = (self.journal.place(), self.keys.clone());
+        let held = self.world.apart("held", move || async move { place.jobs_in(&keys, batch, State::Held) }).await;
+        held?.ok()?.into_iter().find(|held| held.id == job).map(|held| held.locator)
+    }
+
+    /// The older version is nobody's to decide about any more. What its batch was cancelled for meanwhile is cancelled.
+    async fn end(&self, job: JobId, older: &Older, end: Withdrawal) {
+        let _ = self.shard.send(ToShard::Withdrawn(job, end)).await;
+        // What was queued is cancelled by the shard, which knows of the order too.
+        if self.claims.give_back(job) && older.state == State::Held && end != Withdrawal::Superseded {
+            self.cancel_held(job, older.batch).await;
+        }
+    }
+
+    /// The new batch is given up: the older versions wait again as before.
+    pub(crate) async fn put_back(&self, superseded: &Superseded) {
+        for (job, older) in &superseded.others {
+            self.end(*job, older, Withdrawal::GivenBack).await;
+        }
+    }
+}
+
+/// Whether an older version gives way to a newer one.
+enum GivesWay {
+    No,
+    /// Where its payload lies, where it was taken out of its queue.
+    Yes(Option<Locator>),
 }
 
 /// The older version cannot be stopped any more.
@@ -238,9 +306,10 @@ fn after_it_went<S: Stream>(standing: &JobStanding, reversed: Option<MoneySummar
     tell(job, what_changed(standing, reversed, job.head.money));
 }
 
-/// What changed since the version before. What that one said, of several in a message, is known by its reversal alone.
+/// What changed since the version before. What that one said, where the books do not have it by itself, is known by its reversal alone.
 fn what_changed(before: &JobStanding, reversed: Option<MoneySummary>, now: MoneySummary) -> Correction {
-    if before.statements == 1 { correction::correction(before.money, now) } else { of_reversal(reversed, now) }
+    let money = if before.statements == 1 { Some(before.money) } else { before.statement.map(|statement| statement.money) };
+    money.map_or_else(|| of_reversal(reversed, now), |money| correction::correction(money, now))
 }
 
 /// What changed since the version that was taken back. The member's share does not stand in a reversal, so nothing is said of it.
@@ -267,27 +336,32 @@ impl From<ProjectionError> for AcceptError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ledger::StatementPlace;
     use model::Cents;
     use model::statement::AmountChange;
 
     #[test]
-    fn of_a_statement_in_a_message_of_several_the_reversal_says_what_changed() {
+    fn of_a_statement_in_a_message_of_several_the_books_say_what_changed_or_else_the_reversal() {
         let money = |billed, plan_paid, member_owes| MoneySummary {
             billed: Cents(billed),
             plan_paid: Cents(plan_paid),
             member_owes: Cents(member_owes),
         };
-        let before = |statements| JobStanding {
+        let before = |statements, statement| JobStanding {
             batch: BatchId::new(1, 1),
             state: State::Delivered,
             money: money(900, 500, 40),
             statements,
+            statement,
             cause: None,
         };
         let (reversed, now) = (Some(money(100, 60, 0)), money(120, 60, 30));
-        let changed = AmountChange { which: ChangedAmount::Billed, before: Cents(100), after: Cents(120) };
-        assert_eq!(what_changed(&before(3), reversed, now).changes, [changed]);
-        assert_eq!(what_changed(&before(3), None, now), Correction::default());
-        assert_eq!(what_changed(&before(1), reversed, now).changes.len(), 3, "alone in its message, the ledger knows all of it");
+        let billed = AmountChange { which: ChangedAmount::Billed, before: Cents(100), after: Cents(120) };
+        assert_eq!(what_changed(&before(3, None), reversed, now).changes, [billed]);
+        assert_eq!(what_changed(&before(3, None), None, now), Correction::default());
+        let owes = AmountChange { which: ChangedAmount::MemberOwes, before: Cents(20), after: Cents(30) };
+        let known = Some(StatementPlace { place: 1, money: money(100, 60, 20) });
+        assert_eq!(what_changed(&before(3, known), None, now).changes, [billed, owes]);
+        assert_eq!(what_changed(&before(1, None), reversed, now).changes.len(), 3, "alone in its message, the ledger knows all of it");
     }
 }

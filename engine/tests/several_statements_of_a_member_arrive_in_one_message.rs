@@ -1,6 +1,7 @@
 //! With `group_by = "member_batch"` the statements of one member arrive in one message, however far apart their rows lie: two people at one
 //! address get one each, so do two people on one id; every row keeps its place and its cents in the books; the file handed in again
-//! names every row as a duplicate; and a SIGKILL in the middle changes none of that.
+//! names every row as a duplicate; and a SIGKILL in the middle changes none of that. What is corrected before its message leaves is taken out
+//! of it, and the others stay; what was corrected later says which amount changed.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may panic, and waits for real processes by the real clock")]
 
 mod support;
@@ -11,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use support::{Ended, Installation, number, wait_until};
+use support::{Ended, Installation, Running, number, wait_until};
 use testkit::{Batch, Options, Row};
 use world::World;
 
@@ -26,6 +27,8 @@ struct Story {
     installation: Installation,
     sandbox: Sandbox,
     arrived: Arrived,
+    /// What arrived, as it is read.
+    texts: Arc<Mutex<Vec<String>>>,
 }
 
 /// A member and the numbers of the invented rows whose amounts its claims have.
@@ -39,8 +42,8 @@ struct Person {
 
 impl Story {
     fn begin(delay: Duration) -> Self {
-        let arrived = Arrived::default();
-        let into = Arc::clone(&arrived);
+        let (arrived, texts) = (Arrived::default(), Arc::<Mutex<Vec<String>>>::default());
+        let (into, all) = (Arc::clone(&arrived), Arc::clone(&texts));
         let note = Box::new(move |delivered: &Delivered<'_>| {
             let text = String::from_utf8_lossy(delivered.message).replace("=\r\n", "");
             let id = text.lines().find_map(|line| line.strip_prefix("Message-ID: ")).unwrap_or_default().to_owned();
@@ -48,6 +51,7 @@ impl Story {
             for recipient in delivered.recipients {
                 into.lock().unwrap().entry((recipient.reveal().to_owned(), id.clone())).or_default().extend(claims.clone());
             }
+            all.lock().unwrap().push(text);
         });
         let site = SiteConfig::new("all", Personality::slow(delay), 1);
         let sandbox = Sandbox::start_with(&World::real(), SandboxConfig::new(2, vec![site]), Some(note)).unwrap();
@@ -55,7 +59,7 @@ impl Story {
         // Two at one address would get notices, which name no claim.
         let settings = "group_by = \"member_batch\"\ndetail = { shared_address = \"full\" }\ndkim = [";
         installation.rewrite_config(|text| text.replace("dkim = [", settings));
-        Self { installation, sandbox, arrived }
+        Self { installation, sandbox, arrived, texts }
     }
 
     fn invented(&self, seed: u64) -> Batch {
@@ -76,6 +80,37 @@ impl Story {
         let mut command = self.installation.verb(&["send"]);
         command.arg("--batch").arg(file).arg("--members").arg(members);
         command
+    }
+
+    /// Hands a file in that waits for some seconds, until `jobs` messages of it do: its batch, and the verb that waits for its end.
+    fn waits(&self, name: &str, persons: &[Person], lines: &[String], jobs: i64) -> (String, Running) {
+        let manifest = self.installation.path(&format!("{name}.toml"));
+        let not_before = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(8);
+        std::fs::write(&manifest, format!("rows = {}\nnot_before = \"{not_before}\"\n", lines.len())).unwrap();
+        let sending = self.installation.start(self.send(&self.write(name, persons, lines)).arg("--manifest").arg(&manifest));
+        let newest = || self.batch_verb(&["list"]).json_after(0)[0].clone();
+        assert!(wait_until(SPAN, || newest()["active"] == jobs && newest()["source_records"] == lines.len()), "{name} waits: {}", newest());
+        (newest()["batch_id"].as_str().unwrap().to_owned(), sending)
+    }
+
+    /// Takes back whatever the record says behind its last commit, and what was made of it.
+    fn tear_record_behind_the_last_commit(&self) {
+        let state = self.installation.path("state");
+        let path = state.join("journal/transactional/record/00000001.seg");
+        let mut bytes = std::fs::read(&path).unwrap();
+        let (mut at, mut behind) = (64, 64);
+        // A frame: its length in bytes 4..8, its kind in byte 20, eight by eight.
+        while let length @ 1.. = u32::from_le_bytes(bytes[at + 4..at + 8].try_into().unwrap()) as usize {
+            let is_commit = bytes[at + 20] & 0x7F == 18;
+            at += length.next_multiple_of(8);
+            behind = if is_commit { at } else { behind };
+        }
+        assert!(behind < at, "something stands behind it");
+        bytes[behind..at].fill(0);
+        std::fs::write(&path, bytes).unwrap();
+        for made in ["ledger", "index"] {
+            std::fs::remove_dir_all(state.join(made)).unwrap();
+        }
     }
 
     fn batch_verb(&self, verb: &[&str]) -> Ended {
@@ -143,6 +178,11 @@ fn line(batch: &Batch, person: &Person, row: u64, change: impl FnOnce(&mut Value
 fn scattered(batch: &Batch, persons: &[Person]) -> Vec<(u64, String)> {
     let turns = (0..5).flat_map(|turn| persons.iter().filter_map(move |person| Some((person, *person.rows.get(turn)?))));
     turns.map(|(person, row)| (row, line(batch, person, row, |_| {}))).collect()
+}
+
+/// 1234 → "1,234".
+fn thousands(dollars: i64) -> String {
+    if dollars < 1_000 { dollars.to_string() } else { format!("{},{:03}", thousands(dollars / 1_000), dollars % 1_000) }
 }
 
 fn claim(batch: &Batch, row: u64) -> String {
@@ -245,27 +285,65 @@ fn a_correction_drops_no_other_statement() {
     let told = story.messages().remove(&person.email).unwrap();
     assert_eq!(told, [BTreeSet::from([claim(&batch, first), claim(&batch, second)])], "one message, with the right version");
 
-    // A message of several that waits, and a correction of one of them in the next file: nothing of it is dropped.
-    let lines = [line(&batch, person, third, |_| {}), line(&batch, person, fourth, |_| {})];
-    let files = story.write("two", &persons, &lines);
-    let manifest = installation.path("later.toml");
-    let not_before = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(6);
-    std::fs::write(&manifest, format!("rows = 2\nnot_before = \"{not_before}\"\n")).unwrap();
-    let sending = installation.start(story.send(&files).arg("--manifest").arg(&manifest));
-    let waiting = || story.batch_verb(&["list"]).json_after(0).as_array().unwrap().iter().any(|batch| batch["active"] == 1);
-    assert!(wait_until(SPAN, waiting), "one message waits");
+    // A message of several that went out: its correction names the amount by the books, for there is no reversal.
+    let other = persons[11].rows[0];
+    let told = line(&batch, person, other, |line| line["claim_number"] = claim(&batch, second).into());
+    let report = installation.run(&mut story.send(&story.write("sums", &persons, &[told]))).json_after(0);
+    assert_eq!(number(&report, "reasons/corrects"), 1, "{report}");
+    let sums = [second, other]
+        .map(|row| batch.row(row).statement.money().billed.0)
+        .map(|cents| format!("${}.{:02}", thousands(cents / 100), cents % 100));
+    let corrected = |text: &&String| text.contains("orrected") && sums.iter().all(|sum| text.contains(sum.as_str()));
+    assert_eq!(story.texts.lock().unwrap().iter().filter(corrected).count(), 1, "{sums:?}");
+
+    // A message of several that waits, and corrections of two of them in files of their own: it goes with what stays.
+    let fifth = persons[8].rows[0];
+    let lines = [third, fourth].map(|row| line(&batch, person, row, |_| {}));
+    let (waits, sending) = story.waits("two", &persons, &[&lines[..], &[line(&batch, &persons[8], fifth, |_| {})]].concat(), 2);
     let corrected = [line(&batch, person, third, |line| line["provider"] = "Specimen Clinic".into())];
     let report = installation.run(&mut story.send(&story.write("three", &persons, &corrected))).json_after(0);
-    assert_eq!((number(&report, "reasons/corrects"), number(&report, "states/delivered")), (1, 1), "{report}");
-    let both: BTreeSet<_> = [third, fourth].iter().map(|row| claim(&batch, *row)).collect();
-    assert!(story.messages()[&person.email].contains(&both), "the correction came after the message that it corrects");
+    assert_eq!((number(&report, "reasons/supersedes"), number(&report, "states/delivered")), (1, 1), "{report}");
+    let states: Vec<_> = story.rows(&waits).iter().map(|row| (number(row, "row"), row["state"].as_str().unwrap().to_owned())).collect();
+    let expected = [(1, "superseded"), (2, "queued"), (3, "queued")].map(|(row, state)| (row, state.to_owned()));
+    assert_eq!(states.into_iter().collect::<BTreeSet<_>>(), BTreeSet::from(expected));
     let group = sending.wait(SPAN).json_after(0);
-    assert_eq!((number(&group, "states/delivered"), &group["balanced"]), (2, &true.into()), "{group}");
+    let counts = ["states/delivered", "states/superseded"].map(|path| number(&group, path));
+    assert_eq!((counts, &group["balanced"]), ([2, 1], &true.into()), "{group}");
     let mut told = story.messages().remove(&person.email).unwrap();
-    told.retain(|claims| !claims.contains(&claim(&batch, first)));
-    let [both, one] = [vec![third, fourth], vec![third]].map(|rows| rows.iter().map(|row| claim(&batch, *row)).collect::<BTreeSet<_>>());
-    assert_eq!(told.iter().collect::<BTreeSet<_>>(), BTreeSet::from([&both, &one]), "the group as it was, and the correction alone");
+    told.retain(|claims| !claims.contains(&claim(&batch, first)) && !claims.contains(&claim(&batch, second)));
+    let alone = [third, fourth].map(|row| BTreeSet::from([claim(&batch, row)]));
+    assert_eq!(told.iter().collect::<BTreeSet<_>>(), alone.iter().collect(), "each once, the corrected one by itself");
     service.terminate();
     assert_eq!(service.wait(SPAN).code, Some(0));
     assert_eq!(world::block_on(story.sandbox.stop()).surplus, 0);
+}
+
+/// The record ends with the commit of a correction, as if the power had failed there: the start takes the corrected statement out of the message that
+/// waits. All of another message are corrected: nothing of it is left.
+#[test]
+fn a_crash_behind_the_commit_of_a_correction_sends_nothing_twice() {
+    let story = Story::begin(Duration::from_millis(1));
+    let batch = story.invented(5);
+    let persons = persons(&batch);
+    let [one, two] = [&persons[5], &persons[8]];
+    let service = story.installation.start_service("info");
+    let rows = [(one, 0), (one, 1), (one, 2), (two, 0), (two, 1)];
+    let lines = rows.map(|(person, at)| line(&batch, person, person.rows[at], |_| {}));
+    let (waits, sending) = story.waits("two", &persons, &lines, 2);
+    let new = |at: usize| line(&batch, rows[at].0, rows[at].0.rows[rows[at].1], |line| line["provider"] = "Specimen Clinic".into());
+    let (corrects, correcting) = story.waits("three", &persons, &[new(1), new(3), new(4)], 2);
+    service.kill();
+    drop((sending.wait(SPAN), correcting.wait(SPAN)));
+    story.tear_record_behind_the_last_commit();
+
+    let _service = story.installation.start_service("info");
+    let state = |id: &str, state: &str| number(&story.batch_verb(&["show", id]).json_after(0), &format!("states/{state}"));
+    assert!(wait_until(SPAN, || state(&waits, "delivered") + state(&corrects, "delivered") == 5), "{waits} {corrects}");
+    assert_eq!((state(&waits, "delivered"), state(&waits, "superseded"), state(&corrects, "delivered")), (2, 3, 3));
+    let claims = |person: &Person, rows: &[usize]| rows.iter().map(|at| claim(&batch, person.rows[*at])).collect::<BTreeSet<_>>();
+    let mut messages = story.messages();
+    let of_one = messages.remove(&one.email).unwrap().into_iter().collect::<BTreeSet<_>>();
+    assert_eq!(of_one, BTreeSet::from([claims(one, &[0, 2]), claims(one, &[1])]));
+    assert_eq!(messages.remove(&two.email).unwrap(), [claims(two, &[0, 1])]);
+    assert_eq!(story.texts.lock().unwrap().iter().filter(|text| text.contains("Specimen Clinic")).count(), 2, "the corrected ones");
 }

@@ -308,7 +308,7 @@ impl<S: Stream> Admission<S> {
 
     fn entry(&self, key: Fingerprint, content: Fingerprint) -> KeyEntry {
         let AdmissionSettings { tenant, batch, now, .. } = self.settings;
-        KeyEntry { tenant, key, content, batch, day: Day::of(now), job: None }
+        KeyEntry { tenant, key, content, batch, day: Day::of(now), job: None, row: None }
     }
 
     #[allow(clippy::too_many_arguments, reason = "two call sites; the arguments are the parts of a job")]
@@ -324,6 +324,7 @@ impl<S: Stream> Admission<S> {
     ) -> Job<S> {
         let settings = &self.settings;
         let Route { recipient, held, presentation, protection } = route;
+        let identity = KeyEntry { row: u32::try_from(place.row).ok(), ..identity };
         keys.reserve(&identity, settings.binding);
         let statements = match &payload {
             Payload::Statements(statements) => u16::try_from(statements.len()).unwrap_or(u16::MAX),

@@ -55,7 +55,7 @@ pub(crate) fn standing(
 ) -> Result<Standing, KeyIndexError> {
     let mut latest = None;
     for version in 1..=VERSIONS_MAX {
-        let key = fingerprints.fingerprint("key.version", &[&claim.0, &version.to_le_bytes()]);
+        let key = key_of(claim, version, fingerprints);
         match keys.look_up(&candidate(key))? {
             None => return Ok(Standing::New(key, latest)),
             Some(Repeat::Same(known)) => return Ok(Standing::Repeat(known)),
@@ -63,6 +63,25 @@ pub(crate) fn standing(
         }
     }
     Ok(Standing::TooMany(latest.expect("a thousand versions were looked at")))
+}
+
+/// The key of one version of a claim.
+fn key_of(claim: &Fingerprint, version: u32, fingerprints: &dyn Fingerprints) -> Fingerprint {
+    fingerprints.fingerprint("key.version", &[&claim.0, &version.to_le_bytes()])
+}
+
+/// The key of the version before the one that has this statement and this key; `None` for the first, and for keys that are no version's.
+pub fn key_before(statement: &Statement, key: &Fingerprint, fingerprints: &dyn Fingerprints) -> Option<Fingerprint> {
+    let claim = claim_of(statement, fingerprints);
+    let mut before = None;
+    for version in 1..=VERSIONS_MAX {
+        let of = key_of(&claim, version, fingerprints);
+        if of == *key {
+            return before;
+        }
+        before = Some(of);
+    }
+    None
 }
 
 /// The reversals of a batch that wait for their correction.

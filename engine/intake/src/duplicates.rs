@@ -140,6 +140,8 @@ pub struct Known {
     pub batch: BatchId,
     /// The job it became; `None` where that is not known yet.
     pub job: Option<JobId>,
+    /// The row of that batch; `None` where it is not known, or beyond 32 bits.
+    pub row: Option<u32>,
 }
 
 /// What a key that is there already means.
@@ -182,7 +184,7 @@ impl KeyIndex {
         self.check_room()?;
         match self.find(candidate) {
             Ok(found) => Ok(found.map(|entry| {
-                let known = Known { content: entry.content, batch: entry.batch, job: entry.job };
+                let known = Known { content: entry.content, batch: entry.batch, job: entry.job, row: entry.row };
                 if entry.content == candidate.content { Repeat::Same(known) } else { Repeat::Conflict(known) }
             })),
             Err(error) => {
@@ -384,7 +386,7 @@ mod tests {
     const JOB: JobId = JobId::new(1, 7);
 
     fn entry(key: Fingerprint, content: Fingerprint, batch: BatchId) -> KeyEntry {
-        KeyEntry { tenant: TENANT, key, content, batch, day: Day(20_000), job: None }
+        KeyEntry { tenant: TENANT, key, content, batch, day: Day(20_000), job: None, row: Some(5) }
     }
 
     fn look_up(index: &mut KeyIndex, key: Fingerprint, content: Fingerprint) -> Option<Repeat> {
@@ -396,7 +398,7 @@ mod tests {
         let (first, second) = (BatchId::new(1, 1), BatchId::new(1, 2));
         let mut index = KeyIndex::in_memory();
         index.reserve(&entry(KEY, CONTENT, first), Binding::WithBatch);
-        let known = Known { content: CONTENT, batch: first, job: None };
+        let known = Known { content: CONTENT, batch: first, job: None, row: Some(5) };
         assert_eq!(look_up(&mut index, KEY, CONTENT), Some(Repeat::Same(known)));
         index.discard(first);
         assert_eq!(look_up(&mut index, KEY, CONTENT), None);
@@ -404,7 +406,10 @@ mod tests {
         index.locate(&entry(KEY, CONTENT, second), Binding::WithBatch, JOB);
         index.commit(second);
         index.discard(second);
-        assert_eq!(look_up(&mut index, KEY, OTHER), Some(Repeat::Conflict(Known { content: CONTENT, batch: second, job: Some(JOB) })));
+        assert_eq!(
+            look_up(&mut index, KEY, OTHER),
+            Some(Repeat::Conflict(Known { content: CONTENT, batch: second, job: Some(JOB), row: Some(5) }))
+        );
         let other_tenant = KeyEntry { tenant: TenantId(2), ..entry(KEY, CONTENT, first) };
         assert_eq!(index.look_up(&other_tenant).unwrap(), None, "two tenants do not see each other");
     }

@@ -54,8 +54,15 @@ impl Door {
             Admitted::Job(job) => {
                 let head = &job.head;
                 let day = intake::Day::of(head.due);
-                let entry =
-                    intake::KeyEntry { tenant: head.tenant, key: head.key, content: head.content, batch: head.batch, day, job: None };
+                let entry = intake::KeyEntry {
+                    tenant: head.tenant,
+                    key: head.key,
+                    content: head.content,
+                    batch: head.batch,
+                    day,
+                    job: None,
+                    row: None,
+                };
                 keys.locate(&entry, self.binding, JobId::new(1, self.batch * 100 + self.row));
                 if self.binding == Binding::ByItself {
                     keys.bind(head.tenant, &head.key);

@@ -30,6 +30,7 @@ fn entry(number: u64, day: u16) -> KeyEntry {
         batch: BatchId::new(1, number / PER_BATCH + 1),
         day: Day(day),
         job: Some(model::JobId::new(1, number + 1)),
+        row: u32::try_from(number % PER_BATCH + 1).ok(),
     }
 }
 

@@ -69,7 +69,7 @@ fn fingerprint(number: u64, sort: u8) -> Fingerprint {
 
 fn entry(number: u64, tenant: u16, batch: BatchId, day: u64) -> KeyEntry {
     let (key, content) = (fingerprint(number, 1), fingerprint(number, 2));
-    KeyEntry { tenant: TenantId(tenant), key, content, batch, day: Day(day as u16), job: None }
+    KeyEntry { tenant: TenantId(tenant), key, content, batch, day: Day(day as u16), job: None, row: None }
 }
 
 fn head(entry: &KeyEntry) -> Record {
@@ -159,6 +159,7 @@ fn try_check(index: &Mutex<KeyIndex>, journal: &Journal, what: &str) -> Result<(
             batch: BatchId::new(1, 9999),
             day: Day(TODAY as u16),
             job: None,
+            row: None,
         };
         let expected = binding.get(&(head.tenant, head.key));
         match (index.look_up(&asked)?, expected) {
@@ -342,6 +343,7 @@ fn damage_is_noticed_and_answered_by_a_rebuild_never_by_not_known() {
                 batch: head.batch,
                 day: Day(TODAY as u16),
                 job: None,
+                row: None,
             });
             let answers: Vec<_> = asked.map(|asked| index.lock().unwrap().look_up(&asked)).collect();
             let refused = answers.iter().any(Result::is_err);

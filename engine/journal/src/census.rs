@@ -122,7 +122,7 @@ impl Census {
         let Some((id, event)) = job else { return };
         let state = match &event.change {
             JobChange::Moves { state, .. } => Some(*state),
-            JobChange::Begins(..) | JobChange::Intent(_) | JobChange::LiesAt(_) => None,
+            JobChange::Begins(..) | JobChange::Intent(_) | JobChange::LiesAt(_) | JobChange::Narrows(..) => None,
         };
         let known = self.jobs.remove(&id);
         let was_known = known.is_some();

@@ -191,12 +191,13 @@ pub(crate) enum FrameKind {
     Restored = 27,
     /// A payload was moved: to the journal itself alone.
     Moved = 28,
+    Narrowed = 29,
     /// Many records, in a compacted segment.
     Block = 32,
 }
 
 impl FrameKind {
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::Statement,
         Self::Templated,
         Self::BatchOpen,
@@ -212,6 +213,7 @@ impl FrameKind {
         Self::KeyDestroyed,
         Self::Restored,
         Self::Moved,
+        Self::Narrowed,
         Self::Block,
     ];
 
@@ -237,6 +239,7 @@ impl FrameKind {
             Self::KeyDestroyed => "key_destroyed",
             Self::Restored => "restored",
             Self::Moved => "moved",
+            Self::Narrowed => "narrowed",
             Self::Block => "block",
         }
     }
@@ -267,6 +270,7 @@ impl FrameKind {
             Record::Operator(_) => Self::Operator,
             Record::KeyDestroyed(_) => Self::KeyDestroyed,
             Record::Restored(_) => Self::Restored,
+            Record::Narrowed(_) => Self::Narrowed,
         }
     }
 }

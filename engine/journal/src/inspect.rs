@@ -310,6 +310,6 @@ fn batch_of(decoded: &Decoded) -> Option<BatchId> {
         Record::BatchDiscard { batch, .. } | Record::BatchClose { batch, .. } => Some(*batch),
         Record::Operator(action) => Some(action.batch),
         Record::KeyDestroyed(destruction) => Some(destruction.batch),
-        Record::Intent(_) | Record::NotSent(_) | Record::Outcome(_) | Record::Change(_) | Record::Restored(_) => None,
+        Record::Intent(_) | Record::NotSent(_) | Record::Outcome(_) | Record::Change(_) | Record::Restored(_) | Record::Narrowed(_) => None,
     }
 }

@@ -13,7 +13,7 @@ use crate::ticket::Ticket;
 use crate::writer::{Operation, Shared};
 use model::limits::PAYLOAD_BYTES_MAX;
 use model::record::{BatchCommit, BatchOpen, FrameKey, Record};
-use model::stage::{Job, JobData, JournaledJob};
+use model::stage::{Job, JobData, JournaledJob, Locator};
 use model::{BatchId, BundleId, JobId, Stream, Timestamp};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -130,6 +130,18 @@ impl<S: Stream> Journal<S> {
         let payload = self.encode(&job.data);
         self.send(Operation::AppendRolling { id: self.new_job_id(), head: Arc::new(job.head), payload, answer }).await?;
         Ok(ticket)
+    }
+
+    /// Takes the statements of some rows out of a job that binds and is not settled; `data` is the job with those that stay, at least one. Nobody may be
+    /// reading its payload: what a reader finds at the place of before is what was. Says where it lies now, durably.
+    ///
+    /// # Errors
+    /// [`JournalError`]: the job does not bind or is settled, its batch's key is gone, not now (no room), the disk, poisoned, closed.
+    pub async fn narrow(&self, id: JobId, at: Timestamp, rows: Vec<u64>, data: &JobData) -> Result<Locator, JournalError> {
+        let (answer, ticket) = Ticket::new();
+        let payload = self.encode(data);
+        self.send(Operation::Narrow { id, at, rows, payload, answer }).await?;
+        ticket.await
     }
 
     /// Commits a batch: durable with all its jobs when it returns, and then all of them may be queued. They are read back from

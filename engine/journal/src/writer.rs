@@ -268,6 +268,10 @@ impl<S: Stream> Writer<S> {
                 let result = self.append_rolling(id, head, payload).await;
                 self.answers.job(result, answer)
             }
+            Operation::Narrow { id, at, rows, payload, answer } => {
+                let result = self.narrow(id, at, rows, payload).await;
+                self.answers.place(result, answer)
+            }
             Operation::Commit { commit, answer } => {
                 let batch = commit.batch;
                 let result = self.commit(batch, Record::BatchCommit(*commit)).await;

@@ -5,12 +5,13 @@ mod support;
 
 use journal::{Finding, RecoveredBatch, RecoveredJob};
 use model::record::{BatchVerb, FrameKey, OperatorAction, Record, StateChange};
+use model::stage::Job;
 use model::state::HoldReason;
 use model::{BatchId, JobId, MessageVersion, State, Timestamp, Transactional};
 use proptest::prelude::*;
 use std::path::PathBuf;
 use std::time::Duration;
-use support::{Open, Place, about_a_batch, commit, end, intent};
+use support::{Open, Place, about_a_batch, commit, data_without, end, grouped_job, intent};
 use world::simulated::Simulation;
 
 /// What can happen. Numbers choose among what there is.
@@ -51,6 +52,11 @@ enum Step {
     NewMessage {
         job: usize,
     },
+    /// A statement of a job gives way.
+    Narrow {
+        job: usize,
+        row: usize,
+    },
     DestroyKey {
         batch: usize,
     },
@@ -88,6 +94,7 @@ fn steps() -> impl Strategy<Value = Step> {
         6 => (any::<usize>(), states(), any::<bool>()).prop_map(|(job, state, is_answer)| Step::End { job, state, is_answer }),
         3 => (any::<usize>(), states()).prop_map(|(job, state)| Step::Change { job, state }),
         2 => any::<usize>().prop_map(|job| Step::NewMessage { job }),
+        4 => (any::<usize>(), any::<usize>()).prop_map(|(job, row)| Step::Narrow { job, row }),
         1 => any::<usize>().prop_map(|batch| Step::DestroyKey { batch }),
         3 => Just(Step::Much),
         1 => Just(Step::Restart),
@@ -100,6 +107,8 @@ struct Life {
     open: Option<Open>,
     batches: Vec<(BatchId, bool)>,
     jobs: Vec<(JobId, u16, u16)>,
+    /// Those of several rows, as they are.
+    grouped: Vec<(JobId, Job<Transactional>)>,
     row: u64,
 }
 
@@ -111,7 +120,7 @@ impl Life {
         place.segment_bytes = 8 * 1024;
         place.checkpoint_every_segments = every;
         let open = Some(place.open().await);
-        Self { place, open, batches: Vec::new(), jobs: Vec::new(), row: 0 }
+        Self { place, open, batches: Vec::new(), jobs: Vec::new(), grouped: Vec::new(), row: 0 }
     }
 
     fn open(&self) -> &Open {
@@ -164,6 +173,7 @@ impl Life {
                 let Some(place) = place_of(&self.jobs, *job) else { return };
                 self.jobs[place].1 += 1;
             }
+            Step::Narrow { job, row } => self.narrow(*job, *row).await,
             Step::DestroyKey { batch } => {
                 let Some((batch, _)) = choose(&self.batches, *batch) else { return };
                 let _ = self.open().journal().destroy_batch_key(batch).await;
@@ -186,13 +196,33 @@ impl Life {
         let Some((batch, rolling)) = choose(&self.batches, batch) else { return };
         for _ in 0..rows {
             self.row += 1;
-            let job = self.open().job(batch, self.row);
+            let first = self.row;
+            // Every third is of two or three rows.
+            self.row += if first.is_multiple_of(3) { first % 2 + 1 } else { 0 };
+            let job = grouped_job(&self.open().keys, self.open().tenant, batch, first..=self.row);
+            let kept = job.clone();
             let id = if rolling {
                 self.open().journal().append_rolling(job).await.unwrap().await.ok().map(|job| job.id)
             } else {
                 self.open().journal().append(job).await.ok()
             };
             self.jobs.extend(id.map(|id| (id, 0, 0)));
+            self.grouped.extend(id.filter(|_| kept.head.statements > 1).map(|id| (id, kept)));
+        }
+    }
+
+    async fn narrow(&mut self, job: usize, row: usize) {
+        let Some(place) = place_of(&self.grouped, job) else { return };
+        let (id, job) = &self.grouped[place];
+        let row = job.head.rows().nth(row % usize::from(job.head.statements)).unwrap();
+        let (data, head) = (data_without(job, row.row), job.head.without(&[row.row]));
+        // Where it was settled, or does not bind yet, it is refused in both.
+        if self.open().journal().narrow(*id, Timestamp(10), vec![row.row], &data).await.is_ok() {
+            let (id, head) = (*id, head.unwrap());
+            match head.statements {
+                1 => drop(self.grouped.remove(place)),
+                _ => self.grouped[place] = (id, Job::new(head, data)),
+            }
         }
     }
 

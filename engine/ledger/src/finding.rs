@@ -22,8 +22,16 @@ pub struct Finding {
 
 impl Finding {
     /// Every code there is.
-    pub const ALL_CODES: [&'static str; 7] =
-        [NOT_ALLOWED, UNKNOWN_JOB, UNKNOWN_BATCH, REPEATED_HEAD, FRAME_WITHOUT_JOB, INTENT_WHILE_IN_FLIGHT, DISCARD_AFTER_COMMIT];
+    pub const ALL_CODES: [&'static str; 8] = [
+        NOT_ALLOWED,
+        UNKNOWN_JOB,
+        UNKNOWN_BATCH,
+        UNKNOWN_ROW,
+        REPEATED_HEAD,
+        FRAME_WITHOUT_JOB,
+        INTENT_WHILE_IN_FLIGHT,
+        DISCARD_AFTER_COMMIT,
+    ];
 }
 
 /// The table of allowed changes does not have it.
@@ -32,6 +40,8 @@ pub(crate) const NOT_ALLOWED: &str = "change_not_allowed";
 pub(crate) const UNKNOWN_JOB: &str = "unknown_job";
 /// No opening of this batch came before, or it was discarded.
 pub(crate) const UNKNOWN_BATCH: &str = "unknown_batch";
+/// A statement left a job that has no such row, or no other.
+pub(crate) const UNKNOWN_ROW: &str = "unknown_row";
 /// A second head of one job.
 pub(crate) const REPEATED_HEAD: &str = "repeated_head";
 /// An event about a job whose frame names none.

@@ -3,7 +3,7 @@
 //! A transaction of some thousand events touches most jobs two or three times (head, intent, outcome). So rows are changed in
 //! memory and written once, in the order of their ids, at the end; sums by state move with them.
 
-use model::record::HeadRow;
+use crate::grouped::{self, GroupedRow};
 use model::{BatchId, JobId, MoneySummary, State};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::collections::BTreeMap;
@@ -43,8 +43,10 @@ pub(crate) struct Touched {
     jobs: BTreeMap<i64, JobRow>,
     sums: BTreeMap<(BatchId, State), Sums>,
     uncertain: BTreeMap<BatchId, i64>,
-    /// Rows behind the first one of new jobs.
-    further: BTreeMap<i64, Vec<HeadRow>>,
+    /// The rows of jobs of several statements that are new, or were narrowed.
+    grouped: BTreeMap<i64, Vec<GroupedRow>>,
+    /// Jobs that were narrowed, and the rows that left them; true where the job was uncertain by then.
+    narrowed: BTreeMap<i64, Vec<(GroupedRow, bool)>>,
 }
 
 impl Touched {
@@ -63,11 +65,36 @@ impl Touched {
         self.jobs.insert(id.to_bits().cast_signed(), row);
     }
 
-    /// The rows behind the first one of a new job.
-    pub(crate) fn insert_further(&mut self, id: JobId, rows: &[HeadRow]) {
-        if !rows.is_empty() {
-            self.further.insert(id.to_bits().cast_signed(), rows.to_vec());
+    /// The rows of a new job of several statements.
+    pub(crate) fn insert_grouped(&mut self, id: JobId, rows: Vec<GroupedRow>) {
+        self.grouped.insert(id.to_bits().cast_signed(), rows);
+    }
+
+    /// Takes these rows out of a job, for newer versions of their statements. False where it has not all of them, or no others.
+    pub(crate) fn narrow(&mut self, connection: &Connection, id: JobId, rows: &[u64]) -> Result<bool, rusqlite::Error> {
+        let key = id.to_bits().cast_signed();
+        let Some(job) = self.job(connection, id)?.cloned() else { return Ok(false) };
+        let all = match self.grouped.get(&key) {
+            Some(rows) => rows.clone(),
+            None => grouped::read(connection, key, job.row, job.money)?,
+        };
+        let (gone, stay): (Vec<_>, Vec<_>) = all.into_iter().partition(|row| rows.contains(&row.row));
+        let Some(first) = stay.first().filter(|_| !gone.is_empty() && gone.len() == rows.len()) else { return Ok(false) };
+        let mut job = JobRow { row: first.row, statements: u16::try_from(stay.len()).unwrap_or(u16::MAX), ..job };
+        for row in &gone {
+            job.money -= row.money;
+            let from = self.sums.entry((job.batch, job.state)).or_default();
+            from.statements -= 1;
+            from.money -= row.money;
+            let to = self.sums.entry((job.batch, State::Superseded)).or_default();
+            to.statements += 1;
+            to.money += row.money;
         }
+        let uncertain = job.uncertain;
+        self.jobs.insert(key, job);
+        self.narrowed.entry(key).or_default().extend(gone.into_iter().map(|row| (row, uncertain)));
+        self.grouped.insert(key, stay);
+        Ok(true)
     }
 
     /// Moves the sums of a job whose row now says `row.state`.
@@ -88,7 +115,7 @@ impl Touched {
         self.sums.retain(|(of, _), _| *of != batch);
         self.uncertain.remove(&batch);
         let id = batch.to_bits().cast_signed();
-        self.further.retain(|job, _| self.jobs.contains_key(job));
+        self.grouped.retain(|job, _| self.jobs.contains_key(job));
         connection.prepare_cached("DELETE FROM grouped_rows WHERE job IN (SELECT id FROM jobs WHERE batch = ?1)")?.execute([id])?;
         connection.prepare_cached("DELETE FROM jobs WHERE batch = ?1")?.execute([id])?;
         connection.prepare_cached("DELETE FROM batch_states WHERE batch = ?1")?.execute([id])?;
@@ -97,8 +124,11 @@ impl Touched {
 
     /// Writes everything.
     pub(crate) fn flush(self, connection: &Connection) -> Result<(), rusqlite::Error> {
+        for (id, gone) in &self.narrowed {
+            self.jobs.get(id).map_or(Ok(()), |job| grouped::narrow(connection, *id, job, gone))?;
+        }
         write_jobs(connection, self.jobs)?;
-        write_further(connection, self.further)?;
+        self.grouped.iter().try_for_each(|(id, rows)| grouped::write(connection, *id, rows))?;
         write_sums(connection, self.sums)?;
         let mut uncertain = connection.prepare_cached("UPDATE batches SET uncertain = uncertain + ?2 WHERE id = ?1")?;
         for (batch, statements) in self.uncertain {
@@ -188,17 +218,6 @@ fn write_jobs(connection: &Connection, jobs: BTreeMap<i64, JobRow>) -> Result<()
             ])?;
         } else {
             update.execute(params![id, state, job.held, job.uncertain, job.attempts, job.cause, job.code, updated_at])?;
-        }
-    }
-    Ok(())
-}
-
-fn write_further(connection: &Connection, further: BTreeMap<i64, Vec<HeadRow>>) -> Result<(), rusqlite::Error> {
-    let mut insert = connection
-        .prepare_cached("INSERT OR REPLACE INTO grouped_rows (job, row, billed, plan_paid, member_owes) VALUES (?1, ?2, ?3, ?4, ?5)")?;
-    for (job, rows) in further {
-        for HeadRow { row, money, .. } in rows {
-            insert.execute(params![job, row.cast_signed(), money.billed.0, money.plan_paid.0, money.member_owes.0])?;
         }
     }
     Ok(())

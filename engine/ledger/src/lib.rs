@@ -25,6 +25,7 @@
 
 mod error;
 mod finding;
+mod grouped;
 mod job;
 mod paper;
 mod projection;
@@ -39,5 +40,5 @@ pub use finding::Finding;
 pub use paper::PaperJob;
 pub use projection::{Applied, Ledger, Look};
 pub use report::{BatchReport, LANGUAGE_UNMET, MoneySplit, Parts, Split, States};
-pub use standing::JobStanding;
+pub use standing::{JobStanding, StatementPlace};
 pub use view::{Adjustment, BatchLine, JobFilter, JobLine, OperatorLine};

@@ -5,11 +5,12 @@
 //! have been sent twice stays known even after the job was delivered (invariant 10).
 
 use crate::finding::{self, Found};
+use crate::grouped::GroupedRow;
 use crate::job::{JobRow, Touched};
 use crate::words::Words;
 use crate::{LedgerError, schema};
 use model::record::{AttemptEnd, BatchCommit, BatchOpen, BatchVerb, FrameKey, Head, OperatorAction, Part, Record};
-use model::record::{KeyDestruction, StateChange};
+use model::record::{HeadRow, KeyDestruction, Narrowing, StateChange};
 use model::state::{Disposition, HoldReason};
 use model::{BatchId, EnhancedCode, JobId, State, Timestamp};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
@@ -204,6 +205,7 @@ impl Pass<'_> {
                 let step = Step { at: change.at, to: change.state, held: change.held, cause: &change.cause, attempt: None };
                 self.step(position, key, &step)
             }
+            Record::Narrowed(narrowing) => self.narrow(key, narrowing),
             Record::Operator(action) => self.operator(position, action),
             // Evidence that changes no sum.
             Record::KeyDestroyed(gone) => self.destroy_content(gone),
@@ -263,7 +265,9 @@ impl Pass<'_> {
                 )?
                 .execute(params![bits(head.batch), crate::report::LANGUAGE_UNMET])?;
         }
-        self.touched.insert_further(id, &head.further);
+        if !head.further.is_empty() {
+            self.touched.insert_grouped(id, head.rows().map(|HeadRow { row, money, .. }| GroupedRow { row, money }).collect());
+        }
         Ok(None)
     }
 
@@ -412,6 +416,20 @@ impl Pass<'_> {
             self.write_adjustment(position, id, &row, from, cause)?;
         }
         Ok(None)
+    }
+
+    /// Statements left it, for newer versions of theirs. It stands where it stood.
+    fn narrow(&mut self, key: FrameKey, narrowing: &Narrowing) -> Query<Option<Found>> {
+        let Some(id) = key.job else { return Ok(Some(Found::about_job(finding::FRAME_WITHOUT_JOB, None))) };
+        let Some(job) = self.touched.job(self.connection, id)? else {
+            return Ok(Some(Found::about_job(finding::UNKNOWN_JOB, Some(id))));
+        };
+        if !matches!(job.state, State::Queued | State::Held) {
+            return Ok(Some(not_allowed(finding::NOT_ALLOWED, id, job.state, State::Superseded)));
+        }
+        job.updated_at = narrowing.at.0;
+        let is_narrowed = self.touched.narrow(self.connection, id, &narrowing.rows)?;
+        Ok((!is_narrowed).then(|| Found::about_job(finding::UNKNOWN_ROW, Some(id))))
     }
 
     /// It was exported, or its paper is on its way. Nothing else of the job changes.

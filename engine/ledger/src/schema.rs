@@ -9,6 +9,7 @@
 //! batch_states      jobs, statements and money by state: kept in step with `jobs`, so that a report reads 12 rows
 //! jobs              one narrow row a job
 //! grouped_rows      one row for each statement behind the first of a job; none for most jobs
+//! superseded_rows   one row for each statement that left its job for a newer version of it
 //! paper             one row for each job that was exported for printing, and when its content could go
 //! attempts          one narrow row an attempt
 //! adjustments       what changed after `delivered`
@@ -23,9 +24,9 @@ use crate::LedgerError;
 use rusqlite::Connection;
 
 /// Raised when a table changes. Where one joined, an older file is given it; any other is refused, deleted by the operator and rebuilt.
-pub(crate) const LAYOUT: i64 = 4;
+pub(crate) const LAYOUT: i64 = 5;
 /// The tables that joined an earlier layout, by the layout that lacks them.
-const JOINED: [(i64, &str); 2] = [(2, "grouped_rows"), (3, "paper")];
+const JOINED: [(i64, &str); 3] = [(2, "grouped_rows"), (3, "paper"), (4, "superseded_rows")];
 
 const TABLES: &str = "
 CREATE TABLE position (only INTEGER PRIMARY KEY CHECK (only = 0), event INTEGER, findings INTEGER NOT NULL);
@@ -52,6 +53,9 @@ CREATE INDEX jobs_of_batch ON jobs (batch);
 CREATE TABLE grouped_rows (
     job INTEGER NOT NULL, row INTEGER NOT NULL, billed INTEGER NOT NULL, plan_paid INTEGER NOT NULL, member_owes INTEGER NOT NULL,
     PRIMARY KEY (job, row)) WITHOUT ROWID;
+CREATE TABLE superseded_rows (
+    job INTEGER NOT NULL, row INTEGER NOT NULL, uncertain INTEGER NOT NULL, billed INTEGER NOT NULL, plan_paid INTEGER NOT NULL,
+    member_owes INTEGER NOT NULL, PRIMARY KEY (job, row)) WITHOUT ROWID;
 CREATE TABLE paper (job INTEGER PRIMARY KEY, exported_at INTEGER NOT NULL, settled_at INTEGER);
 CREATE TABLE attempts (
     job INTEGER NOT NULL, message INTEGER NOT NULL, attempt INTEGER NOT NULL, at INTEGER NOT NULL, state INTEGER NOT NULL,
@@ -121,12 +125,15 @@ mod tests {
     #[test]
     fn an_older_file_is_given_the_tables_that_joined() {
         let mut connection = Connection::open_in_memory().unwrap();
-        connection.execute_batch(&TABLES.replace(table("grouped_rows"), "").replace(table("paper"), "")).unwrap();
+        let without = JOINED.iter().fold(TABLES.to_owned(), |tables, (_, joined)| tables.replace(table(joined), ""));
+        connection.execute_batch(&without).unwrap();
         connection.pragma_update(None, "user_version", 2).unwrap();
         assert!(connection.prepare("SELECT * FROM grouped_rows").is_err());
         prepare(&mut connection).unwrap();
         prepare(&mut connection).unwrap();
-        assert!(connection.prepare("SELECT * FROM grouped_rows, paper").is_ok());
+        for (_, joined) in JOINED {
+            assert!(connection.prepare(&format!("SELECT * FROM {joined}")).is_ok(), "{joined}");
+        }
     }
 
     #[test]

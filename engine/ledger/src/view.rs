@@ -1,12 +1,16 @@
 //! What can be looked up: batches, their jobs, what was adjusted, what operators did, what did not fit.
 
 use crate::finding::Finding;
+use crate::grouped::{self, GroupedRow};
 use crate::job::state_in;
 use crate::report::money;
 use crate::{Ledger, LedgerError};
-use model::{BatchId, Cents, JobId, State};
+use model::{BatchId, Cents, JobId, MoneySummary, State};
 use rusqlite::{Row, params};
 use serde::{Deserialize, Serialize};
+
+/// The cause of rows that left their message.
+const CORRECTED: &str = "corrected";
 
 /// One batch in a list. Times are milliseconds since 1970.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -69,7 +73,7 @@ pub struct JobLine {
     pub uncertain: bool,
     /// Statements in it; 1 in a line of [`Ledger::rows`].
     pub statements: u16,
-    /// Statements in the message: more than one where rows of a member were grouped.
+    /// Statements in the message: more than one where rows of a member were grouped; 0 where it left its message for a newer version.
     pub message_statements: u16,
     /// What the providers charged.
     pub billed_cents: Cents,
@@ -125,6 +129,14 @@ pub struct OperatorLine {
     pub reason: String,
 }
 
+impl JobLine {
+    /// The same for one row of it.
+    fn part(&self, row: GroupedRow) -> Self {
+        let MoneySummary { billed: billed_cents, plan_paid: plan_paid_cents, member_owes: member_owes_cents } = row.money;
+        Self { row: row.row, statements: 1, billed_cents, plan_paid_cents, member_owes_cents, ..self.clone() }
+    }
+}
+
 impl Ledger {
     /// All batches, the newest first.
     ///
@@ -166,6 +178,11 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::Sqlite`].
     pub fn page(&self, batch: BatchId, of: &JobFilter) -> Result<Vec<JobLine>, LedgerError> {
+        self.page_with(batch, of, false)
+    }
+
+    /// `with_narrowed` adds jobs of which a row gave way, however they stand.
+    fn page_with(&self, batch: BatchId, of: &JobFilter, with_narrowed: bool) -> Result<Vec<JobLine>, LedgerError> {
         let mut query = self.connection.prepare_cached(
             "SELECT jobs.id, row, state, held.word, uncertain, statements, billed, plan_paid, member_owes, destination.word, attempts,
                     cause.word, code, updated_at
@@ -173,29 +190,38 @@ impl Ledger {
              LEFT JOIN words AS held ON held.id = jobs.held
              LEFT JOIN words AS destination ON destination.id = jobs.destination
              LEFT JOIN words AS cause ON cause.id = jobs.cause
-             WHERE batch = ?1 AND (?2 IS NULL OR state = ?2) AND (?3 IS NULL OR held.word = ?3 OR cause.word = ?3)
-                   AND (?4 IS NULL OR jobs.id > ?4)
+             WHERE batch = ?1 AND (?4 IS NULL OR jobs.id > ?4)
+                   AND ((?2 IS NULL OR state = ?2) AND (?3 IS NULL OR held.word = ?3 OR cause.word = ?3)
+                        OR (?6 AND EXISTS (SELECT 1 FROM superseded_rows WHERE job = jobs.id)))
              ORDER BY jobs.id LIMIT ?5",
         )?;
         let after = of.after.map(|job| job.to_bits().cast_signed());
-        let values = params![batch.to_bits().cast_signed(), of.state.map(|state| state as u8), of.reason, after, of.limit];
+        let values = params![batch.to_bits().cast_signed(), of.state.map(|state| state as u8), of.reason, after, of.limit, with_narrowed];
         let lines = query.query_map(values, job_line)?.collect::<Result<_, _>>()?;
         Ok(lines)
     }
 
-    /// A page of a batch's rows: as [`Self::page`], with a line of its own for each statement of a message that holds several.
-    /// A page that has fewer than `limit` lines is the last.
+    /// A page of a batch's rows: as [`Self::page`], with a line of its own for each statement of a message that holds several, and for each
+    /// that left its message for a newer version. A page that has fewer than `limit` lines is the last.
     ///
     /// # Errors
     /// [`LedgerError::Sqlite`].
     pub fn rows(&self, batch: BatchId, of: &JobFilter) -> Result<Vec<JobLine>, LedgerError> {
         let limit = usize::try_from(of.limit).unwrap_or(usize::MAX);
+        let with_narrowed =
+            of.state.is_none_or(|state| state == State::Superseded) && of.reason.as_deref().is_none_or(|word| word == CORRECTED);
         let mut lines = Vec::new();
-        for job in self.page(batch, of)? {
-            match job.statements {
-                0 | 1 => lines.push(job),
-                _ => self.part(job, &mut lines)?,
+        for job in self.page_with(batch, of, with_narrowed)? {
+            let at = lines.len();
+            if with_narrowed {
+                self.gone(&job, &mut lines)?;
             }
+            let is_asked_for = of.state.is_none_or(|state| state == job.state)
+                && of.reason.as_ref().is_none_or(|word| job.held.as_ref() == Some(word) || job.cause.as_ref() == Some(word));
+            if is_asked_for {
+                self.parts(job, &mut lines)?;
+            }
+            lines[at..].sort_by_key(|line| line.row);
             if lines.len() >= limit {
                 break;
             }
@@ -204,21 +230,29 @@ impl Ledger {
     }
 
     /// A line for each statement of a job.
-    fn part(&self, job: JobLine, lines: &mut Vec<JobLine>) -> Result<(), LedgerError> {
-        let mut query =
-            self.connection.prepare_cached("SELECT row, billed, plan_paid, member_owes FROM grouped_rows WHERE job = ?1 ORDER BY row")?;
-        let bits = job.job_id.parse::<JobId>().map_or(0, |id| id.to_bits().cast_signed());
-        let further = query.query_map([bits], |row| Ok((unsigned(row, 0)?, money(row, 1)?)))?.collect::<Result<Vec<_>, _>>()?;
-        let mut first = JobLine { statements: 1, message_statements: job.statements, ..job };
-        let at = lines.len();
-        for (row, sums) in further {
-            first.billed_cents -= sums.billed;
-            first.plan_paid_cents -= sums.plan_paid;
-            first.member_owes_cents -= sums.member_owes;
-            let (billed_cents, plan_paid_cents, member_owes_cents) = (sums.billed, sums.plan_paid, sums.member_owes);
-            lines.push(JobLine { row, billed_cents, plan_paid_cents, member_owes_cents, ..first.clone() });
+    fn parts(&self, job: JobLine, lines: &mut Vec<JobLine>) -> Result<(), LedgerError> {
+        if job.statements <= 1 {
+            lines.push(job);
+            return Ok(());
         }
-        lines.insert(at, first);
+        let total = MoneySummary { billed: job.billed_cents, plan_paid: job.plan_paid_cents, member_owes: job.member_owes_cents };
+        for row in grouped::read(&self.connection, bits_of(&job), job.row, total)? {
+            lines.push(job.part(row));
+        }
+        Ok(())
+    }
+
+    /// A line for each statement that left a job.
+    fn gone(&self, job: &JobLine, lines: &mut Vec<JobLine>) -> Result<(), LedgerError> {
+        let mut query =
+            self.connection.prepare_cached("SELECT row, billed, plan_paid, member_owes, uncertain FROM superseded_rows WHERE job = ?1")?;
+        let gone = query
+            .query_map([bits_of(job)], |row| Ok((GroupedRow { row: unsigned(row, 0)?, money: money(row, 1)? }, row.get::<_, bool>(4)?)))?;
+        for row in gone {
+            let (row, uncertain) = row?;
+            let (state, held, code, cause) = (State::Superseded, None, None, Some(CORRECTED.to_owned()));
+            lines.push(JobLine { state, held, code, cause, uncertain, message_statements: 0, ..job.part(row) });
+        }
         Ok(())
     }
 
@@ -270,6 +304,10 @@ impl Ledger {
         let lines = query.query_map([limit], finding)?.collect::<Result<_, _>>()?;
         Ok(lines)
     }
+}
+
+fn bits_of(job: &JobLine) -> i64 {
+    job.job_id.parse::<JobId>().map_or(0, |id| id.to_bits().cast_signed())
 }
 
 fn batch_line(row: &Row<'_>) -> Result<BatchLine, rusqlite::Error> {

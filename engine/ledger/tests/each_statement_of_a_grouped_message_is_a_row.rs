@@ -4,10 +4,10 @@
 
 mod history;
 
-use history::{History, batch, money_of};
+use history::{History, batch, job, money_of};
 use ledger::{JobFilter, JobLine, Ledger};
-use model::record::{HeadRow, Record};
-use model::{Fingerprint, State};
+use model::State;
+use model::record::Record;
 
 /// Rows 1, 4 and 6 in job 1, 2 and 5 in job 2, 3 alone.
 const MESSAGES: [(u64, &[u64]); 3] = [(1, &[4, 6]), (2, &[5]), (3, &[])];
@@ -17,11 +17,7 @@ fn grouped(id: u64) -> History {
     history.open(batch(id), false);
     for (first, further) in MESSAGES {
         history.head(batch(id), first, None);
-        let (_, _, Record::Head(head)) = history.events.last_mut().unwrap() else { panic!("a head") };
-        for row in further {
-            let of = Fingerprint([*row as u8; 16]);
-            head.add_row(HeadRow { row: *row, key: of, content: of, money: money_of(*row), supersedes: None });
-        }
+        history.grouped_with(further);
     }
     history
 }
@@ -90,4 +86,59 @@ fn nothing_is_left_of_a_batch_that_was_given_up() {
     ledger.apply(&history.events).unwrap();
     assert_eq!(rows(&ledger, &JobFilter { limit: 9, ..JobFilter::default() }), []);
     assert_eq!(ledger.findings_count().unwrap(), 0);
+}
+
+#[test]
+fn a_statement_that_left_its_message_is_a_row_of_its_own() {
+    let mut history = grouped(1);
+    history.commit(batch(1), 1..=6, 0);
+    history.narrowed(1, &[1]);
+    let told = |ledger: &Ledger| -> Vec<_> {
+        let all = rows(ledger, &JobFilter { limit: 100, ..JobFilter::default() });
+        assert!(all.iter().all(|line| line.billed_cents == money_of(line.row).billed), "each with its own cents");
+        all.iter().map(|line| (line.row, line.state, line.message_statements)).collect()
+    };
+    let (queued, superseded, delivered) = (State::Queued, State::Superseded, State::Delivered);
+    // In one slice with its head, and in one of its own.
+    let mut whole = Ledger::open_in_memory().unwrap();
+    whole.apply(&history.events).unwrap();
+    let mut parted = Ledger::open_in_memory().unwrap();
+    for event in history.events.chunks(1) {
+        parted.apply(event).unwrap();
+    }
+    let expected = [(1, superseded, 0), (4, queued, 2), (6, queued, 2), (2, queued, 2), (5, queued, 2), (3, queued, 1)];
+    assert_eq!((told(&whole), told(&parted)), (expected.to_vec(), expected.to_vec()));
+    // What a correction asks: where a row's statement stands in the payload, and what it came to.
+    let place = |ledger: &Ledger, row| {
+        let standing = ledger.job_standing(job(1), row).unwrap().unwrap();
+        (standing.statements, standing.statement.map(|of| (of.place, of.money)))
+    };
+    assert_eq!(place(&whole, 6), (2, Some((1, money_of(6)))));
+    assert_eq!(place(&whole, 1), (2, None), "it left");
+
+    // Another one leaves, and the last is a message of one.
+    for ledger in [&mut whole, &mut parted] {
+        let from = history.events.len();
+        history.narrowed(1, &[6]);
+        history.delivered(1);
+        ledger.apply(&history.events).unwrap();
+        history.events.truncate(from);
+        assert_eq!(told(ledger)[..3], [(1, superseded, 0), (4, delivered, 1), (6, superseded, 0)]);
+        assert_eq!(place(ledger, 4), (1, Some((0, money_of(4)))));
+        let report = ledger.batch_report(batch(1)).unwrap().unwrap();
+        assert_eq!(([superseded, delivered].map(|state| report.states.get(state)), report.balanced), ([2, 1], true));
+        let gone = rows(ledger, &JobFilter { limit: 9, state: Some(superseded), ..JobFilter::default() });
+        assert_eq!(gone.iter().map(|line| line.row).collect::<Vec<_>>(), [1, 6]);
+        assert_eq!(rows(ledger, &JobFilter { limit: 9, state: Some(delivered), ..JobFilter::default() }).len(), 1);
+        assert_eq!(ledger.findings_count().unwrap(), 0);
+    }
+    // Not from what was sent, not the last one, and no row that is none of its own.
+    history.narrowed(1, &[6]);
+    history.delivered(1);
+    history.narrowed(1, &[4]);
+    history.narrowed(2, &[2, 5]);
+    history.narrowed(2, &[4]);
+    whole.apply(&history.events).unwrap();
+    let codes: Vec<String> = whole.findings(9).unwrap().into_iter().map(|finding| finding.code).collect();
+    assert_eq!(codes, ["unknown_row", "unknown_row", "change_not_allowed"]);
 }

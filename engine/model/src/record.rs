@@ -5,6 +5,7 @@
 //! with the frame key ([`FrameKey`]) and encrypted; the encoding is versioned by the frame.
 
 use crate::protection::ProtectionProof;
+use crate::stage::Locator;
 use crate::state::{HoldReason, State};
 use crate::{
     BatchId, BundleId, Destination, EnhancedCode, Fingerprint, JobId, MessageVersion, MoneySummary, Presentation, Protection, StreamName,
@@ -64,6 +65,8 @@ pub enum Record {
     KeyDestroyed(KeyDestruction),
     /// An operator vouched for a journal that was older than its epoch, or a copy.
     Restored(Restoration),
+    /// Some statements of a job gave way to newer versions; the others wait as before.
+    Narrowed(Narrowing),
 }
 
 /// How a batch reached us and which key its content is under.
@@ -150,6 +153,15 @@ impl Head {
         let mut money = self.money;
         self.further.iter().for_each(|further| money -= further.money);
         std::iter::once(HeadRow { row, key, content, money, supersedes }).chain(self.further.iter().copied())
+    }
+
+    /// The job without these rows; `None` where none would be left.
+    pub fn without(&self, rows: &[u64]) -> Option<Self> {
+        let mut stay = self.rows().filter(|row| !rows.contains(&row.row));
+        let HeadRow { row, key, content, money, supersedes } = stay.next()?;
+        let mut head = Self { row, key, content, money, supersedes, statements: 1, further: Vec::new(), ..self.clone() };
+        stay.for_each(|row| head.add_row(row));
+        Some(head)
     }
 
     /// One row more, behind all others. The caller adds its statement to the payload.
@@ -333,6 +345,18 @@ impl StateChange {
     pub fn is_settling(&self) -> bool {
         self.state.is_settled() || (self.state == State::ToPaper && self.cause == Self::PAPER_SETTLED)
     }
+}
+
+/// That statements of a job that was not sent gave way to newer versions of theirs (`superseded`). The job, its message and its place in the
+/// queue are the others'.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Narrowing {
+    /// When.
+    pub at: Timestamp,
+    /// The rows that are no part of it any more; at least one stays.
+    pub rows: Vec<u64>,
+    /// Where the payload of those that stay lies.
+    pub to: Locator,
 }
 
 /// What an operator can do to a batch.

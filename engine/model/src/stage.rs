@@ -70,7 +70,7 @@ impl<S: Stream> Job<S> {
 }
 
 /// Where a payload lies in the work log. May change, never an id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Locator {
     /// The segment's number.
     pub segment: u32,

@@ -142,6 +142,8 @@ impl RecordHistory {
                     self.jobs.insert(job, history);
                 }
             }
+            // No scenario corrects a statement.
+            Record::Narrowed(_) => self.damage.push("a statement left its message, though nothing was corrected".to_owned()),
             Record::Intent(intent) => {
                 self.notice_unended(job);
                 self.step(job, State::InFlight, Some(intent.sha256));

@@ -24,7 +24,7 @@ use futures_util::future::{Either, select};
 use journal::Journal;
 use lane::{Group, LaneState, SiteState};
 use leases::Leases;
-use model::stage::{DueDelivery, JournaledJob};
+use model::stage::{DueDelivery, JournaledJob, Locator};
 use model::{BatchId, JobId, MessageVersion, Monotonic, State, Stream, Timestamp};
 use outcome::Rules;
 use queue::{PushError, Queue, QueueState, Scope, Waiting};
@@ -76,17 +76,25 @@ pub(crate) enum ToShard<S: Stream> {
     Jobs(Vec<Arrival<S>>),
     Prepared(Vec<Prepared<S>>),
     Order(Order),
-    /// A newer version of a statement is being accepted: give the older one up, if nothing of it left. The answer is whether it was.
-    Withdraw(JobId, OneSender<bool>),
+    /// A newer version of a statement is being accepted: give the older one up, if nothing of it left. The answer is where its payload lies,
+    /// where it was given up.
+    Withdraw(JobId, OneSender<Option<Locator>>),
     /// When is it due, where it waits? A newer version of one of its statements is to go after it.
     DueOf(JobId, OneSender<Option<Timestamp>>),
     /// What became of a withdrawal.
-    Withdrawn {
-        job: JobId,
-        /// The newer version is on disk; else the older one waits again.
-        is_superseded: bool,
-    },
+    Withdrawn(JobId, Withdrawal),
     Drain,
+}
+
+/// How a withdrawal ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Withdrawal {
+    /// The newer version is on disk.
+    Superseded,
+    /// Newer versions of some of its statements are; the others wait again, and lie there.
+    Narrowed(Locator),
+    /// It waits again as before.
+    GivenBack,
 }
 
 /// What a shard works with. Cheap to clone; built once in `pipeline`.
@@ -195,14 +203,14 @@ async fn receive<S: Stream>(shard: &Shared<S>, event: ToShard<S>) {
         }
         ToShard::Order(order) => settle::obey(shard, order).await,
         ToShard::Withdraw(job, done) => {
-            let is_given_up = shard.borrow_mut().withdraw(job);
+            let given_up = shard.borrow_mut().withdraw(job);
             // Whoever asked and went has given its batch up, and says so by itself no more.
-            if done.send(is_given_up).is_err() {
-                end_withdrawal(shard, job, false).await;
+            if done.send(given_up).is_err() {
+                end_withdrawal(shard, job, Withdrawal::GivenBack).await;
             }
         }
         ToShard::DueOf(job, done) => drop(done.send(shard.borrow().queue.due_of(job))),
-        ToShard::Withdrawn { job, is_superseded } => end_withdrawal(shard, job, is_superseded).await,
+        ToShard::Withdrawn(job, end) => end_withdrawal(shard, job, end).await,
         ToShard::Drain => lane::drain(shard),
     }
 }
@@ -216,8 +224,8 @@ async fn admit<S: Stream>(shard: &Shared<S>, arrival: Arrival<S>) {
     shard.borrow_mut().enqueue(arrival);
 }
 
-async fn end_withdrawal<S: Stream>(shard: &Shared<S>, job: JobId, is_superseded: bool) {
-    let again = shard.borrow_mut().end_withdrawal(job, is_superseded);
+async fn end_withdrawal<S: Stream>(shard: &Shared<S>, job: JobId, end: Withdrawal) {
+    let again = shard.borrow_mut().end_withdrawal(job, end);
     if let Some(arrival) = again {
         admit(shard, arrival).await;
     }
@@ -301,18 +309,24 @@ impl<S: Stream> Shard<S> {
         }
     }
 
-    fn withdraw(&mut self, job: JobId) -> bool {
+    fn withdraw(&mut self, job: JobId) -> Option<Locator> {
         if self.frozen.contains_key(&job) {
-            return false;
+            return None;
         }
-        let Some(withdrawn) = self.queue.withdraw(job) else { return false };
+        let withdrawn = self.queue.withdraw(job)?;
+        let locator = withdrawn.0.locator;
         self.withdrawn.insert(job, withdrawn);
-        true
+        Some(locator)
     }
 
     /// What was withdrawn, where it comes back.
-    fn end_withdrawal(&mut self, job: JobId, is_superseded: bool) -> Option<Arrival<S>> {
-        let (delivery, due) = self.withdrawn.remove(&job).filter(|_| !is_superseded)?;
+    fn end_withdrawal(&mut self, job: JobId, end: Withdrawal) -> Option<Arrival<S>> {
+        let (mut delivery, due) = self.withdrawn.remove(&job)?;
+        match end {
+            Withdrawal::Superseded => return None,
+            Withdrawal::Narrowed(locator) => delivery.locator = locator,
+            Withdrawal::GivenBack => {}
+        }
         let destination = self.queue.destination_name(delivery.destination).cloned()?;
         let (attempts, message) = (delivery.attempts, delivery.message);
         Some(Arrival { job: Waiting::again(&delivery, destination), attempts, due, message, frozen: None })

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use world::Disk;
 
 const MAGIC: [u8; 8] = *b"sealkidx";
-const VERSION: u16 = 2;
+const VERSION: u16 = 3;
 const FIXED_BYTES: usize = 52;
 /// More runs than merging ever leaves.
 const RUNS_MAX: usize = 4096;

@@ -5,7 +5,7 @@
 
 use super::entry::{Day, KeyEntry};
 use super::{Health, KeyIndex, Origin};
-use model::record::{Head, Record};
+use model::record::{Head, HeadRow, Record};
 use model::{BatchId, JobId};
 use std::collections::BTreeSet;
 
@@ -55,7 +55,8 @@ impl Replay {
         }
         // Rows that were grouped into one message have a key each.
         for row in head.rows() {
-            let entry = KeyEntry { tenant: head.tenant, key: row.key, content: row.content, batch: head.batch, day, job };
+            let HeadRow { row, key, content, .. } = row;
+            let entry = KeyEntry { tenant: head.tenant, key, content, batch: head.batch, day, job, row: u32::try_from(row).ok() };
             if self.rolling.contains(&head.batch) {
                 index.bind_entry(&entry, index.reached.of(Origin::Record));
             } else {
@@ -69,7 +70,7 @@ impl Replay {
 mod tests {
     use super::super::Repeat;
     use super::*;
-    use model::record::{BatchCommit, BatchOpen, HeadRow, Intake};
+    use model::record::{BatchCommit, BatchOpen, Intake};
     use model::{BundleId, Fingerprint, MoneySummary, Presentation, Protection, StreamName, TenantId, Timestamp};
 
     #[test]
@@ -109,8 +110,15 @@ mod tests {
         replay.see(&mut index, 0, records.iter().map(|(job, record)| (*job, record)));
         replay.finish(&mut index);
         for number in 1..=4 {
-            let candidate =
-                KeyEntry { tenant, key: of(number), content: of(100 + number), batch: BatchId::new(1, 2), day: Day(0), job: None };
+            let candidate = KeyEntry {
+                tenant,
+                key: of(number),
+                content: of(100 + number),
+                batch: BatchId::new(1, 2),
+                day: Day(0),
+                job: None,
+                row: None,
+            };
             let found = index.look_up(&candidate).expect("memory answers");
             let expected = (number < 4).then_some((job, of(100 + number)));
             let found = found.map(|repeat| match repeat {

@@ -7,7 +7,7 @@
 //! block, 4096 bytes
 //!  0     4       6    8
 //! ┌─────┬───────┬────┬──────────────────────────────┬──────┐
-//! │ crc │ count │ 0  │ up to 78 entries of 52 bytes │ zero │
+//! │ crc │ count │ 0  │ up to 73 entries of 56 bytes │ zero │
 //! └─────┴───────┴────┴──────────────────────────────┴──────┘
 //! crc      CRC-32C of the bytes behind it, xor the run's number: a block of another run is none here
 //! fences   the first eight bytes of each block's first entry, as a little-endian number: held in memory, 0.1 bytes a key
@@ -39,13 +39,13 @@ const BLOCK_HEADER_BYTES: usize = 8;
 pub(super) const BLOCK_ENTRIES: usize = (BLOCK_BYTES - BLOCK_HEADER_BYTES) / ENTRY_BYTES;
 const TRAILER_BYTES: usize = 64;
 const MAGIC: [u8; 8] = *b"sealkeys";
-const VERSION: u16 = 2;
+const VERSION: u16 = 3;
 /// Blocks written, or read by a merge, at once.
 const CHUNK_BLOCKS: usize = 64;
 /// Bytes after which a long write is synced, so that the journal's next sync does not wait for all of it.
 const SYNC_EVERY_BYTES: u64 = 8 << 20;
 
-const _: () = assert!(BLOCK_ENTRIES == 78);
+const _: () = assert!(BLOCK_ENTRIES == 73);
 
 /// The file of a run.
 pub(super) fn path_of(folder: &Path, number: u64) -> PathBuf {
@@ -351,6 +351,7 @@ mod tests {
             batch: BatchId::new(1, u64::from(number)),
             day,
             job: Some(model::JobId::new(1, u64::from(number) + 1)),
+            row: Some(number + 1),
         }
     }
 
@@ -366,7 +367,7 @@ mod tests {
     #[test]
     fn finds_what_was_written_and_nothing_else() {
         let simulation = Simulation::new(1);
-        for count in [1, 77, 78, 79, 5_000] {
+        for count in [1, 72, 73, 74, 5_000] {
             let run = run(&simulation.world(), count);
             assert_eq!((run.entries, run.fences.len()), (u64::from(count), (count as usize).div_ceil(BLOCK_ENTRIES)));
             for number in 0..count * 2 + 2 {

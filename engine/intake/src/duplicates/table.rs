@@ -1,16 +1,17 @@
 //! Keys in memory: a table that grows, and the sorted entries it becomes when it is full and waits to be written.
 
-use super::entry::{Day, KeyEntry, Name, NameHash, job_bytes, job_of};
+use super::entry::{Day, KeyEntry, Name, NameHash, job_bytes, job_of, row_bytes, row_of};
 use model::{BatchId, Fingerprint, JobId, TenantId};
 use std::collections::HashMap;
 
-/// Without its name: bytes alone, so that a place in the table has 52 and no padding.
+/// Without its name: bytes alone, so that a place in the table has 56 and no padding.
 #[derive(Debug, Clone, Copy)]
 struct Value {
     content: [u8; 16],
     batch: [u8; 8],
     day: [u8; 2],
     job: [u8; 8],
+    row: [u8; 4],
 }
 
 /// Keys by name.
@@ -31,6 +32,7 @@ impl Table {
             batch: entry.batch.to_bits().to_le_bytes(),
             day: entry.day.0.to_le_bytes(),
             job: job_bytes(entry.job),
+            row: row_bytes(entry.row),
         };
         self.values.entry(entry.name()).or_insert(value);
     }
@@ -83,6 +85,7 @@ impl Value {
             batch: BatchId::from_bits(u64::from_le_bytes(self.batch)),
             day: Day(u16::from_le_bytes(self.day)),
             job: job_of(self.job),
+            row: row_of(self.row),
         }
     }
 }

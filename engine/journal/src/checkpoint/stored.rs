@@ -121,6 +121,7 @@ pub(crate) fn moment_of(decoded: &Decoded) -> Option<Timestamp> {
         Record::Operator(action) => Some(action.at),
         Record::KeyDestroyed(destruction) => Some(destruction.at),
         Record::Restored(restoration) => Some(restoration.at),
+        Record::Narrowed(narrowing) => Some(narrowing.at),
         Record::Head(_) | Record::Intent(_) => None,
     }
 }

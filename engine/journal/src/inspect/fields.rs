@@ -115,6 +115,10 @@ fn record_of(fields: Fields, record: &Record) -> Fields {
             fields.text("cause", word(&destruction.cause)).time("at", destruction.at)
         }
         Record::Restored(restoration) => restoration_of(fields, restoration),
+        Record::Narrowed(narrowing) => {
+            let fields = narrowing.rows.iter().fold(fields, |fields, row| fields.number("superseded_row", *row));
+            fields.text("payload", place(narrowing.to)).time("at", narrowing.at)
+        }
     }
 }
 

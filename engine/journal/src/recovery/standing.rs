@@ -51,6 +51,8 @@ pub(crate) enum JobChange {
     Begins(Locator, Box<Head>),
     /// Its payload was moved.
     LiesAt(Locator),
+    /// These rows are no part of it any more; the payload of the others lies there.
+    Narrows(Locator, Vec<u64>),
     Intent(Box<Intent>),
     Moves {
         state: State,
@@ -100,6 +102,7 @@ impl Events {
                 Self::about_job(key, JobChange::Moves { state, held, due, is_settled })
             }
             // Evidence; the changes that go with a restoration are frames of their own.
+            Record::Narrowed(narrowing) => Self::about_job(key, JobChange::Narrows(narrowing.to, narrowing.rows)),
             Record::Restored(_) => Self { is_restoration: true, ..Self::default() },
             Record::KeyDestroyed(_) => Self::default(),
             // It comes with its place, above.
@@ -239,6 +242,13 @@ impl JobStanding {
         match change {
             JobChange::Begins(locator, head) => *self = Self::begin(locator, *head),
             JobChange::LiesAt(locator) => self.locator = locator,
+            JobChange::Narrows(locator, rows) => {
+                self.locator = locator;
+                // One row stays at least. A census, which keeps one head for all jobs of a batch, finds no such rows in it.
+                if let Some(head) = self.head.without(&rows) {
+                    self.head = Arc::new(head);
+                }
+            }
             JobChange::Intent(intent) => {
                 self.frozen.get_or_insert(intent);
                 // Until another word follows, its last byte may have been written.

@@ -43,17 +43,8 @@ impl<S: Stream> Writer<S> {
     ) -> Result<(Locator, (u32, u32)), Fault> {
         let batch = self.parts.batches.get(slot).expect("a slot that is named is in use");
         let (tenant, record_key) = (batch.tenant, batch.record.clone());
-        let content = batch.content.clone().ok_or(JournalError::Keys(KeyError::Destroyed))?;
-        let key = FrameKey { job: Some(id), message: MessageVersion(0), attempt: 0 };
-
-        let header = self.next_header(payload.kind, payload.encoding, key, tenant, content.id)?;
-        let log = &mut self.parts.work;
-        let start = frame::begin(&mut log.buffer, &header);
-        log.buffer.extend_from_slice(payload.bytes());
-        let (segment, offset) = self.finish(LogKind::Work, start, header.sequence, &content, Ok(())).await?;
-        let is_misplaced = self.parts.world.is_planted(Plant::LocatorUnchecked);
-        let locator = Locator { segment, offset: if is_misplaced { SEGMENT_HEADER_BYTES as u32 } else { offset } };
-
+        let locator = self.put_payload(slot, id, payload).await?;
+        let key = about(id);
         let header = self.next_header(FrameKind::Head, record::ENCODING, key, tenant, record_key.id)?;
         let log = &mut self.parts.record;
         let start = frame::begin(&mut log.buffer, &header);
@@ -61,6 +52,19 @@ impl<S: Stream> Writer<S> {
         let place = self.finish(LogKind::Record, start, header.sequence, &record_key, encoded).await?;
         self.last_record = header.position();
         Ok((locator, place))
+    }
+
+    /// The payload of a job, under the key of its batch.
+    pub(super) async fn put_payload(&mut self, slot: BatchSlot, id: JobId, payload: &EncodedPayload) -> Result<Locator, Fault> {
+        let batch = self.parts.batches.get(slot).expect("a slot that is named is in use");
+        let (tenant, content) = (batch.tenant, batch.content.clone().ok_or(JournalError::Keys(KeyError::Destroyed))?);
+        let header = self.next_header(payload.kind, payload.encoding, about(id), tenant, content.id)?;
+        let log = &mut self.parts.work;
+        let start = frame::begin(&mut log.buffer, &header);
+        log.buffer.extend_from_slice(payload.bytes());
+        let (segment, offset) = self.finish(LogKind::Work, start, header.sequence, &content, Ok(())).await?;
+        let is_misplaced = self.parts.world.is_planted(Plant::LocatorUnchecked);
+        Ok(Locator { segment, offset: if is_misplaced { SEGMENT_HEADER_BYTES as u32 } else { offset } })
     }
 
     pub(super) async fn put_record(&mut self, key: FrameKey, tenant: TenantId, cipher: &KeyHandle, record: &Record) -> Result<(), Fault> {
@@ -141,6 +145,11 @@ impl<S: Stream> Writer<S> {
         }
         Ok(())
     }
+}
+
+/// The key of frames about a job and no attempt.
+pub(super) fn about(job: JobId) -> FrameKey {
+    FrameKey { job: Some(job), message: MessageVersion(0), attempt: 0 }
 }
 
 fn refused_record() -> JournalError {

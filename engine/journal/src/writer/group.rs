@@ -18,6 +18,7 @@ pub(crate) enum Operation<S: Stream> {
     OpenBatch { open: Box<BatchOpen>, key: KeyHandle, answer: Answer<()> },
     Append { id: JobId, head: Box<Head>, payload: Result<EncodedPayload, JournalError> },
     AppendRolling { id: JobId, head: Arc<Head>, payload: Result<EncodedPayload, JournalError>, answer: Answer<JournaledJob<S>> },
+    Narrow { id: JobId, at: Timestamp, rows: Vec<u64>, payload: Result<EncodedPayload, JournalError>, answer: Answer<Locator> },
     Commit { commit: Box<BatchCommit>, answer: Answer<Vec<HeadPlace>> },
     Discard { batch: BatchId, at: Timestamp, reason: String, answer: Answer<()> },
     Record { key: FrameKey, record: Box<Record>, answer: Answer<()> },
@@ -51,6 +52,7 @@ impl<S: Stream> Operation<S> {
             | Self::Sync { answer }
             | Self::Close { answer } => drop(answer.send(Err(error))),
             Self::AppendRolling { answer, .. } => drop(answer.send(Err(error))),
+            Self::Narrow { answer, .. } => drop(answer.send(Err(error))),
             Self::Commit { answer, .. } => drop(answer.send(Err(error))),
             Self::Append { .. } => {}
         }
@@ -68,23 +70,24 @@ pub(super) struct Accepted {
 pub(super) struct Answers<S: Stream> {
     units: Vec<Answer<()>>,
     jobs: Vec<(Accepted, Answer<JournaledJob<S>>)>,
+    places: Vec<(Locator, Answer<Locator>)>,
     batches: Vec<(Vec<HeadPlace>, Answer<Vec<HeadPlace>>)>,
 }
 
 impl<S: Stream> Default for Answers<S> {
     fn default() -> Self {
-        Self { units: Vec::new(), jobs: Vec::new(), batches: Vec::new() }
+        Self { units: Vec::new(), jobs: Vec::new(), places: Vec::new(), batches: Vec::new() }
     }
 }
 
 impl<S: Stream> Answers<S> {
     /// How many wait.
     pub(super) fn len(&self) -> usize {
-        self.units.len() + self.jobs.len() + self.batches.len()
+        self.units.len() + self.jobs.len() + self.places.len() + self.batches.len()
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.units.is_empty() && self.jobs.is_empty() && self.batches.is_empty()
+        self.len() == 0
     }
 
     /// Remembers whom to answer. Refusals are answered at once; a fatal fault comes back.
@@ -105,6 +108,11 @@ impl<S: Stream> Answers<S> {
         Ok(())
     }
 
+    pub(super) fn place(&mut self, result: Result<Locator, Fault>, answer: Answer<Locator>) -> Result<(), JournalError> {
+        self.places.extend(sort(result, answer)?);
+        Ok(())
+    }
+
     pub(super) fn batch(&mut self, result: Result<Vec<HeadPlace>, Fault>, answer: Answer<Vec<HeadPlace>>) -> Result<(), JournalError> {
         self.batches.extend(sort(result, answer)?);
         Ok(())
@@ -115,6 +123,9 @@ impl<S: Stream> Answers<S> {
         self.answer_batches();
         for answer in self.units.drain(..).rev() {
             let _ = answer.send(Ok(()));
+        }
+        for (place, answer) in self.places.drain(..) {
+            let _ = answer.send(Ok(place));
         }
         self.answer_jobs();
     }
@@ -137,6 +148,9 @@ impl<S: Stream> Answers<S> {
             let _ = answer.send(Err(error.clone()));
         }
         for (_, answer) in self.jobs.drain(..) {
+            let _ = answer.send(Err(error.clone()));
+        }
+        for (_, answer) in self.places.drain(..) {
             let _ = answer.send(Err(error.clone()));
         }
         for (_, answer) in self.batches.drain(..) {

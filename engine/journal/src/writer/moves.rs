@@ -1,6 +1,6 @@
 //! The writer's part of moving old jobs ([`crate::moving`]): which segment, which jobs of it, and the frames that make it so.
 
-use super::{Fault, Writer};
+use super::{Fault, Writer, frames};
 use crate::error::JournalError;
 use crate::footer::Entry;
 use crate::format::{FrameKind, LogKind, SegmentName};
@@ -10,9 +10,9 @@ use crate::key_ring::KeyHandle;
 use crate::live::LiveJob;
 use crate::moving::{Emptying, News};
 use crate::record::{self, Move};
-use model::record::FrameKey;
 use model::stage::Locator;
-use model::{JobId, MessageVersion, Stream, TenantId};
+use model::{JobId, Stream, TenantId};
+use std::collections::BTreeSet;
 use world::Plant;
 use zeroize::Zeroizing;
 
@@ -73,6 +73,9 @@ impl<S: Stream> Writer<S> {
     fn listed(&mut self, segment: u32, mut entries: Vec<Entry>) {
         entries.retain(|entry| self.lies_in(entry.job, segment).is_some());
         entries.reverse();
+        // Of a job that was narrowed where it lay, both payloads lie here, and the later one counts.
+        let mut seen = BTreeSet::new();
+        entries.retain(|entry| seen.insert(entry.job));
         self.emptying = Some(Emptying { segment, left: entries });
         self.ask_for_more();
     }
@@ -146,17 +149,13 @@ impl<S: Stream> Writer<S> {
             self.put_word_of_move(entry.job, tenant, &record_key, Move { from, to }).await?;
         }
 
-        self.parts.jobs.insert(entry.job, LiveJob { segment: to.segment, batch: job.batch });
-        *self.parts.segments.entry(to.segment).or_default() += 1;
-        // Where it was the last one, the segment goes with the next good sync.
-        self.leave_segment(segment);
+        self.lies_now_at(entry.job, job, to);
         Ok(to)
     }
 
     /// Says in the record where a payload lies now.
     async fn put_word_of_move(&mut self, job: JobId, tenant: TenantId, record_key: &KeyHandle, moved: Move) -> Result<(), Fault> {
-        let about = FrameKey { job: Some(job), message: MessageVersion(0), attempt: 0 };
-        let header = self.next_header(FrameKind::Moved, record::ENCODING, about, tenant, record_key.id)?;
+        let header = self.next_header(FrameKind::Moved, record::ENCODING, frames::about(job), tenant, record_key.id)?;
         let log = &mut self.parts.record;
         let start = frame::begin(&mut log.buffer, &header);
         let no_encoding = |_| JournalError::Internal("a move has no encoding");

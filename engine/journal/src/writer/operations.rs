@@ -3,15 +3,15 @@
 //! An operation is refused here, before any frame of it is made, or it is appended as a whole.
 
 use super::group::{self, Accepted};
-use super::{Fault, Writer, settles};
+use super::{Fault, Writer, frames, settles};
 use crate::error::JournalError;
 use crate::keeper::Errand;
 use crate::key_ring::{DestructionCause, INSTALLATION, KeyHandle};
 use crate::live::{Batch, BatchSlot, HeadPlace, LiveJob, Phase};
 use crate::payload::EncodedPayload;
-use model::record::{BatchOpen, FrameKey, Head, Record};
+use model::record::{BatchOpen, FrameKey, Head, Narrowing, Record};
 use model::stage::Locator;
-use model::{BatchId, JobId, MessageVersion, Stream, TenantId};
+use model::{BatchId, JobId, MessageVersion, Stream, TenantId, Timestamp};
 use std::sync::Arc;
 use world::Plant;
 
@@ -63,6 +63,26 @@ impl<S: Stream> Writer<S> {
         let (locator, _) = self.put_job(slot, id, &head, &payload?).await?;
         self.make_live(slot, id, locator);
         Ok(Accepted { id, locator, head })
+    }
+
+    /// Narrows a job that is not settled: `payload` is of the statements that stay.
+    pub(super) async fn narrow(
+        &mut self,
+        id: JobId,
+        at: Timestamp,
+        rows: Vec<u64>,
+        payload: Result<EncodedPayload, JournalError>,
+    ) -> Result<Locator, Fault> {
+        let live = self.parts.jobs.get(id).ok_or(JournalError::Misuse("a job is narrowed that is settled, or never was"))?;
+        let batch = self.parts.batches.get(live.batch).expect("a live job has its batch");
+        if !batch.rolling && batch.phase != Phase::Committed {
+            return Err(JournalError::Misuse("a job is narrowed that does not bind yet").into());
+        }
+        let (tenant, record_key) = (batch.tenant, batch.record.clone());
+        let to = self.put_payload(live.batch, id, &payload?).await?;
+        self.put_record(frames::about(id), tenant, &record_key, &Record::Narrowed(Narrowing { at, rows, to })).await?;
+        self.lies_now_at(id, live, to);
+        Ok(to)
     }
 
     pub(super) async fn commit(&mut self, id: BatchId, commit: Record) -> Result<Vec<HeadPlace>, Fault> {
@@ -189,6 +209,13 @@ impl<S: Stream> Writer<S> {
         self.parts.jobs.insert(id, LiveJob { segment: locator.segment, batch: slot });
         *self.parts.segments.entry(locator.segment).or_default() += 1;
         self.parts.batches.get_mut(slot).expect("a slot that is named is in use").live += 1;
+    }
+
+    /// The payload of a live job has another place. Where it was the last one in its segment, that goes with the next good sync.
+    pub(super) fn lies_now_at(&mut self, id: JobId, before: LiveJob, to: Locator) {
+        self.parts.jobs.insert(id, LiveJob { segment: to.segment, ..before });
+        *self.parts.segments.entry(to.segment).or_default() += 1;
+        self.leave_segment(before.segment);
     }
 
     /// Whose a job is. One that settled long ago belongs to the installation: its record holds evidence and no content.

@@ -356,6 +356,27 @@ pub fn job(keys: &KeyRing, tenant: TenantId, batch: BatchId, row: u64) -> Job<Tr
     Job::new(head, data)
 }
 
+/// A job of several statements, one a row.
+pub fn grouped_job(keys: &KeyRing, tenant: TenantId, batch: BatchId, rows: std::ops::RangeInclusive<u64>) -> Job<Transactional> {
+    let mut jobs = rows.map(|row| job(keys, tenant, batch, row));
+    let mut first = jobs.next().unwrap();
+    for Job { head, data, .. } in jobs {
+        first.head.add_row(head.rows().next().unwrap());
+        let (Payload::Statements(of), Payload::Statements(more)) = (&mut first.data.payload, data.payload) else { unreachable!() };
+        of.extend(more);
+    }
+    first
+}
+
+/// What is left of the content of such a job when one of its rows went.
+pub fn data_without(job: &Job<Transactional>, row: u64) -> JobData {
+    let mut data = job.data.clone();
+    let rows: Vec<u64> = job.head.rows().map(|row| row.row).collect();
+    let Payload::Statements(statements) = &mut data.payload else { unreachable!() };
+    statements.remove(rows.iter().position(|of| *of == row).unwrap());
+    data
+}
+
 /// A typical content: one statement of a few lines, about somebody who does not exist.
 pub fn data(row: u64) -> JobData {
     let amounts = model::statement::Amounts { billed: Some(Cents(12_345 + row as i64)), ..Default::default() };

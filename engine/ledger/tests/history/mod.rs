@@ -72,6 +72,20 @@ impl History {
         self.push(key(job(number), 0), Record::Head(head));
     }
 
+    /// The head that came last is of these rows too.
+    pub(crate) fn grouped_with(&mut self, rows: &[u64]) {
+        let Some((_, _, Record::Head(head))) = self.events.last_mut() else { panic!("a head") };
+        for row in rows {
+            let of = Fingerprint([*row as u8; 16]);
+            head.add_row(HeadRow { row: *row, key: of, content: of, money: money_of(*row), supersedes: None });
+        }
+    }
+
+    pub(crate) fn narrowed(&mut self, number: u64, rows: &[u64]) {
+        let to = model::stage::Locator { segment: 1, offset: 64 };
+        self.push(key(job(number), 0), Record::Narrowed(Narrowing { at: Timestamp(6_000), rows: rows.to_vec(), to }));
+    }
+
     /// Commits a batch whose accepted statements are `accepted`, with `rejected` more that were not.
     pub(crate) fn commit(&mut self, id: BatchId, accepted: impl Iterator<Item = u64>, rejected: u64) {
         let mut intake = Intake::default();

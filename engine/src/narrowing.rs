@@ -1,0 +1,82 @@
+//! A message of several statements gives one of them up for its newer version, and keeps the others.
+//!
+//! What stays is written to the journal as the job's payload of now, with the word of which rows are gone, in one frame: before it the message is
+//! what it was, behind it it is the others'. Nobody may be sending it meanwhile ([`crate::superseding`] took it out of its queue), and no intent of it
+//! was ever written: the bytes of a message that may have been offered to a receiver never change (invariant 4).
+
+use crate::files::TenantFingerprints;
+use intake::correction;
+use journal::{Journal, JournalError, KeyRing, PayloadError, Reader, RecoveredJob};
+use model::stage::{JobData, Locator, Payload};
+use model::{JobId, Statement, Stream, Timestamp};
+use std::collections::BTreeMap;
+
+/// Why a message was not narrowed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NarrowingError {
+    /// What it holds cannot be read: it cannot be sent either.
+    #[error("its content cannot be read: {0}")]
+    Payload(#[from] PayloadError),
+    /// What it holds is not what the books say of it.
+    #[error("its content has no such statements")]
+    Content,
+    /// The journal refuses.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+}
+
+/// Takes rows, each with its place in the payload, out of a job; durable when it returns. Says where its payload lies now.
+pub(crate) async fn narrow<S: Stream>(
+    journal: &Journal<S>,
+    reader: &Reader,
+    at: Timestamp,
+    (job, locator): (JobId, Locator),
+    rows: &BTreeMap<u64, usize>,
+) -> Result<Locator, NarrowingError> {
+    let data = without(reader.payload(job, locator)?, rows).ok_or(NarrowingError::Content)?;
+    Ok(journal.narrow(job, at, rows.keys().copied().collect(), &data).await?)
+}
+
+/// What stays; `None` where these are not some of its statements.
+fn without(data: JobData, rows: &BTreeMap<u64, usize>) -> Option<JobData> {
+    let Payload::Statements(mut statements) = data.payload else { return None };
+    let stay = statements.len().checked_sub(rows.len()).filter(|stay| *stay > 0)?;
+    let mut place = 0;
+    statements.retain(|_| {
+        place += 1;
+        !rows.values().any(|gone| *gone + 1 == place)
+    });
+    (statements.len() == stay).then_some(JobData { payload: Payload::Statements(statements), ..data })
+}
+
+/// The rows of a job, with their places, whose newer versions are in jobs of committed batches: a crash came between the commit and the word
+/// about them. Nothing for a job that may have been sent, or whose newer versions cannot be read.
+pub(crate) fn left_over<'r, S: Stream>(
+    reader: &Reader,
+    keys: &KeyRing,
+    older: &RecoveredJob<S>,
+    newer: impl Iterator<Item = &'r RecoveredJob<S>>,
+) -> BTreeMap<u64, usize> {
+    let mut gone = BTreeMap::new();
+    if older.frozen.is_some() {
+        return gone;
+    }
+    let Ok(fingerprints) = TenantFingerprints::new(keys.clone(), older.job.head.tenant) else { return gone };
+    for job in newer {
+        let supersedes = job.job.head.rows().map(|row| (row.supersedes == Some(older.job.id), row.key));
+        let statements: Vec<Statement> = match reader.payload(job.job.id, job.job.locator) {
+            Ok(JobData { payload: Payload::Statements(statements), .. }) => statements,
+            Ok(_) => continue,
+            Err(error) => {
+                tracing::error!(target: "sealpost::journal", job = %job.job.id, %error, "content of a correction cannot be read; what it corrects stays");
+                continue;
+            }
+        };
+        for (statement, (_, key)) in statements.iter().zip(supersedes).filter(|(_, (is_its, _))| *is_its) {
+            let before = correction::key_before(statement, &key, &fingerprints);
+            let place = older.job.head.rows().position(|row| Some(row.key) == before);
+            gone.extend(place.and_then(|place| Some((older.job.head.rows().nth(place)?.row, place))));
+        }
+    }
+    gone
+}
