@@ -6,9 +6,9 @@
 //! <folder>/keys/...                      the key ring, unless it was left out
 //! ```
 //!
-//! Beside a running engine both journals are held while they are copied, on a thread of their own; delivery goes on. Without an engine the locks of
-//! journals and ring are taken. What is no truth is not in it: ledgers are made anew from the record, and the key-encryption key never lies
-//! beside what it opens.
+//! Beside a running engine both journals are held while they are copied, on a thread of their own; delivery goes on. Without an engine the
+//! locks of journals and ring are taken. What is no truth is not in it: ledgers are made anew from the record, and the key-encryption key
+//! never lies beside what it opens.
 
 use crate::engine::Engine;
 use journal::{BackupError, CopiedFile, Copier, JournalDir, JournalError, KeyError, Pace, RecordPosition};

@@ -1,8 +1,8 @@
 //! Who decides just now about jobs that are no shard's, or were taken from it: a correction that may take their place, or an operator.
 //!
-//! Without it two deciders could meet: a batch is cancelled, or its held statements are released, while a correction of one of them is being
-//! accepted. So whoever decides claims the job first and looks at its state after that; the claim ends when the decision is durable, or
-//! taken back. An operator's claims are short and wait for nobody; a correction's last until its batch is committed or given up. A
+//! Without it two deciders could meet: a batch is cancelled, or its held statements are released, while a correction of one of them is
+//! being accepted. So whoever decides claims the job first and looks at its state after that; the claim ends when the decision is durable,
+//! or taken back. An operator's claims are short and wait for nobody; a correction's last until its batch is committed or given up. A
 //! cancellation that meets one is remembered, and carried out if the correction does not come to be.
 
 use crate::engine::lock;

@@ -1,7 +1,7 @@
 //! The contact data each tenant goes by now: for admission where a batch brings none, and for the look before each attempt.
 //!
-//! A tenant's data is the file its configuration names (`members`), else the newest version of the contact store. It is read when it is first
-//! needed, and again when it is another: after an import, and, for a file, when its size or time differs at the next batch, at
+//! A tenant's data is the file its configuration names (`members`), else the newest version of the contact store. It is read when it is
+//! first needed, and again when it is another: after an import, and, for a file, when its size or time differs at the next batch, at
 //! the release of one, or within [`LOOK_EVERY`]. A file that cannot be read any more does not unsay what it said: the data of before
 //! stays, and the log says so; where there was none, nothing is sent until it can be read.
 

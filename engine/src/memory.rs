@@ -1,7 +1,7 @@
 //! Memory that a start or a large batch freed goes back to the system.
 //!
-//! The allocator gives it back late, and never where nothing happens ([`allocator`]). An engine whose receivers cannot be reached does nothing
-//! for hours, and would hold on to what it needed for a moment. So it is asked for.
+//! The allocator gives it back late, and never where nothing happens ([`allocator`]). An engine whose receivers cannot be reached does
+//! nothing for hours, and would hold on to what it needed for a moment. So it is asked for.
 
 use std::time::Duration;
 use world::World;

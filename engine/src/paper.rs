@@ -6,11 +6,13 @@
 //! ```
 //! Each statement is a line of its own: row, job, reason, deadline, claim and member as the source states them, and the whole statement;
 //! and the postal address that the contact data of now has for the member ([`intake::PostalAddress`]): the alternative one where the member
-//! asked for it (45 CFR 164.522(b)), never the ordinary one in its place. Where there is none, `postal_address_missing` says why in a stable word.
+//! asked for it (45 CFR 164.522(b)), never the ordinary one in its place. Where there is none,
+//! `postal_address_missing` says why in a stable word.
 //!
-//! **What is kept.** Content of what goes on paper stays until an operator says that the paper is on its way ([`PaperAsk::Settle`]); an export marks
-//! and takes nothing away. So it can be made again, to the same key or another one, and its lines say when they were exported first.
-//! After the settling the content may be reclaimed like that of a delivered message, and its key be destroyed. The books say `to_paper` throughout.
+//! **What is kept.** Content of what goes on paper stays until an operator says that the paper is on its way ([`PaperAsk::Settle`]); an
+//! export marks and takes nothing away. So it can be made again, to the same key or another one, and its lines say when they were exported
+//! first. After the settling the content may be reclaimed like that of a delivered message, and its key be destroyed.
+//! The books say `to_paper` throughout.
 //!
 //! Who exported what, when, and under which key stands in the record with the operator's login name.
 

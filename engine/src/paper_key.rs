@@ -1,8 +1,8 @@
 //! The public key of whoever prints: read and judged before anything is written out under it.
 //!
-//! It promises that a key which must not be used is refused with the reason: a secret key, one that is expired or revoked, one that has no part
-//! for encryption. Whose key it is nobody can judge here; the operator compares the fingerprint that is told. What is written under it is
-//! OpenPGP (RFC 9580) with integrity protection, AES-256, to the newest part of the key that is for encryption.
+//! It promises that a key which must not be used is refused with the reason: a secret key, one that is expired or revoked, one that has no
+//! part for encryption. Whose key it is nobody can judge here; the operator compares the fingerprint that is told. What is written under it
+//! is OpenPGP (RFC 9580) with integrity protection, AES-256, to the newest part of the key that is for encryption.
 
 use model::{Timestamp, hex};
 use pgp::composed::{Deserializable, MessageBuilder, SignedPublicKey, SignedPublicSubKey, SignedSecretKey};
@@ -96,8 +96,8 @@ fn newest<'s>(signatures: impl Iterator<Item = &'s Signature>) -> Option<&'s Sig
     signatures.max_by_key(|signature| signature.created().map(|at| at.as_secs()))
 }
 
-/// When a key ended, where it has, in seconds. RFC 9580 section 5.2.3.13: "The validity period of the key. This is the number of seconds after
-/// the key creation time that the key expires."
+/// When a key ended, where it has, in seconds. RFC 9580 section 5.2.3.13: "The validity period of the key. This is the number of seconds
+/// after the key creation time that the key expires."
 fn ended(key: &impl KeyDetails, about: Option<&Signature>, now: Timestamp) -> Option<u64> {
     let span = about?.key_expiration_time()?.as_secs();
     let end = u64::from(key.created_at().as_secs()) + u64::from(span);

@@ -1,7 +1,7 @@
 //! The prepare workers: payload read, rendered, signed, in slices, off the shard's thread.
 //!
-//! A worker promises that a message it hands back is sealed, that a frozen message came out with the frozen hash, that a denial has words for
-//! the member, that consent, authority and address were looked at again with the contact data in force, and that everything else comes
+//! A worker promises that a message it hands back is sealed, that a frozen message came out with the frozen hash, that a denial has words
+//! for the member, that consent, authority and address were looked at again with the contact data in force, and that everything else comes
 //! back with the reason why it does not go. It never writes.
 
 use crate::contacts::ContactBook;

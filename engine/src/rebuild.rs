@@ -1,7 +1,7 @@
 //! A ledger made anew from the record, beside the old one, and put in its place when it is whole.
 //!
-//! The old one is brought up to date first and compared batch by batch, so that "it differs" means that it was wrong, not that it was behind. The
-//! exchange is one rename: before it the old ledger is there, after it the new one.
+//! The old one is brought up to date first and compared batch by batch, so that "it differs" means that it was wrong, not that it was
+//! behind. The exchange is one rename: before it the old ledger is there, after it the new one.
 
 use journal::{Flaw, JournalDir, JournalError, KeyRing, RecordPosition};
 use ledger::{BatchLine, BatchReport, Ledger, LedgerError};

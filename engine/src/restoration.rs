@@ -1,7 +1,7 @@
 //! A start by an operator's word: which journals were put back from a copy, and what of the rest must begin anew with them.
 //!
-//! Projections remember more than an old record does: the ledger jobs that it never heard of, the key index keys that would turn away the very
-//! files that must be handed in again. So they are set aside before the journal is opened, and made again from the record. Doing it
+//! Projections remember more than an old record does: the ledger jobs that it never heard of, the key index keys that would turn away the
+//! very files that must be handed in again. So they are set aside before the journal is opened, and made again from the record. Doing it
 //! twice, after a crash, costs nothing but the time.
 
 use crate::engine::EngineError;
@@ -32,7 +32,8 @@ pub(crate) fn check(world: &World, settings: &EngineSettings, keys: &KeyRing, vo
     }
 }
 
-/// Takes a stream's projections out of the way. The ledger is kept under another name: it may know what became of jobs that the record has lost.
+/// Takes a stream's projections out of the way. The ledger is kept under another name:
+/// it may know what became of jobs that the record has lost.
 pub(crate) fn set_projections_aside(world: &World, places: &Places, stream: StreamName) -> std::io::Result<()> {
     if let Some(folder) = &places.ledger {
         let moment = world.wall().as_seconds();

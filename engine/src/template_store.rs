@@ -7,8 +7,8 @@
 //! ```
 //!
 //! What is stored is the author's work. The tenant's identity comes from the configuration each time, so that a new phone number needs no
-//! import. The engine reads it when it starts, and again when it changed ([`crate::templates`]): an activation for a later moment takes effect by
-//! itself. Jobs keep the bundle they were accepted with; the journal has a copy of its own.
+//! import. The engine reads it when it starts, and again when it changed ([`crate::templates`]): an activation for a later moment takes
+//! effect by itself. Jobs keep the bundle they were accepted with; the journal has a copy of its own.
 
 use model::{BundleId, Timestamp, hex};
 use render::{Bundle, BundleError, Identity};

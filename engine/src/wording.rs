@@ -1,9 +1,9 @@
 //! At admission: whether the tenant's templates have the words that a statement needs.
 //!
 //! A denial without words for the member is held as `reason_unworded`: a member must be told the specific reason (29 CFR
-//! 2560.503-1(g)(1)(i)). When the tenant's templates have them, the release of its batch lets it go ([`crate::orders`]). A language that the
-//! templates lack holds nothing: such a message goes out in English with the language lines, and is counted as `language_unmet`: of a file by
-//! its commit, of streamed jobs by their heads. Notices and paper show no reasons of ours.
+//! 2560.503-1(g)(1)(i)). When the tenant's templates have them, the release of its batch lets it go ([`crate::orders`]). A language that
+//! the templates lack holds nothing: such a message goes out in English with the language lines, and is counted as `language_unmet`: of a
+//! file by its commit, of streamed jobs by their heads. Notices and paper show no reasons of ours.
 
 use model::stage::{Job, Payload};
 use model::state::HoldReason;

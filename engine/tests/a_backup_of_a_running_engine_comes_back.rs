@@ -1,5 +1,6 @@
-//! `journal backup` while `sealpost run` delivers; the copy is verified, put back in another place, refuses to start before somebody says that it
-//! was put back, and then goes on: nothing it knew is lost, what was not settled in it is uncertain, and nothing is sent again unasked.
+//! `journal backup` while `sealpost run` delivers; the copy is verified, put back in another place, refuses to start before somebody says
+//! that it was put back, and then goes on: nothing it knew is lost, what was not settled in it is uncertain,
+//! and nothing is sent again unasked.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;

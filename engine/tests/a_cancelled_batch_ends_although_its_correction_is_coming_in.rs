@@ -1,5 +1,5 @@
-//! A batch is cancelled while a file that corrects it is read: its first versions, which the correction has, do not come back to be sent when
-//! that file is refused, and are superseded when it is accepted. Held ones are no exception, and the books balance either way.
+//! A batch is cancelled while a file that corrects it is read: its first versions, which the correction has, do not come back to be sent
+//! when that file is refused, and are superseded when it is accepted. Held ones are no exception, and the books balance either way.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may panic, and waits for real processes by the real clock")]
 
 mod support;

@@ -1,5 +1,5 @@
-//! `check-batch` says of a file what becomes of it: with contact data that was imported and lies sealed, with a contact file that waits in the
-//! drop folder, with a file of its own; beside a running engine and without one; denials without words included. Each prediction is
+//! `check-batch` says of a file what becomes of it: with contact data that was imported and lies sealed, with a contact file that waits in
+//! the drop folder, with a file of its own; beside a running engine and without one; denials without words included. Each prediction is
 //! compared with what happens then.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may panic, and waits for real processes by the real clock")]
 

@@ -1,6 +1,6 @@
 //! A denial whose code nobody has worded for the member is accepted and held as `reason_unworded`. It goes out when the tenant's own table
-//! has the words and a new version of the statement is handed in: the held ones are superseded, so that the member gets one message. The same
-//! row to the letter stays a duplicate, also of a held one.
+//! has the words and a new version of the statement is handed in: the held ones are superseded, so that the member gets one message. The
+//! same row to the letter stays a duplicate, also of a held one.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;

@@ -1,5 +1,5 @@
-//! The journal lies on a disk that is too small. The intake is told "not now" with exit code 6 and a sentence, nothing of the file counts, and
-//! with space again the same file goes through whole. A disk that fills up in the middle of a delivery stops no delivery: new files
+//! The journal lies on a disk that is too small. The intake is told "not now" with exit code 6 and a sentence, nothing of the file counts,
+//! and with space again the same file goes through whole. A disk that fills up in the middle of a delivery stops no delivery: new files
 //! and jobs wait outside, what was accepted arrives, and with space again jobs are taken without a restart.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may panic, and lives by the real clock")]
 

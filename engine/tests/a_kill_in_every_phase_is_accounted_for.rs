@@ -1,6 +1,7 @@
 //! `sealpost send` is killed with SIGKILL in every phase of its life, each time at an exact place: in a chosen write or sync of intake,
 //! commit, settling and reclaim (strace injects the signal into the system call), and at a chosen point of the conversation (the
-//! receiver, aiosmtpd, sends it). Then the same file is handed in again, sometimes killed again while it recovers, until its batch is closed.
+//! receiver, aiosmtpd, sends it). Then the same file is handed in again, sometimes killed again while it recovers,
+//! until its batch is closed.
 //!
 //! Receiver, ledger and journal are reconciled after each batch: every accepted statement arrived, whoever got it twice was
 //! announced as uncertain, the books balance, and the journal is whole.

@@ -8,8 +8,8 @@
 //! SEALPOST_BINARY=target/release/sealpost cargo test -p sealpost --test a_million_queued_jobs_fit_and_come_back -- --ignored --nocapture
 //! ```
 //!
-//! It prints one line of JSON. `SEALPOST_JOBS`, `SEALPOST_LINES` (service lines of a statement) and `SEALPOST_DESTINATIONS` change its size.
-//! Everything is loopback, lies in a folder that goes with it, and ends by itself.
+//! It prints one line of JSON. `SEALPOST_JOBS`, `SEALPOST_LINES` (service lines of a statement) and `SEALPOST_DESTINATIONS` change its
+//! size. Everything is loopback, lies in a folder that goes with it, and ends by itself.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,

@@ -1,5 +1,5 @@
-//! `keys rotate` while `sealpost run` delivers: nobody waits, nothing is lost, the next start reads everything with the new key, the old key opens
-//! nothing, and an operator's word for a journal that was never put back is refused.
+//! `keys rotate` while `sealpost run` delivers: nobody waits, nothing is lost, the next start reads everything with the new key, the old
+//! key opens nothing, and an operator's word for a journal that was never put back is refused.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;

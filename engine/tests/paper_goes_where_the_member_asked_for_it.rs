@@ -1,6 +1,6 @@
-//! Statements on paper are written out with the postal address of the sealed contact data: the alternative one where the member asked for it,
-//! nothing where the member's other address is an e-mail one, and of a FHIR Patient the address that holds. Nothing of it lies readable, and
-//! `members show` tells it to an operator alone.
+//! Statements on paper are written out with the postal address of the sealed contact data: the alternative one where the member asked for
+//! it, nothing where the member's other address is an e-mail one, and of a FHIR Patient the address that holds. Nothing of it lies
+//! readable, and `members show` tells it to an operator alone.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;

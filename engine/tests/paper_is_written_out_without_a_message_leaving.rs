@@ -1,5 +1,5 @@
-//! The paper of a batch is written out while no engine runs and other statements wait: not one of them leaves for it, and what was under way
-//! stays as it was. A batch of a stream that the configuration does not have is refused in words, by this verb and by the others.
+//! The paper of a batch is written out while no engine runs and other statements wait: not one of them leaves for it, and what was under
+//! way stays as it was. A batch of a stream that the configuration does not have is refused in words, by this verb and by the others.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may panic, and waits for real processes by the real clock")]
 
 mod support;

@@ -1,5 +1,5 @@
-//! `journal stats`, `journal inspect` and `journal verify` on both streams, beside an engine that delivers and after it stopped, with the key and
-//! without: what they say agrees with the books, and no member is named by any of it.
+//! `journal stats`, `journal inspect` and `journal verify` on both streams, beside an engine that delivers and after it stopped, with the
+//! key and without: what they say agrees with the books, and no member is named by any of it.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;

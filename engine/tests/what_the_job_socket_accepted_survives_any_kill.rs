@@ -1,6 +1,6 @@
 //! A claims system streams jobs into `sealpost run`, which is killed with SIGKILL again and again, in the middle of the stream. What has no
-//! answer is handed in again, as such a system would: a repeat that the engine knows is a duplicate, any other is accepted. At the end every
-//! job arrived, and whatever arrived twice was announced as uncertain.
+//! answer is handed in again, as such a system would: a repeat that the engine knows is a duplicate, any other is accepted. At the end
+//! every job arrived, and whatever arrived twice was announced as uncertain.
 //!
 //! `SEALPOST_KILLS` sets how many kills (8 unless set).
 #![allow(

@@ -1,4 +1,5 @@
-//! What the pages look like, for people: six kinds at five widths, in `snapshots/screens`, and the list of the pages that they were taken of.
+//! What the pages look like, for people: six kinds at five widths, in `snapshots/screens`,
+//! and the list of the pages that they were taken of.
 //!
 //! Pixels differ between machines with their fonts, so none are compared. Held is that each picture is there, has its width, and shows the
 //! page as it is now: `pages.sha256` names what was photographed. After a change that is meant, take them anew, look at each, commit them:

@@ -17,8 +17,8 @@ pub use mimalloc::MiMalloc as Allocator;
 /// `mi_option_purge_delay` of mimalloc 3 (its `mimalloc.h`), a name the bindings leave out. In milliseconds.
 const PURGE_DELAY: std::ffi::c_int = 15;
 
-/// From now on pages go back to the system when the last of what lies in them is freed. For the start of a process; what `MIMALLOC_PURGE_DELAY`
-/// says goes first.
+/// From now on pages go back to the system when the last of what lies in them is freed. For the start of a process; what
+/// `MIMALLOC_PURGE_DELAY` says goes first.
 #[allow(unsafe_code, reason = "a call of the allocator's own; see above")]
 pub fn return_at_once() {
     // SAFETY: it takes two numbers, and writes the second into the allocator's own table if the first is an option of it. The one race it

@@ -55,7 +55,8 @@ fn a_hole_never_makes_a_statement_that_was_not_there_without_showing() {
                 let rejected = rows.iter().any(|row| matches!(row, Row::Rejected { .. }));
                 let shows = rejected || reasons(&findings) != reasons(&findings_of_whole);
                 assert!(!lost || shows, "{name} {start} {length}");
-                // A byte lost within a name or number shows nowhere. But a claim never gets another member of the file unless the damage shows.
+                // A byte lost within a name or number shows nowhere.
+                // But a claim never gets another member of the file unless the damage shows.
                 for read in mailable(&rows) {
                     let own = statements(&whole).find(|whole| {
                         whole.statement.claim_number == read.statement.claim_number || (!lost && whole.place.row == read.place.row)

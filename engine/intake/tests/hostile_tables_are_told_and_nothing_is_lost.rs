@@ -1,5 +1,5 @@
-//! Delimited and fixed-width files as they should not be: cut at every byte, with flipped bits, re-encoded, shuffled, renamed, with NUL bytes,
-//! of one line without end, of a million columns. Nothing panics, every record is a row, and the reason is one an operator can read.
+//! Delimited and fixed-width files as they should not be: cut at every byte, with flipped bits, re-encoded, shuffled, renamed, with NUL
+//! bytes, of one line without end, of a million columns. Nothing panics, every record is a row, and the reason is one an operator can read.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 use intake::{ColumnMap, Format, InputProfile, Row, open, reason};

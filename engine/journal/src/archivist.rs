@@ -368,7 +368,8 @@ impl Archivist {
         }
     }
 
-    /// Lets others go first, and waits while somebody reads the directory ([`crate::keeper::Hold`]); says where the journal ends or has failed.
+    /// Lets others go first, and waits while somebody reads the directory ([`crate::keeper::Hold`]);
+    /// says where the journal ends or has failed.
     async fn breathe(&self) -> Result<(), Pause> {
         self.world.sleep(BREATH).await;
         loop {

@@ -1,9 +1,9 @@
 //! A copy of a journal that is consistent, though an engine may go on writing.
 //!
-//! What makes it consistent: while it is made, nothing is taken away ([`crate::Journal::hold`]); and it ends at one position, a sync point of the
-//! writer. Of both logs every frame up to that position is copied, and none behind it. A payload is durable, and has a lower position, before any
-//! head that names it, so each job of the copy has its payload. Segments that were full by then are copied as they are; the segment that
-//! holds the position is cut behind it.
+//! What makes it consistent: while it is made, nothing is taken away ([`crate::Journal::hold`]); and it ends at one position, a sync point
+//! of the writer. Of both logs every frame up to that position is copied, and none behind it. A payload is durable, and has a lower
+//! position, before any head that names it, so each job of the copy has its payload. Segments that were full by then are copied as they
+//! are; the segment that holds the position is cut behind it.
 //!
 //! Where nobody writes there is no such position: then all is copied as it lies, a torn tail included, and the next start judges it.
 //!
@@ -94,8 +94,8 @@ impl Copier {
         Self { world: world.clone(), root: root.to_owned(), pace, began: world.monotonic(), piece: vec![0; PIECE_BYTES] }
     }
 
-    /// Copies a journal into the folder `to` below the root. `until` is the last position to copy, with everything held in place; `None` where
-    /// nobody writes. Durable when it returns.
+    /// Copies a journal into the folder `to` below the root. `until` is the last position to copy, with everything held in place; `None`
+    /// where nobody writes. Durable when it returns.
     ///
     /// # Errors
     /// [`BackupError`]; then what was copied is of no use.
@@ -339,7 +339,8 @@ fn end_of(file: &Arc<dyn DiskFile>, salt: u32, until: Option<RecordPosition>) ->
                 last = last.max(header.position());
             }
             Step::Damage { .. } => {}
-            // What the writer is at now lies behind the position. Where nobody writes, a crash tore it, and it is kept for the start to judge.
+            // What the writer is at now lies behind the position. Where nobody writes, a crash tore it,
+            // and it is kept for the start to judge.
             Step::End { torn: true, .. } if until.is_none() => return Ok((file.len()?, last)),
             Step::End { offset, .. } => return Ok((offset, last)),
         }

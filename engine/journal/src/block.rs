@@ -13,13 +13,13 @@
 //!                 encoding, and the bytes that its own frame held
 //! ```
 //!
-//! All records of a block are of one tenant and under that tenant's record key, so that deleting it does what it did. Tenants take turns in the
-//! record, so blocks are made over a *window* of it, one row of blocks per tenant; the header's field *attempt* counts the blocks of
+//! All records of a block are of one tenant and under that tenant's record key, so that deleting it does what it did. Tenants take turns in
+//! the record, so blocks are made over a *window* of it, one row of blocks per tenant; the header's field *attempt* counts the blocks of
 //! the window that follow. A reader takes a window's blocks together and gives the records by their positions: in the order in which
 //! they were written. A block that is damaged costs its own records and no others.
 //!
-//! A block's own position says when it was compacted and nothing about the order of records: its sequence has bit 39 set, which the writer never
-//! uses, and counts by itself within a start, so that no nonce comes twice.
+//! A block's own position says when it was compacted and nothing about the order of records: its sequence has bit 39 set, which the writer
+//! never uses, and counts by itself within a start, so that no nonce comes twice.
 
 use crate::bounds::{BLOCK_RECORDS_BYTES_MAX, BLOCK_RECORDS_MAX};
 use crate::format::{FrameHeader, FrameKind, JournalId, RecordPosition, u32_at, u64_at};

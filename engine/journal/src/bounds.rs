@@ -41,7 +41,8 @@ pub const GROUP_OPERATIONS_MAX: usize = 1024;
 pub const BUFFER_BYTES_MAX: usize = 1024 * 1024;
 /// Bytes of lazily written frames that may wait for a sync, so that the next commit is not held up by a large one.
 pub const UNSYNCED_BYTES_MAX: u64 = 8 * 1024 * 1024;
-/// What a start writes again of a log's end: all that a process may have written since its last sync, the frame that filled the buffer included.
+/// What a start writes again of a log's end: all that a process may have written since its last sync,
+/// the frame that filled the buffer included.
 pub const RENEWED_BYTES: u64 = UNSYNCED_BYTES_MAX + BUFFER_BYTES_MAX as u64 + FRAME_BYTES_MAX as u64;
 /// What a scan reads at once.
 pub const SCAN_WINDOW_BYTES: usize = 1024 * 1024;
@@ -85,8 +86,8 @@ pub const CHECKPOINT_EVERY_SEGMENTS_DEFAULT: u32 = 4;
 /// The most that a configuration may ask for: they are read at each start, and what happened in them is in memory while they are summed up.
 pub const CHECKPOINT_EVERY_SEGMENTS_MAX: u32 = 1024;
 
-/// Starts that a restored journal leaves out, at least, and by chance: an original that was lost may have made starts after the copy, under the
-/// same keys, and a copy may be restored twice.
+/// Starts that a restored journal leaves out, at least, and by chance: an original that was lost may have made starts after the copy, under
+/// the same keys, and a copy may be restored twice.
 pub const EPOCHS_SKIPPED_MIN: u32 = 4096;
 /// See [`EPOCHS_SKIPPED_MIN`].
 pub const EPOCHS_SKIPPED_SPREAD: u32 = 4096;

@@ -180,7 +180,8 @@ pub(crate) struct Loaded {
     pub(crate) epoch: u32,
 }
 
-/// Reads the newest checkpoint that is whole, if there is any. Those that are of no use are told, and `damaged` gets what they went through.
+/// Reads the newest checkpoint that is whole, if there is any. Those that are of no use are told,
+/// and `damaged` gets what they went through.
 pub(crate) fn load(
     disk: &dyn Disk,
     folder: &Path,

@@ -1,9 +1,10 @@
 //! Which way to write and sync is the fastest here, measured at each start.
 //!
-//! A disk may have ways that make a commit in fewer system calls ([`world::CommitMethod`]). Whether one of them is faster depends on kernel,
-//! file system and device, so a start tries them on a file of its own in the journal's directory: in turns, writes of [`WRITE_BYTES`] within
-//! preallocated zeros, as commits are, for at most [`SPAN_MAX`]. The lowest median wins; another way than pwrite must be clearly better.
-//! The choice is logged with all figures, and the configuration can fix it. A kernel that refuses a way is said so, and pwrite is used.
+//! A disk may have ways that make a commit in fewer system calls ([`world::CommitMethod`]). Whether one of them is faster depends on
+//! kernel, file system and device, so a start tries them on a file of its own in the journal's directory: in turns, writes of
+//! [`WRITE_BYTES`] within preallocated zeros, as commits are, for at most [`SPAN_MAX`]. The lowest median wins; another way than pwrite
+//! must be clearly better. The choice is logged with all figures, and the configuration can fix it. A kernel that refuses a way is said so,
+//! and pwrite is used.
 
 use model::StreamName;
 use std::io;

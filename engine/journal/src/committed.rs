@@ -1,8 +1,8 @@
 //! The jobs of a batch that was just committed, read back from the record in portions: what was written is what is queued.
 //!
 //! A batch of millions is never in memory as a whole. The segments are opened at once, so that nothing that happens to their names
-//! meanwhile (compaction) matters. The first heads of a large file may be compacted before its commit already: then their places say nothing,
-//! and the jobs do. Where the disk cannot be read for a while, the next call opens them anew and goes on where the last one ended.
+//! meanwhile (compaction) matters. The first heads of a large file may be compacted before its commit already: then their places say
+//! nothing, and the jobs do. Where the disk cannot be read for a while, the next call opens them anew and goes on where the last one ended.
 
 use crate::block::{Unpacked, Unpacker};
 use crate::bounds::SEGMENT_HEADER_BYTES;
@@ -66,8 +66,8 @@ impl<S: Stream> CommittedJobs<S> {
     /// The next jobs, at most `max`; none at the end. Blocks the thread while it reads.
     ///
     /// # Errors
-    /// [`JournalError`]: the record cannot be read back. The batch is committed all the same: a later call tries again, and a restart brings
-    /// its jobs.
+    /// [`JournalError`]: the record cannot be read back. The batch is committed all the same: a later call tries again, and a restart
+    /// brings its jobs.
     pub fn next(&mut self, max: usize) -> Result<Vec<JournaledJob<S>>, JournalError> {
         let left = &self.heads[self.given..];
         let mut segments = match self.segments.take() {

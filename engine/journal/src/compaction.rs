@@ -1,7 +1,7 @@
 //! Compaction: a closed record segment exchanged for one that says the same in a fraction of the bytes.
 //!
-//! The records of a window are packed into blocks ([`crate::block`]), tenant by tenant. Heads of batches that were given up go, and what was said
-//! about their jobs with them; everything that a projection is made of stays, position for position. The new file is written
+//! The records of a window are packed into blocks ([`crate::block`]), tenant by tenant. Heads of batches that were given up go, and what
+//! was said about their jobs with them; everything that a projection is made of stays, position for position. The new file is written
 //! beside the old, synced, read back and held against the old one, and then renamed over it: at any moment there is one of the two, whole.
 //! A segment in which anything is damaged, out of order or not to be opened is left as it is, for whoever mends it.
 

@@ -1,7 +1,7 @@
 //! What the operator typed about the journal, and what is meant.
 //!
-//! [`JournalConfig`] holds plain values; text with units ("64MiB", "2ms") is read by the wiring, which owns the file. [`JournalConfig::check`]
-//! says what cannot work before anything is opened.
+//! [`JournalConfig`] holds plain values; text with units ("64MiB", "2ms") is read by the wiring, which owns the file.
+//! [`JournalConfig::check`] says what cannot work before anything is opened.
 
 use crate::bounds::{
     CHECKPOINT_EVERY_SEGMENTS_DEFAULT, CHECKPOINT_EVERY_SEGMENTS_MAX, QUOTA_SEGMENTS_MIN, RESERVE_SEGMENTS, SEGMENT_BYTES_DEFAULT,

@@ -1,7 +1,7 @@
 //! Values as bytes: the wire format of postcard 1, written faster.
 //!
-//! The bytes are postcard's, byte for byte, and postcard reads them; a property test and the stories of recovery hold them to it. Two things make
-//! the difference for a statement of thirty dates: what is given as text of unknown length is formatted once, not twice, and
+//! The bytes are postcard's, byte for byte, and postcard reads them; a property test and the stories of recovery hold them to it. Two
+//! things make the difference for a statement of thirty dates: what is given as text of unknown length is formatted once, not twice, and
 //! nothing stands between a value and the end of the buffer. What postcard cannot carry (a sequence of unknown length) is
 //! refused here too, and so are floats, which this project does not have.
 

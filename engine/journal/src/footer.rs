@@ -28,9 +28,9 @@
 //! crc             CRC-32C of bytes 0..60 of the trailer
 //! ```
 //!
-//! It is made out of what lies in the file and says nothing that the frames do not: where it is missing or damaged, a scan gives the same. So
-//! nobody waits for it; the keeper writes it after the segment was left, and a start adds what a crash left out. Segments of version 1 get
-//! none: they are never written to again.
+//! It is made out of what lies in the file and says nothing that the frames do not: where it is missing or damaged, a scan gives the same.
+//! So nobody waits for it; the keeper writes it after the segment was left, and a start adds what a crash left out. Segments of version 1
+//! get none: they are never written to again.
 
 use crate::bounds::{FOOTER_ENTRY_BYTES, FOOTER_TRAILER_BYTES, FRAME_ALIGN_BYTES, SEGMENT_HEADER_BYTES};
 use crate::format::{

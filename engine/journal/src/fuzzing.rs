@@ -1,7 +1,7 @@
 //! What fuzzers throw bytes at: the decoders of everything that is read back from disk, and a whole start on a damaged directory.
 //!
-//! Compiled for fuzzing (`engine/journal/fuzz`) and for tests, which run the kept inputs and many invented ones through the same functions. Each
-//! function panics where a promise is broken: nothing panics by itself, nothing decodes to something else than it was, damage is told.
+//! Compiled for fuzzing (`engine/journal/fuzz`) and for tests, which run the kept inputs and many invented ones through the same functions.
+//! Each function panics where a promise is broken: nothing panics by itself, nothing decodes to something else than it was, damage is told.
 
 use crate::cipher::FrameCipher;
 use crate::format::{FrameKind, HeaderRead, JournalId, SegmentHeader, crc32c};

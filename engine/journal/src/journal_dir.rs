@@ -1,8 +1,8 @@
 //! A journal's directory, looked at from outside.
 //!
-//! For those who read and never write: statistics, inspection, verification, backup, projections that are made anew. Nothing is locked, made
-//! or changed, so an engine that has the journal goes on; what it writes meanwhile is seen or not. A tail that is being written looks like
-//! a torn one: whoever judges tails must know whether an engine runs.
+//! For those who read and never write: statistics, inspection, verification, backup, projections that are made anew. Nothing is locked,
+//! made or changed, so an engine that has the journal goes on; what it writes meanwhile is seen or not. A tail that is being written looks
+//! like a torn one: whoever judges tails must know whether an engine runs.
 
 use crate::epoch;
 use crate::error::{DiskError, JournalError};

@@ -4,8 +4,8 @@
 //! two copies, before the first frame under it; a deleted key is in neither copy when the deletion returns, and its number never comes
 //! back; nothing here prints a secret. It leaves to the journal when a key may go.
 //!
-//! Keys per tenant: one for the record of each stream, one for lookup hashes, one for the content of each batch, one for sealed files. Tenant 0 is the
-//! installation itself: frames about a job that settled long ago, and bundles, are under its keys.
+//! Keys per tenant: one for the record of each stream, one for lookup hashes, one for the content of each batch, one for sealed files.
+//! Tenant 0 is the installation itself: frames about a job that settled long ago, and bundles, are under its keys.
 //!
 //! All of them are wrapped under the key-encryption key, which [`KeyRing::rotate`] changes without anybody noticing: nothing
 //! but the ring is under it, so nothing but the ring is written again.
@@ -110,8 +110,8 @@ impl fmt::Debug for KeyRing {
 }
 
 impl KeyRing {
-    /// Opens the ring in `dir`, or makes one on first use. It stays locked against other processes until the last clone is dropped. What a crash in
-    /// a change or in a rotation left half done is finished here.
+    /// Opens the ring in `dir`, or makes one on first use. It stays locked against other processes until the last clone is dropped. What a
+    /// crash in a change or in a rotation left half done is finished here.
     ///
     /// # Errors
     /// [`KeyError`]: no or an unfit key-encryption key, a damaged ring, another process, the disk.

@@ -1,7 +1,7 @@
 //! The journal: jobs become durable, encrypted, recoverable.
 //!
-//! One per stream. It promises: what it says is accepted is on disk, encrypted, and comes back after any crash (invariants 1, 5, 10, 12); a batch
-//! is all or nothing (2); a deleted key destroys content (6). It leaves to others: what a job says (intake), when it is due
+//! One per stream. It promises: what it says is accepted is on disk, encrypted, and comes back after any crash (invariants 1, 5, 10, 12); a
+//! batch is all or nothing (2); a deleted key destroys content (6). It leaves to others: what a job says (intake), when it is due
 //! (queue), and what the record adds up to (ledger).
 //!
 //! ```text
@@ -24,8 +24,9 @@
 //! The surprise: appended jobs of a file batch are not jobs yet. Only [`Journal::commit_batch`] gives them back as
 //! [`model::stage::JournaledJob`], and a restart before it forgets them.
 //!
-//! I/O goes through [`world::Disk`]: one contiguous write and one sync per log and group, by the way that a start measured to be the fastest here
-//! (`commit_method`: io_uring, pwritev2, or pwrite and fdatasync). A nearly full disk lets no job in and everything settle (`space`).
+//! I/O goes through [`world::Disk`]: one contiguous write and one sync per log and group, by the way that a start measured to be the
+//! fastest here (`commit_method`: io_uring, pwritev2, or pwrite and fdatasync).
+//! A nearly full disk lets no job in and everything settle (`space`).
 
 mod archivist;
 mod backup;

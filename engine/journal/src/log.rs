@@ -107,8 +107,8 @@ impl LogWriter {
         Ok(bytes)
     }
 
-    /// Fills the last page up with the zeros that lie there anyway: a part of a page that is not in memory would have to be read first, and a
-    /// new segment is not in memory.
+    /// Fills the last page up with the zeros that lie there anyway: a part of a page that is not in memory would have to be read first, and
+    /// a new segment is not in memory.
     pub(crate) fn pad(&mut self) {
         assert!(!self.overflows(), "the caller rolls before a frame overflows the segment");
         if self.buffer.is_empty() {

@@ -1,7 +1,7 @@
 //! A start: lock, raise the epoch, read the record, begin to write.
 //!
-//! The order matters. The lock comes first, so that no two processes raise one epoch. The epoch file is raised before the key ring's copy: a crash
-//! between the two leaves the directory ahead, which is harmless, and never behind, which would look like a clone. Both are synced
+//! The order matters. The lock comes first, so that no two processes raise one epoch. The epoch file is raised before the key ring's copy:
+//! a crash between the two leaves the directory ahead, which is harmless, and never behind, which would look like a clone. Both are synced
 //! before the first frame. What the crash left uncommitted is discarded last, by ordinary operations.
 
 use crate::archivist::{Archivist, NEWS_MAX};
@@ -328,7 +328,8 @@ impl<'world> Place<'world> {
         Ok(Self { world, dir, lock })
     }
 
-    /// Whether the journal is the one that was written last, or an operator's word stands for it. Then it is marked before anything is changed.
+    /// Whether the journal is the one that was written last, or an operator's word stands for it.
+    /// Then it is marked before anything is changed.
     fn vouched<S: Stream>(&self, keys: &KeyRing, vouch: Option<Vouch>) -> Result<Option<Vouched>, JournalError> {
         match (stale::look_for_staleness(self.world, &self.dir, S::NAME, keys)?, vouch) {
             (None, None) => Ok(None),

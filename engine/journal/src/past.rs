@@ -1,8 +1,8 @@
 //! The shapes that earlier versions wrote, read for ever.
 //!
-//! * A head (frame kind 17, and the end of a job in a checkpoint) is followed by what joined later: first [`HeadAddition`], then the rows behind
-//!   the first one, where statements were grouped ([`HeadRow`]), then whether its language is unmet. Earlier versions wrote nothing there, and
-//!   then each means its defaults.
+//! * A head (frame kind 17, and the end of a job in a checkpoint) is followed by what joined later: first [`HeadAddition`], then the rows
+//!   behind the first one, where statements were grouped ([`HeadRow`]), then whether its language is unmet. Earlier versions wrote nothing
+//!   there, and then each means its defaults.
 //! * A payload of the encodings 1 to 5 has dates as text, and each amount says whether it is stated (`past/plain.rs`).
 //! * A payload of the encodings 1, 2 and 3 has a statement without [`model::statement::Particulars`], a recipient without language, and no
 //!   [`Presentation`].

@@ -5,8 +5,8 @@
 //! that commits made for them alone keep the disk busy for a fifth of the time at most. And a wait in which nobody comes is worth nothing:
 //! where operations come further apart than that, the frame is committed at once.
 //!
-//! Never longer than the configured bound, the clock's own lateness included. Whoever waits for an answer never waits here: an operation that
-//! is not patient ends the wait and takes the others along ([`crate::writer`]).
+//! Never longer than the configured bound, the clock's own lateness included. Whoever waits for an answer never waits here: an operation
+//! that is not patient ends the wait and takes the others along ([`crate::writer`]).
 
 use model::Monotonic;
 use std::time::Duration;

@@ -12,12 +12,13 @@
 //! | 6 | as 1, of the present shape of a job's content | up to [`PACKED_FROM_BYTES`], and where the next one would not be smaller |
 //! | 7 | as 3, of the present shape | now, of longer ones |
 //!
-//! Why LZ4: of four frames of a message, zstd at level 1 alone took half the CPU, most of it for building entropy tables that a kilobyte and
-//! a half does not repay. LZ4 finds the same repetitions for a tenth of that, and gives up a fifth of the bytes saved. Even that was a quarter of
-//! the CPU of four frames, for 470 bytes: a statement of fifteen lines whose dates and amounts are bytes is short enough as it is.
+//! Why LZ4: of four frames of a message, zstd at level 1 alone took half the CPU, most of it for building entropy tables that a kilobyte
+//! and a half does not repay. LZ4 finds the same repetitions for a tenth of that, and gives up a fifth of the bytes saved. Even that was a
+//! quarter of the CPU of four frames, for 470 bytes: a statement of fifteen lines whose dates and amounts are
+//! bytes is short enough as it is.
 //!
-//! Jobs are encoded on the thread that hands them in, not by the writer: a commit has only to seal. Buffers are wiped after use, because they
-//! hold content in the clear.
+//! Jobs are encoded on the thread that hands them in, not by the writer: a commit has only to seal. Buffers are wiped after use, because
+//! they hold content in the clear.
 
 use crate::bounds::FRAME_PLAIN_BYTES_MAX;
 use crate::encoder;
@@ -45,7 +46,8 @@ const LZ4_2: u8 = 5;
 const PLAIN_NOW: u8 = 6;
 /// Version 7: version 3 of the present shape.
 const LZ4_NOW: u8 = 7;
-/// Contents of so many bytes and more are packed: a message of fifteen lines stays below, one of forty lines or of several statements does not.
+/// Contents of so many bytes and more are packed: a message of fifteen lines stays below,
+/// one of forty lines or of several statements does not.
 const PACKED_FROM_BYTES: usize = 2048;
 /// The length in front of an LZ4 block.
 const LENGTH_BYTES: usize = 4;

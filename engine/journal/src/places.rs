@@ -1,8 +1,8 @@
-//! The jobs of one batch that stand in a state, with their heads and the places of their payloads: for an operator's verb that needs contents of
-//! jobs which are in no queue.
+//! The jobs of one batch that stand in a state, with their heads and the places of their payloads: for an operator's verb that needs
+//! contents of jobs which are in no queue.
 //!
-//! The engine keeps eight bytes of such a job, so it is asked of the record: from the newest whole checkpoint, or from its beginning. Nothing is
-//! locked or changed. What the engine writes meanwhile is seen or not; whoever must see something waits for its sync first.
+//! The engine keeps eight bytes of such a job, so it is asked of the record: from the newest whole checkpoint, or from its beginning.
+//! Nothing is locked or changed. What the engine writes meanwhile is seen or not; whoever must see something waits for its sync first.
 
 use crate::checkpoint::{self, CheckpointFault, CheckpointReader, Covered, Item};
 use crate::error::JournalError;

@@ -1,7 +1,8 @@
 //! Payloads by locator, read by pread on workers.
 //!
 //! What comes back was checked twice: the checksum says that the bytes are whole, the tag that they are this job's, in this journal. A
-//! locator that went stale is told apart from damage, and where the payload was moved its new place is read. Clones share the open files; scratch buffers are each clone's own.
+//! locator that went stale is told apart from damage, and where the payload was moved its new place is read. Clones share the open files;
+//! scratch buffers are each clone's own.
 
 use crate::bounds::{FRAME_BYTES_MAX, READ_AHEAD_BYTES};
 use crate::bundle::Bundles;

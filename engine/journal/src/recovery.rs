@@ -8,8 +8,8 @@
 //!   queued nor discarded, and a person decides;
 //! - once settled, a job is not recovered any more, also where a bounce came later.
 //!
-//! Damage is never fatal here. It is told as a [`Finding`], and from then on nothing this start found is reclaimed or destroyed. Where the lost
-//! frame may have been an intent, the jobs it may have been about are uncertain ([`trouble`]).
+//! Damage is never fatal here. It is told as a [`Finding`], and from then on nothing this start found is reclaimed or destroyed. Where the
+//! lost frame may have been an intent, the jobs it may have been about are uncertain ([`trouble`]).
 
 mod misreading;
 mod replay;

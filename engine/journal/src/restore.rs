@@ -11,8 +11,9 @@
 //!
 //! A crash leaves the mark, and the next start with the operator's word begins again; a job that is uncertain already stays so.
 //!
-//! What the engine would send by itself (queued, in flight) becomes uncertain, and the stream's rule decides: resend or hold. What waits for a
-//! person stays where it is, for a rule that resends must never send what a person held back; the change says that it too may have been sent.
+//! What the engine would send by itself (queued, in flight) becomes uncertain, and the stream's rule decides: resend or hold. What waits
+//! for a person stays where it is, for a rule that resends must never send what a person held back;
+//! the change says that it too may have been sent.
 //!
 //! Batches without a commit stay undecided for good: it may have been lost with the time after the copy.
 

@@ -2,8 +2,8 @@
 //!
 //! A reserve of the disk is kept for settling: below it no job and no batch is taken, while intents, outcomes and changes go on in segments
 //! that are preallocated already, and in new record segments that the reserve pays for. Work segments are made only where the
-//! reserve stays whole. A stream may also have a quota of its own, over both logs. Jobs are taken again when a whole segment fits beside the
-//! reserve: between the two nothing flickers.
+//! reserve stays whole. A stream may also have a quota of its own, over both logs. Jobs are taken again when a whole segment fits beside
+//! the reserve: between the two nothing flickers.
 //!
 //! Looking is cheap and lazy: whoever hands a job in asks the disk when the last look is older than [`LOOK_EVERY`], and so does the keeper
 //! whenever it makes a segment, which is when the room goes. What the quota counts the keeper counts when a segment comes, shrinks or goes.

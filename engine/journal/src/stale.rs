@@ -1,8 +1,8 @@
 //! Is this the journal that was here last time?
 //!
-//! A journal that was put back from a backup, or copied, looks whole: its jobs are queued, its keys open them. Sending from it would send again
-//! what went out after the copy was made, and two that run would give the same nonces twice. So four things are compared at each start,
-//! before anything is changed:
+//! A journal that was put back from a backup, or copied, looks whole: its jobs are queued, its keys open them. Sending from it would send
+//! again what went out after the copy was made, and two that run would give the same nonces twice. So four things are compared at each
+//! start, before anything is changed:
 //!
 //! ```text
 //! the directory says               the key ring, outside it, says      it is stale where
@@ -110,7 +110,8 @@ pub struct Vouch {
     pub reason: String,
 }
 
-/// Whether the journal of a stream in `dir` is stale. Changes nothing and takes no lock; `keys` is open, so nobody else starts it meanwhile.
+/// Whether the journal of a stream in `dir` is stale. Changes nothing and takes no lock; `keys` is open,
+/// so nobody else starts it meanwhile.
 ///
 /// # Errors
 /// [`JournalError::Disk`].

@@ -3,8 +3,8 @@
 //! Frame headers are in the clear (kind, job, attempt, tenant, key number), so most of it needs no key. What a job's state is stands under
 //! the cipher: without the key a segment says how many of its jobs were answered at least once, with it how many still need it.
 //!
-//! Nothing here is a judgement. Bytes that are no frame are counted as such; [`crate::Findings`](crate::Finding) are a matter of recovery and
-//! verification.
+//! Nothing here is a judgement. Bytes that are no frame are counted as such; [`crate::Findings`](crate::Finding) are a matter of recovery
+//! and verification.
 
 use crate::bounds::SEGMENT_HEADER_BYTES;
 use crate::census::Census;

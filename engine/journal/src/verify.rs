@@ -1,9 +1,9 @@
-//! Is a journal whole? Everything is read: headers, checksums and the order of both logs, and with the key every frame is opened and decoded,
-//! every job that is not settled has its own payload, and every bundle that is named is stored.
+//! Is a journal whole? Everything is read: headers, checksums and the order of both logs, and with the key every frame is opened and
+//! decoded, every job that is not settled has its own payload, and every bundle that is named is stored.
 //!
-//! The judgement is recovery's own ([`crate::recovery`]): what a start would find is found here, in the same words. Nothing is written. While an
-//! engine runs, the end of a log is being written, not torn; and what looks missing because a job settled meanwhile is looked at again before
-//! it is called a flaw.
+//! The judgement is recovery's own ([`crate::recovery`]): what a start would find is found here, in the same words. Nothing is written.
+//! While an engine runs, the end of a log is being written, not torn; and what looks missing because a job settled meanwhile is looked at
+//! again before it is called a flaw.
 
 mod flaw;
 mod payloads;

@@ -1,5 +1,5 @@
-//! A closed segment of the record is exchanged for its compacted form: the same records, at the same places, in the same order, in a fraction
-//! of the bytes. Heads of batches that were given up are all that goes.
+//! A closed segment of the record is exchanged for its compacted form: the same records, at the same places, in the same order, in a
+//! fraction of the bytes. Heads of batches that were given up are all that goes.
 #![allow(clippy::unwrap_used, reason = "helpers of a test")]
 
 mod support;

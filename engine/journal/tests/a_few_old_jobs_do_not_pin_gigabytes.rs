@@ -1,5 +1,5 @@
-//! A few jobs that wait for long do not keep the segments of the thousands that were delivered: their payloads are moved, encrypted anew, and
-//! whoever knows the old place still reads them.
+//! A few jobs that wait for long do not keep the segments of the thousands that were delivered: their payloads are moved, encrypted anew,
+//! and whoever knows the old place still reads them.
 #![allow(clippy::unwrap_used, reason = "helpers of a test")]
 
 mod support;

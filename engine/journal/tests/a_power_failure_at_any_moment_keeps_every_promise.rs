@@ -1,5 +1,5 @@
-//! On a simulated disk that forgets what was not synced, crashed in the middle of any change of it: what was acknowledged is there, what was
-//! not may be there as a whole, and nothing else is.
+//! On a simulated disk that forgets what was not synced, crashed in the middle of any change of it: what was acknowledged is there, what
+//! was not may be there as a whole, and nothing else is.
 #![allow(clippy::unwrap_used, reason = "helpers of a test")]
 
 mod support;

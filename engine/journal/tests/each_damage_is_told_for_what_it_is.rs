@@ -1,5 +1,5 @@
-//! Each kind of damage to the record or the work log has a word of its own, and a consequence: whom the lost frame was about may have been sent
-//! and is uncertain, everybody else is as before.
+//! Each kind of damage to the record or the work log has a word of its own, and a consequence: whom the lost frame was about may have been
+//! sent and is uncertain, everybody else is as before.
 #![allow(clippy::unwrap_used, reason = "helpers of a test")]
 
 mod support;

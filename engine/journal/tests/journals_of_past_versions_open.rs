@@ -2,8 +2,8 @@
 //!
 //! `fixtures/vN/` holds one journal for each format version, written by the code of its time: a crash ended it in its second start.
 //! `fixtures/v2_grouped/` is of version 2 when heads had come to name several statements, and payloads what accompanies a statement. What
-//! they must say is [`script`], word for word. The contents are this story's own, so that no change of another story's changes what is expected.
-//! A new version gets its fixture by
+//! they must say is [`script`], word for word. The contents are this story's own, so that no change of another story's changes what is
+//! expected. A new version gets its fixture by
 //! `SEALPOST_FIXTURE=v3 cargo test -p journal --test journals_of_past_versions_open -- --ignored`.
 #![allow(clippy::unwrap_used, reason = "helpers of a test")]
 

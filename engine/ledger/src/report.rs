@@ -86,8 +86,8 @@ pub struct BatchReport {
     pub money_cents: MoneySplit,
     /// Whether both equations of invariant 3 hold, in rows and in each kind of money.
     pub balanced: bool,
-    /// When the key of its content was destroyed: from then on what it said cannot be read any more, from no copy of the journal. In milliseconds since
-    /// 1970; `null` while it is there.
+    /// When the key of its content was destroyed: from then on what it said cannot be read any more, from no copy of the journal. In
+    /// milliseconds since 1970; `null` while it is there.
     pub content_destroyed_at: Option<Timestamp>,
     /// Why: `settled`, `discarded`, `operator`.
     pub content_destroyed_cause: Option<String>,

@@ -1,7 +1,8 @@
 //! A civil date in two or three bytes, where nobody reads the bytes.
 //!
-//! For a person's eyes (JSON) a date is `2026-02-04`. In a journal's payload a statement has one on each line, and eleven bytes of text each are
-//! an eighth of it. There it is a number: months of 31 days, counted from January 2020, so that writing and reading need no calendar.
+//! For a person's eyes (JSON) a date is `2026-02-04`. In a journal's payload a statement has one on each line, and eleven bytes of text
+//! each are an eighth of it. There it is a number: months of 31 days, counted from January 2020,
+//! so that writing and reading need no calendar.
 
 use jiff::civil::Date;
 use serde::de::{Error, Unexpected};

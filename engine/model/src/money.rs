@@ -99,7 +99,8 @@ impl Cents {
     }
 }
 
-/// The cents of `digits.dd`, as nearly all amounts are written; other forms are read at leisure. Below ten billion dollars, so nothing overflows.
+/// The cents of `digits.dd`, as nearly all amounts are written; other forms are read at leisure. Below ten billion dollars,
+/// so nothing overflows.
 fn plain(text: &[u8]) -> Option<i64> {
     let [dollars @ .., b'.', tens, units] = text else { return None };
     if dollars.is_empty() || dollars.len() > PLAIN_DIGITS_MAX {

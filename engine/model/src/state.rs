@@ -127,8 +127,8 @@ impl State {
         matches!(self, Self::Uncertain | Self::Held | Self::Bounced | Self::Expired | Self::Suppressed)
     }
 
-    /// Whether the payload can go: nothing will ever be rendered from it again. What goes on paper is kept until an operator says that it went
-    /// ([`crate::record::StateChange::is_settling`]).
+    /// Whether the payload can go: nothing will ever be rendered from it again. What goes on paper is kept until an operator says that it
+    /// went ([`crate::record::StateChange::is_settling`]).
     pub const fn is_settled(self) -> bool {
         matches!(self, Self::Delivered | Self::Cancelled | Self::Superseded)
     }

@@ -2,7 +2,8 @@
 //!
 //! Open addressing over (tag, slot): the id itself is compared in the slab, but only where 32 bits of its hash agree, so
 //! a look-up touches the slab once. The table is split into [`PARTS`] parts that grow on their own, by a quarter, so no single push
-//! pays for moving a million ids, and little of what is there is empty. A tag's place is its share of the part, not a mask: a part has any length. The hash has no seed: ids are given by us, not by a sender.
+//! pays for moving a million ids, and little of what is there is empty. A tag's place is its share of the part, not a mask: a part has any
+//! length. The hash has no seed: ids are given by us, not by a sender.
 
 use crate::entry::Entry;
 use crate::slab::{Slab, Slot};

@@ -242,8 +242,8 @@ fn start(world: &World, arguments: &Arguments, seeds: Range<u64>) -> Result<(Rec
     Ok((runs, gone))
 }
 
-/// Runs a simulation outside of tokio's budget for tasks: all tasks of a simulated world would share the one of this thread's, and stand still
-/// when it is spent.
+/// Runs a simulation outside of tokio's budget for tasks: all tasks of a simulated world would share the one of this thread's, and stand
+/// still when it is spent.
 async fn apart<R>(run: impl FnOnce() -> R) -> R {
     tokio::task::unconstrained(async { run() }).await
 }

@@ -1,7 +1,7 @@
 //! What is handed in: a part of the rows, and the door they come through.
 //!
-//! A seed has several parcels, so that batches overlap, streams run beside each other and single jobs arrive while files are read. The claim
-//! numbers of all parcels differ: a message says by itself which row it is about.
+//! A seed has several parcels, so that batches overlap, streams run beside each other and single jobs arrive while files are read. The
+//! claim numbers of all parcels differ: a message says by itself which row it is about.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};

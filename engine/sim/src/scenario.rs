@@ -263,8 +263,8 @@ impl Scenario {
     }
 }
 
-/// Two files of statements, a stream of single jobs, and marketing, whose members lie where nobody counts: it shares its source address with
-/// the statements here, which it never does in life.
+/// Two files of statements, a stream of single jobs, and marketing, whose members lie where nobody counts: it shares its source address
+/// with the statements here, which it never does in life.
 fn parcels(seed: u64, rows: u64, sandbox: &SandboxConfig, is_grouping: bool, random: &mut Random) -> Vec<Parcel> {
     let destinations: Vec<String> = (1..=DESTINATIONS).map(|number| format!("d{number:05}.example")).collect();
     let counting = SiteKind::ALL.into_iter().filter(|kind| kind.is_counting());

@@ -1,5 +1,5 @@
-//! The proof that the checkers see, in small: bugs that are planted on purpose are found within a few seeds. The whole table, with those that
-//! take longer, is made by `sim --plants` and kept in `PLANTS.md`.
+//! The proof that the checkers see, in small: bugs that are planted on purpose are found within a few seeds. The whole table, with those
+//! that take longer, is made by `sim --plants` and kept in `PLANTS.md`.
 
 use sim::{Effort, Installation, hunt};
 use world::Plant;

@@ -39,7 +39,8 @@ enum Verb {
         /// The batch, such as b1-2a.
         batch: String,
     },
-    /// Its rows, a page at a time: message, state, reason, destination, attempts; nothing of a person. Statements that were grouped have a row each.
+    /// Its rows, a page at a time: message, state, reason, destination, attempts; nothing of a person.
+    /// Statements that were grouped have a row each.
     ///
     /// Rows that became no job stand in the batch's reject file, with place and reason.
     Rows(RowsArguments),
@@ -56,15 +57,16 @@ enum Verb {
     Hold(OrderArguments),
     /// Go on with a held batch; and look again at statements that are held because a denial had no words.
     ///
-    /// What the tenant's templates can say by now goes out with those templates. What still has no words stays held and is told by its code.
+    /// What the tenant's templates can say by now goes out with those templates.
+    /// What still has no words stays held and is told by its code.
     Release(OrderArguments),
     /// Stop for good what has no intent on disk yet; `batch show` then says what already left.
     Cancel(OrderArguments),
     /// What goes on paper, as a file encrypted to the key of whoever prints it; then say that it is on its way.
     ///
     /// The file is OpenPGP; inside is a line of JSON for each row: row, reason, deadline, claim, member, postal address, the whole
-    /// statement. The address is that of the contact data (postal_line_1, postal_city, postal_state, postal_code, ...), the alternative one where
-    /// the member asked for it. Nothing of it lies
+    /// statement. The address is that of the contact data (postal_line_1, postal_city, postal_state, postal_code, ...), the alternative one
+    /// where the member asked for it. Nothing of it lies
     /// readable on any disk of ours. Content is kept until `--settle`, so the same rows can be exported again.
     Paper(PaperArguments),
 }

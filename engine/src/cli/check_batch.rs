@@ -1,8 +1,8 @@
 //! `sealpost check-batch`: everything intake would say about a file, without accepting it.
 //!
-//! It also predicts: protection, language, detail, paper, denials without words, what the gates would say, and how long it takes at least. With
-//! `--config` it goes by the contact data and the templates that the engine would go by now ([`super::check_contacts`]). Nothing is written. Without
-//! `--config` no key is needed: repeats inside the file are found, repeats of earlier batches are not (only the
+//! It also predicts: protection, language, detail, paper, denials without words, what the gates would say, and how long it takes at least.
+//! With `--config` it goes by the contact data and the templates that the engine would go by now ([`super::check_contacts`]). Nothing is
+//! written. Without `--config` no key is needed: repeats inside the file are found, repeats of earlier batches are not (only the
 //! engine's own index knows them).
 
 use super::input::{self, InputFlags};

@@ -4,8 +4,8 @@
 //! --members FILE  ─► that file, for this batch alone (the tenant's own file, named once more, is the tenant's data)
 //! --config        ─► the `members` file of the tenant, else what waits in members/ of its drop folder, else the newest sealed version
 //! ```
-//! Everything is read; nothing is imported, locked or changed, beside a running engine and without one. A contact file that waits in the drop
-//! folder counts where the engine would import it: rows that can be read, and not far fewer than before.
+//! Everything is read; nothing is imported, locked or changed, beside a running engine and without one. A contact file that waits in the
+//! drop folder counts where the engine would import it: rows that can be read, and not far fewer than before.
 
 use super::{Trouble, statements};
 use crate::config::{Config, Tenant};

@@ -13,8 +13,8 @@ use world::World;
 /// The word.
 #[derive(Debug, Args)]
 pub(super) struct Restored {
-    /// Once, after journals were put back from a backup: everything in them that is not settled counts as possibly sent (uncertain), and the
-    /// stream's `uncertain` rule (resend or hold) decides. Refused where nothing was put back.
+    /// Once, after journals were put back from a backup: everything in them that is not settled counts as possibly sent (uncertain), and
+    /// the stream's `uncertain` rule (resend or hold) decides. Refused where nothing was put back.
     #[arg(long, requires = "reason")]
     restored: bool,
     /// Why; stands in the record beside your login name.

@@ -4,12 +4,12 @@
 //! one system call, where pwrite and fdatasync are four for two files: the steps are *linked*, so the kernel begins each when the one
 //! before it succeeded, and gives up the rest where one failed.
 //!
-//! What it promises: when [`Ring::write_and_sync`] returns `Ok`, all bytes are durable; when it returns an error, it says which piece failed and
-//! at which step, and no later piece was begun. A write that the kernel cut short is gone on with. No request is under way
+//! What it promises: when [`Ring::write_and_sync`] returns `Ok`, all bytes are durable; when it returns an error, it says which piece
+//! failed and at which step, and no later piece was begun. A write that the kernel cut short is gone on with. No request is under way
 //! when it returns: the kernel never reads bytes that the caller has back.
 //!
-//! What it leaves to others: opening, preallocating, deciding whether it is faster ([`Ring::new`] says where the kernel refuses). Never `O_DIRECT`
-//! with `RWF_DSYNC`: a linked fsync is a promise about the file, a flag of one write is one about that write alone.
+//! What it leaves to others: opening, preallocating, deciding whether it is faster ([`Ring::new`] says where the kernel refuses). Never
+//! `O_DIRECT` with `RWF_DSYNC`: a linked fsync is a promise about the file, a flag of one write is one about that write alone.
 //!
 //! # Why this crate may use `unsafe`
 //!
@@ -97,8 +97,8 @@ impl Ring {
     /// Asks the kernel for a ring.
     ///
     /// # Errors
-    /// Where the kernel has no io_uring, does not allow it (`/proc/sys/kernel/io_uring_disabled`, a seccomp filter, no memory to lock), or knows no
-    /// write and fsync in it.
+    /// Where the kernel has no io_uring, does not allow it (`/proc/sys/kernel/io_uring_disabled`, a seccomp filter, no memory to lock), or
+    /// knows no write and fsync in it.
     pub fn new() -> io::Result<Self> {
         let ring = IoUring::new(REQUESTS_MAX as u32)?;
         let mut probe = Probe::new();
@@ -173,10 +173,11 @@ impl Ring {
             let is_last = place + 1 == asked.len();
             let flags = if is_last { squeue::Flags::empty() } else { squeue::Flags::IO_LINK };
             let entry = entry.clone().flags(flags).user_data(place as u64);
-            // SAFETY: the entry points into the bytes of a `Piece` and names its file; both are borrowed by `write_and_sync`, which does not return
-            // before this function does. This function returns `Ok` only when the completion of every entry has come, and `Err` only while
-            // the kernel has taken none of them (they are taken out of the queue again); anything else ends the process. So the kernel
-            // never reads the bytes after the borrow. The queue has `REQUESTS_MAX` places and is empty here: `push` cannot find it full.
+            // SAFETY: the entry points into the bytes of a `Piece` and names its file; both are borrowed by `write_and_sync`, which does
+            // not return before this function does. This function returns `Ok` only when the completion of every entry has come, and `Err`
+            // only while the kernel has taken none of them (they are taken out of the queue again); anything else ends the process. So the
+            // kernel never reads the bytes after the borrow. The queue has `REQUESTS_MAX` places and is empty here:
+            // `push` cannot find it full.
             #[allow(unsafe_code, reason = "see above")]
             let pushed = unsafe { queue.push(&entry) };
             pushed.map_err(|_| io::Error::other("the submission queue has no place, which cannot be"))?;

@@ -203,8 +203,8 @@ impl World {
         self.parts.hosts.trace(event);
     }
 
-    /// Waits until the disk is free for a group of writes and their sync. The real disk lets its caller wait inside the call, so this is over
-    /// at once; a simulated one is busy for as long as `Simulation::set_disk_delay` allows, and everybody else goes on meanwhile.
+    /// Waits until the disk is free for a group of writes and their sync. The real disk lets its caller wait inside the call, so this is
+    /// over at once; a simulated one is busy for as long as `Simulation::set_disk_delay` allows, and everybody else goes on meanwhile.
     pub async fn disk_turn(&self) {
         if let Some(span) = self.parts.hosts.disk_delay() {
             self.sleep(span).await;

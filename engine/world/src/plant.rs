@@ -1,12 +1,12 @@
 //! Planted bugs: deliberate faults behind a switch of the simulator, the proof that its checkers see.
 //!
 //! A checker that never found anything proves nothing. Each [`Plant`] is a mistake as people make it; a line of production code asks
-//! [`World::is_planted`](crate::World::is_planted) and does the wrong thing where the answer is yes. The crate `sim` runs seeds with one plant each
-//! and demands a finding; its manual (`engine/sim/PLANTS.md`) keeps the table of what was found where.
+//! [`World::is_planted`](crate::World::is_planted) and does the wrong thing where the answer is yes. The crate `sim` runs seeds with one
+//! plant each and demands a finding; its manual (`engine/sim/PLANTS.md`) keeps the table of what was found where.
 //!
 //! It promises that no real engine can have one: without the cargo feature `planted` the question is a constant `false`, and the
-//! compiler drops the site; with it, only a simulated world on which `Simulation::plant` was called says yes. [`World::real`](crate::World::real) has
-//! no way to be told.
+//! compiler drops the site; with it, only a simulated world on which `Simulation::plant` was called says yes.
+//! [`World::real`](crate::World::real) has no way to be told.
 
 /// Makes the enum, its list and its names from one place.
 macro_rules! plants {

@@ -43,8 +43,8 @@ pub trait Processes: Send + Sync {
     /// Runs one to its end. Blocks the thread.
     ///
     /// # Errors
-    /// `NotFound`, `PermissionDenied` ... where it cannot be started; `TimedOut` after its time limit; `FileTooLarge` where it prints too much;
-    /// `Unsupported` in the simulated world.
+    /// `NotFound`, `PermissionDenied` ... where it cannot be started; `TimedOut` after its time limit; `FileTooLarge` where it prints too
+    /// much; `Unsupported` in the simulated world.
     fn run(&self, request: &ProcessRequest<'_>) -> io::Result<ProcessEnd>;
 }
 

@@ -1,7 +1,8 @@
 //! One local page that shows messages side by side: a phone, a screen, dark, the text part, and each language.
 //!
 //! Every message stands in a frame of its own without rights (`sandbox`), so that nothing in it runs and no link in it is followed
-//! by accident. The page loads nothing from elsewhere. It holds personal data where the rows are real: the caller keeps it off shared disks.
+//! by accident. The page loads nothing from elsewhere. It holds personal data where the rows are real:
+//! the caller keeps it off shared disks.
 
 /// One message to show.
 #[derive(Clone, PartialEq, Eq)]

@@ -56,7 +56,8 @@ pub(crate) use particulars::{BillView, ChangeView, ProgressView};
 pub(crate) use statement::{AmountsView, LineView, NoteView, StatementView, push_details};
 
 view!(
-    /// The root of statements. `member` is the first statement, for what all of them share; `unmet` is the language a person asked for in vain.
+    /// The root of statements. `member` is the first statement, for what all of them share;
+    /// `unmet` is the language a person asked for in vain.
     StatementsView {
         preheader, date, recipient, on_behalf, unmet, member, statements, statements_listed, statements_shown, statements_rest_count, count, several, corrected,
         total_headline, total_owes, progress, appeal_last

@@ -1,5 +1,5 @@
-//! How the file itself is written, as a column map's `[file]`, `[columns]`, `[dates]` and `[amounts]` say: header, byte ranges, forms of dates and
-//! amounts. What the columns mean is said in `sections.rs`.
+//! How the file itself is written, as a column map's `[file]`, `[columns]`, `[dates]` and `[amounts]` say: header, byte ranges, forms of
+//! dates and amounts. What the columns mean is said in `sections.rs`.
 
 use super::table::Table;
 use super::values::{AmountStyle, DATE_FORMS, DateForm, DateStyle};

@@ -4,7 +4,8 @@
 //! **given and family name must both match**; middle names may differ, order does not matter ("EXAMPLE, ADA B" is "Ada Example"), joined
 //! words equal parted ones ("DELACRUZ", "de la Cruz"). Where both sides have a generation (Jr, Sr, II, III, IV), it must agree.
 //!
-//! Not done on purpose: nicknames (Bob, Robert), initials for given names, sounds-alike. A name that needs these is for a person to look at.
+//! Not done on purpose: nicknames (Bob, Robert), initials for given names, sounds-alike.
+//! A name that needs these is for a person to look at.
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;

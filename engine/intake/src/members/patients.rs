@@ -11,7 +11,8 @@
 //! an id alone never finds an address. Earlier names are rows too: a claim of before a marriage has the earlier one.
 //!
 //! A patient who is said to be deceased without a day counts as deceased on the day of birth: what matters is that nobody writes.
-//! Records that are not active any more (a merged duplicate) and those with a modifier element that nobody here knows are left out, and said.
+//! Records that are not active any more (a merged duplicate) and those with a modifier element that nobody here knows are left out,
+//! and said.
 //!
 //! The one surprise: FHIR Patients state no consent, so such a file decides nothing about it.
 

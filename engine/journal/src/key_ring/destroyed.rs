@@ -12,8 +12,8 @@ use model::{BatchId, StreamName};
 use world::Plant;
 
 impl KeyRing {
-    /// Deletes the content keys of these batches, in both copies, in one write. Gives what went and is to be recorded; a batch without a key
-    /// gives nothing.
+    /// Deletes the content keys of these batches, in both copies, in one write. Gives what went and is to be recorded; a batch without a
+    /// key gives nothing.
     pub(crate) fn destroy_batch_keys(
         &self,
         stream: StreamName,

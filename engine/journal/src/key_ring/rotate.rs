@@ -55,12 +55,12 @@ pub struct Rotated {
 }
 
 impl KeyRing {
-    /// Puts the ring under another key-encryption key: both copies are written when it returns, and the old key opens neither. Content, lookups
-    /// and everybody who uses keys meanwhile go on.
+    /// Puts the ring under another key-encryption key: both copies are written when it returns, and the old key opens neither. Content,
+    /// lookups and everybody who uses keys meanwhile go on.
     ///
     /// # Errors
-    /// [`KeyError::NotInPlace`], [`KeyError::SameKey`], what a source says, the disk. Then the ring goes on under the old key; where the disk
-    /// failed in the middle, the next change or start decides.
+    /// [`KeyError::NotInPlace`], [`KeyError::SameKey`], what a source says, the disk. Then the ring goes on under the old key; where the
+    /// disk failed in the middle, the next change or start decides.
     pub fn rotate(&self, rotation: &Rotation) -> Result<Rotated, KeyError> {
         self.may_change()?;
         let world = &self.shared.world;

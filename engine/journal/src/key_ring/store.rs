@@ -82,7 +82,8 @@ pub(crate) struct JournalEntry {
     pub(crate) epoch: u32,
     /// Where it lives; unknown until its first start under version 2.
     pub(crate) home: Option<Home>,
-    /// Numbers of jobs and batches below these are not given any more: they may have been given after the copy was made that the journal was put back from.
+    /// Numbers of jobs and batches below these are not given any more:
+    /// they may have been given after the copy was made that the journal was put back from.
     pub(crate) first_job: u64,
     pub(crate) first_batch: u64,
 }

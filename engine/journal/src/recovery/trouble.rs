@@ -2,9 +2,10 @@
 //!
 //! Two questions about each damaged place of the record. **What lies there?** A whole frame that does not open (its key is gone, or it is
 //! not authentic), a frame of another segment (its checksum tells which), or no frame at all. **What is lost?** The frame that
-//! was there may have been an intent: then a message may have been sent that nobody knows of. What the header of a damaged frame says is not
-//! authentic, but it need not be trusted to be heeded: where its position lies between those of its neighbours, the job that it names becomes
-//! [`model::State::Uncertain`], and no other. Where no header can be made out, every job that was queued then may have been sent, and says so.
+//! was there may have been an intent: then a message may have been sent that nobody knows of. What the header of a damaged frame says is
+//! not authentic, but it need not be trusted to be heeded: where its position lies between those of its neighbours, the job that it names
+//! becomes [`model::State::Uncertain`], and no other. Where no header can be made out, every job that was queued then may have been sent,
+//! and says so.
 
 use crate::bounds::{FRAME_ALIGN_BYTES, FRAME_HEADER_BYTES};
 use crate::error::{DiskError, Finding};
@@ -124,8 +125,8 @@ fn header_at(there: &[u8], at: usize, log: LogKind, last: RecordPosition, until:
     fits.then_some(header)
 }
 
-/// Whose frame these bytes begin with, where it is a whole one of another segment of this stream: a checksum is the frame's own, and the salt
-/// of its segment on top.
+/// Whose frame these bytes begin with, where it is a whole one of another segment of this stream: a checksum is the frame's own, and the
+/// salt of its segment on top.
 pub(crate) fn owner(bytes: &[u8], journal: JournalId, stream: StreamName) -> Option<(LogKind, u32)> {
     let header = bytes.first_chunk::<FRAME_HEADER_BYTES>()?;
     let frame = bytes.get(..stated_length(header)?)?;

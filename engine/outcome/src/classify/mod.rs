@@ -1,7 +1,8 @@
 //! From a reply or a trouble to cause, scope, severity and action.
 //!
 //! Rules are data (`configs/bounces/*.toml`). The most telling one decides: a provider's own, then an enhanced code, then a
-//! text, then an enhanced code that receivers use for anything (5.7.1), then a code; among equals the first. What no rule knows falls back to the code's class.
+//! text, then an enhanced code that receivers use for anything (5.7.1), then a code; among equals the first.
+//! What no rule knows falls back to the code's class.
 //!
 //! Three things are law here, whatever the rules say:
 //! - basic and enhanced code may contradict each other; [`severity_of`] says who wins;

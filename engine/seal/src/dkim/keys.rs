@@ -104,7 +104,8 @@ impl DkimKeys {
     }
 
     /// An Ed25519 key alone, made of these 32 octets (RFC 8032 section 5.1.5: the private key). For simulators and measurements, which
-    /// need a signature that costs microseconds and is the same each time; no configuration leads here, because many verifiers know RSA only.
+    /// need a signature that costs microseconds and is the same each time; no configuration leads here,
+    /// because many verifiers know RSA only.
     ///
     /// # Errors
     /// [`KeyError::Name`] where a name is no DNS name; [`KeyError::Refused`] where the library takes no such key.

@@ -25,8 +25,8 @@ pub(super) struct Arguments {
     /// The configuration.
     #[arg(long, value_name = "FILE", default_value = "sealpost.toml")]
     config: PathBuf,
-    /// Where the new key is: file:PATH (made where it does not exist), env:NAME, command:["PROGRAM", "ARGUMENT", ...], credential:NAME. It is
-    /// read by this verb, with your rights and in your environment.
+    /// Where the new key is: file:PATH (made where it does not exist), env:NAME, command:["PROGRAM", "ARGUMENT", ...], credential:NAME. It
+    /// is read by this verb, with your rights and in your environment.
     #[arg(long, value_name = "SOURCE", value_parser = source)]
     to: Option<KeySource>,
 }

@@ -161,8 +161,8 @@ impl Zeros {
         Ok(())
     }
 
-    /// From memory to the device (`O_DIRECT`): the page cache would copy each page and keep what nobody reads. Gives where it stopped: at the
-    /// beginning where the file system cannot do it.
+    /// From memory to the device (`O_DIRECT`): the page cache would copy each page and keep what nobody reads. Gives where it stopped: at
+    /// the beginning where the file system cannot do it.
     fn write_past_the_cache(&self, file: &File, mut span: Range<u64>) -> io::Result<u64> {
         let flags = fcntl_getfl(file)?;
         if fcntl_setfl(file, flags | OFlags::DIRECT).is_err() {

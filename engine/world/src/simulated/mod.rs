@@ -107,7 +107,8 @@ impl Simulation {
     /// Runs all tasks until `future` is done. It is polled as one of them, but belongs to no host.
     ///
     /// # Panics
-    /// Where nothing is ready and no timer is set, so that the future can never be done; where the steps allowed are used up; where a task panics.
+    /// Where nothing is ready and no timer is set, so that the future can never be done; where the steps allowed are used up;
+    /// where a task panics.
     pub fn run<F: Future>(&self, future: F) -> F::Output {
         let mut future = pin!(future);
         let root = self.universe.scheduler.root();
@@ -189,7 +190,8 @@ impl Simulation {
         host.disk().forget_crash();
     }
 
-    /// Lets `watch` see all bytes that are written to a host's disk from now on, those that a crash loses included. It must not use the disk.
+    /// Lets `watch` see all bytes that are written to a host's disk from now on, those that a crash loses included.
+    /// It must not use the disk.
     pub fn watch_writes(&self, host: &str, watch: WriteWatch) {
         host_of(&self.universe, host).disk().watch_writes(watch);
     }
@@ -313,7 +315,8 @@ impl Simulation {
         self.universe.scheduler.trace_hash()
     }
 
-    /// The latest 200 events, oldest first: changes of disks, crashes, and what [`World::trace`] added. For whoever looks into a failed run.
+    /// The latest 200 events, oldest first: changes of disks, crashes, and what [`World::trace`] added.
+    /// For whoever looks into a failed run.
     pub fn latest_events(&self) -> Vec<String> {
         self.universe.scheduler.latest_events()
     }

@@ -2,7 +2,8 @@
 //!
 //! Rows are split in a window that does not grow with the file. A quote opens only at the start of a field; within quotes the
 //! delimiter and line ends are text, and `""` is a quote. One bad quote costs one row: a row that spans lines and does not come out with
-//! as many fields as the header, or has what looks like a whole row within quotes, is its first line only, and reading goes on at the second.
+//! as many fields as the header, or has what looks like a whole row within quotes, is its first line only,
+//! and reading goes on at the second.
 
 mod header;
 

@@ -2,8 +2,8 @@
 //!
 //! * A claim's amount is what `total[]` states, else what the claim-level `adjudication[]` states, else the sum of the items', where every
 //!   item states it. Never two of these added: they are the same money. A sum of which one item is silent is not stated.
-//! * What the plan paid is its benefit, else what it paid to provider and patient, else the payment. Where the payment is another amount and
-//!   no adjustment of it explains that, the statement is not mailed.
+//! * What the plan paid is its benefit, else what it paid to provider and patient, else the payment. Where the payment is another amount
+//!   and no adjustment of it explains that, the statement is not mailed.
 //! * What the member owes is the member liability, else the sum of deductible, coinsurance, copay and what is not covered, where all
 //!   four are stated.
 //!

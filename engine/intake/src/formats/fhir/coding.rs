@@ -128,7 +128,8 @@ fn hl7(code: &str) -> Option<Part> {
     }
 }
 
-/// <http://hl7.org/fhir/us/carin-bb/CodeSystem/C4BBAdjudication>. `paidbypatient` is not here: what was paid at the counter is not what is owed.
+/// <http://hl7.org/fhir/us/carin-bb/CodeSystem/C4BBAdjudication>. `paidbypatient` is not here:
+/// what was paid at the counter is not what is owed.
 fn carin(code: &str) -> Option<Part> {
     match code {
         "coinsurance" => Some(Part::Coinsurance),
@@ -218,7 +219,8 @@ pub(super) fn program_of_coverage(concept: &Concept<'_>) -> Option<Program> {
     coded.or_else(|| concept.text.as_ref().and_then(|text| program_of_text(text.as_str())))
 }
 
-/// The typology is a tree by its digits: 1 Medicare (111, 112, 113 and 119 managed care; 12 fee for service), 2 Medicaid (23 CHIP), 5 private, 6 Blue Cross.
+/// The typology is a tree by its digits: 1 Medicare (111, 112, 113 and 119 managed care; 12 fee for service), 2 Medicaid (23 CHIP),
+/// 5 private, 6 Blue Cross.
 fn source_of_payment(code: &str) -> Option<Program> {
     match code.as_bytes() {
         [b'1', b'1', ..] => Some(Program::MedicareAdvantage),

@@ -8,7 +8,8 @@
 //! for its patient, since a search puts included resources after its matches ([`claims`]). Memory does not grow with the file.
 //!
 //! Refused, each saying so: resources of before R4, resources without amounts, money other than US dollars, modifier elements.
-//! Shown but not mailed: what is not active and complete, what contradicts itself, what names its patient by a reference that leads nowhere.
+//! Shown but not mailed: what is not active and complete, what contradicts itself,
+//! what names its patient by a reference that leads nowhere.
 //!
 //! What is passed over is said once, by kind and count. A file without any ExplanationOfBenefit is no batch.
 

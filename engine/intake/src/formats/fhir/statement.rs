@@ -422,7 +422,8 @@ fn particulars(eob: &Eob<'_>, amounts: &amounts::Claim, cents: &mut ToCents<'_>)
     })
 }
 
-/// How the claim was paid: in network or not. CARIN's `benefitpaymentstatus` of the claim, else of all items alike, else the billing provider's.
+/// How the claim was paid: in network or not. CARIN's `benefitpaymentstatus` of the claim, else of all items alike,
+/// else the billing provider's.
 fn network(eob: &Eob<'_>) -> Option<model::statement::Network> {
     let of_list = |list: &[super::elements::Adjudication<'_>], discriminator: &str| {
         list.iter().find_map(|adjudication| coding::payer_status(adjudication, discriminator)).and_then(coding::network_of_status)

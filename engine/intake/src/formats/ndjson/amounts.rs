@@ -1,7 +1,8 @@
 //! The amounts of a line, read straight into the statement.
 //!
 //! Most of what stands in a line is amounts, ten a service. So they are not gathered in a form of their own first: each goes to
-//! its place as it is met. One that is none is noted ([`Reading::is_unreadable`]), because a contradiction may come before it in what is told.
+//! its place as it is met. One that is none is noted ([`Reading::is_unreadable`]),
+//! because a contradiction may come before it in what is told.
 
 use super::raw::RawAmount;
 use crate::amount::{self, AmountError};

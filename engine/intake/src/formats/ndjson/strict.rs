@@ -1,8 +1,8 @@
 //! Objects and words as the schema has them, and nothing else that serde would take for them.
 //!
 //! What serde derives for a struct takes a list of its fields by position as well: `["M1", "Ada Example"]` is a member to it, and a list
-//! that lost a value puts the others under wrong names. What it derives for words takes `{"denied": null}` for `"denied"`. Neither is in the
-//! schema; here neither is taken, and `diagnosis.rs` finds the words for it.
+//! that lost a value puts the others under wrong names. What it derives for words takes `{"denied": null}` for `"denied"`. Neither is in
+//! the schema; here neither is taken, and `diagnosis.rs` finds the words for it.
 
 use serde::de::value::{MapAccessDeserializer, StrDeserializer};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};

@@ -11,8 +11,8 @@
 //!   and says which line to look at. Eight bytes a claim are remembered for that;
 //! * `anywhere`: claims are held until the end of the file, up to a limit.
 //!
-//! **Damage.** A row that cannot be read is a rejected record of its own. Whose it was cannot be known, so the claims beside it are rejected
-//! too, unless each row is a claim: a statement must not lack a service without anybody knowing.
+//! **Damage.** A row that cannot be read is a rejected record of its own. Whose it was cannot be known, so the claims beside it are
+//! rejected too, unless each row is a claim: a statement must not lack a service without anybody knowing.
 
 mod claim;
 mod row;

@@ -15,8 +15,8 @@
 //! ```
 //!
 //! **Damage.** A claim is whole when a CLP, LX, TS3, PLB or SE follows it. One that is followed by anything else (the end of the
-//! file, a new header) is rejected as `truncated`; a segment without its terminator at the end of the file is part of what is cut, unless it
-//! is a trailer. Trailers that are missing or count differently become findings, because they belong to no claim: real senders
+//! file, a new header) is rejected as `truncated`; a segment without its terminator at the end of the file is part of what is cut, unless
+//! it is a trailer. Trailers that are missing or count differently become findings, because they belong to no claim: real senders
 //! miscount, and a claim that adds up is read all the same. An interchange, a group or a transaction set left open is always a finding, so
 //! a file cut at any byte shows.
 

@@ -1,7 +1,7 @@
 //! The simulated disk: one per host, in memory, with a crash that loses what was not synced.
 //!
-//! Operations take no virtual time; a disk that is busy is waited for beforehand ([`crate::World::disk_turn`]). A crash may be set to happen in the middle of them ([`DiskState::crash_at`]): between a
-//! write and its sync, between a rename and the sync of its directory.
+//! Operations take no virtual time; a disk that is busy is waited for beforehand ([`crate::World::disk_turn`]). A crash may be set to
+//! happen in the middle of them ([`DiskState::crash_at`]): between a write and its sync, between a rename and the sync of its directory.
 
 mod content;
 mod names;
@@ -36,8 +36,8 @@ pub struct Written<'w> {
     pub bytes: &'w [u8],
 }
 
-/// Sees all writes of a disk, each before it is made; may say that the host crashes in the so-and-so-manieth change of the disk from here (1 is
-/// this write).
+/// Sees all writes of a disk, each before it is made; may say that the host crashes in the so-and-so-manieth change of the disk from here
+/// (1 is this write).
 pub type WriteWatch = Box<dyn FnMut(&Written<'_>) -> Option<u64> + Send>;
 
 pub(super) struct DiskState {

@@ -242,7 +242,8 @@ impl End {
             return Poll::Ready(Err(Error::new(ErrorKind::BrokenPipe, "this side was shut down")));
         }
         if outbound.unread_for_ever {
-            // RFC 1122 section 4.2.2.13: "if new data is received after CLOSE is called, its TCP SHOULD send a RST to show that data was lost."
+            // RFC 1122 section 4.2.2.13: "if new data is received after CLOSE is called,
+            // its TCP SHOULD send a RST to show that data was lost."
             state.inbound[self.side as usize].reset_at.get_or_insert(now + there + back);
             return Poll::Ready(Ok(bytes.len()));
         }
