@@ -202,7 +202,7 @@ async fn rolling<S: Stream>(engine: &Engine, tenant: &Tenant, pipeline: &Pipelin
     let format = Format::Ndjson.to_string();
     let open = BatchOpen { batch, tenant: tenant.id, stream: S::NAME, file_sha256: None, format, at, rolling: true };
     pipeline.journal.open_batch(open).await?;
-    engine.know(batch, KnownBatch { stream: S::NAME, tenant: tenant.id, file_sha256: None, closed: false });
+    engine.know(batch, KnownBatch { stream: S::NAME, tenant: tenant.id, file_sha256: None, opened_at: at, closed: false });
     open_now.insert(tenant.id, RollingBatch { hour, batch });
     Ok(batch)
 }

@@ -28,7 +28,7 @@ use futures_util::future::Either;
 use journal::{JournalError, KeyRing, Vouch};
 use ledger::{BatchReport, JobFilter, JobLine};
 use model::record::{FrameKey, Record};
-use model::{BatchId, Marketing, MessageVersion, State, Stream, StreamName, TenantId, Transactional};
+use model::{BatchId, Marketing, MessageVersion, State, Stream, StreamName, TenantId, Timestamp, Transactional};
 use render::Bundle;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -59,6 +59,7 @@ pub(crate) struct KnownBatch {
     pub(crate) stream: StreamName,
     pub(crate) tenant: TenantId,
     pub(crate) file_sha256: Option<[u8; 32]>,
+    pub(crate) opened_at: Timestamp,
     pub(crate) closed: bool,
 }
 
@@ -336,6 +337,11 @@ impl Engine {
         Ok(lock(&self.known).get(&batch).map(|known| known.stream))
     }
 
+    /// What doors know of a batch.
+    pub(crate) fn known(&self, batch: BatchId) -> Option<KnownBatch> {
+        lock(&self.known).get(&batch).cloned()
+    }
+
     /// What was held may have waited for days: its members' data is looked at before the first message leaves.
     pub(crate) fn look_at_contacts(&self) {
         for tenant in self.tenants.values() {
@@ -524,7 +530,7 @@ fn make_folders(world: &World, settings: &EngineSettings) -> Result<(), EngineEr
 fn remember(known: &KnownBatches, stream: StreamName, past: Past) {
     for batch in past.batches {
         let open = batch.open;
-        let entry = KnownBatch { stream, tenant: open.tenant, file_sha256: open.file_sha256, closed: batch.closed };
+        let entry = KnownBatch { stream, tenant: open.tenant, file_sha256: open.file_sha256, opened_at: open.at, closed: batch.closed };
         lock(known).insert(open.batch, entry);
     }
 }

@@ -156,7 +156,7 @@ pub(crate) async fn accept<S: Stream>(context: FileContext<S>, request: FileRequ
         Err(error) => return Err(give_up(&context, batch, &superseded, error.into()).await),
     };
     context.repeats.lock().commit(batch);
-    let known = KnownBatch { stream: S::NAME, tenant: context.tenant.id, file_sha256: Some(hash), closed: false };
+    let known = KnownBatch { stream: S::NAME, tenant: context.tenant.id, file_sha256: Some(hash), opened_at: now, closed: false };
     lock(&context.known).insert(batch, known);
     context.gates.committed(batch, &verdict, &pairs, context.results.as_deref());
     // Handing over may take as long as a canary.

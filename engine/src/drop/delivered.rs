@@ -7,18 +7,24 @@
 //! cancelled, superseded, on paper. One that is held, or of which it is not known whether it arrived, has not: the report waits for it.
 //!
 //! It promises that the report appears whole under its name, and once: whoever takes it out of `results/` does not get it again, for what was
-//! told is remembered beside the folders. A crash between the two writes it over itself. Counts and cents, nothing of a person. What
+//! told is remembered beside the folders. A crash between the two writes it over itself. What is remembered does not grow for ever: a batch that
+//! is closed in the record and came [`REMEMBERED`] ago counts as told, and a start takes its mark away. Counts and cents, nothing of a person. What
 //! changes after it (a bounce that comes days later) stands in `batch show`, not here.
 
 use super::folder::Folder;
-use crate::engine::Engine;
+use crate::engine::{Engine, KnownBatch};
 use ledger::BatchReport;
-use model::{BatchId, State};
+use model::{BatchId, State, Timestamp};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 use world::World;
+
+/// How long after a batch came it is remembered by a mark that its report was written: a statement's deadline, holds and corrections are
+/// long over by then.
+const REMEMBERED: Duration = Duration::from_secs(90 * 24 * 3600);
 
 /// Batches whose end is awaited, with the name of their file.
 #[derive(Debug, Default)]
@@ -28,8 +34,13 @@ pub(super) struct Awaited {
 }
 
 impl Awaited {
-    /// What earlier lives left untold in a folder.
-    pub(super) fn find(&mut self, at: usize, folder: &Folder, world: &World) {
+    /// What earlier lives left untold in a folder. Marks that nobody needs any more go.
+    pub(super) fn find(&mut self, at: usize, folder: &Folder, engine: &Engine) {
+        let (world, now) = (engine.world(), engine.world().wall());
+        let is_past = |batch| is_past(engine.known(batch).as_ref(), now);
+        if let Err(error) = forget(folder, world, is_past) {
+            tracing::warn!(target: "sealpost::drop", tenant = folder.tenant, %error, "old marks in .told/ cannot be removed; tried again at the next start");
+        }
         let sealed = match world.disk().read_dir(&folder.done()) {
             Ok(sealed) => sealed,
             Err(error) => {
@@ -38,7 +49,8 @@ impl Awaited {
             }
         };
         let batches = sealed.iter().filter_map(|path| named(path));
-        self.batches.extend(batches.filter(|(_, batch)| !is_told(folder, *batch, world)).map(|(name, batch)| ((at, batch), name)));
+        let untold = batches.filter(|(_, batch)| !is_past(*batch) && !is_told(folder, *batch, world));
+        self.batches.extend(untold.map(|(name, batch)| ((at, batch), name)));
     }
 
     /// A batch was just accepted.
@@ -128,6 +140,21 @@ fn named(path: &Path) -> Option<(String, BatchId)> {
     Some((name.to_owned(), batch.parse().ok()?))
 }
 
+/// Whether a batch's report is nobody's concern any more: it is not among what is kept, or it is closed and came long ago.
+fn is_past(known: Option<&KnownBatch>, now: Timestamp) -> bool {
+    known.is_none_or(|batch| batch.closed && now.since(batch.opened_at) >= REMEMBERED)
+}
+
+/// Takes the marks of past batches away.
+fn forget(folder: &Folder, world: &World, is_past: impl Fn(BatchId) -> bool) -> io::Result<()> {
+    if !world.disk().exists(&folder.told()) {
+        return Ok(());
+    }
+    let marks = world.disk().read_dir(&folder.told())?;
+    let batch = |mark: &Path| mark.file_name()?.to_str()?.parse::<BatchId>().ok();
+    marks.iter().filter(|mark| batch(mark).is_some_and(&is_past)).try_for_each(|mark| world.disk().remove_file(mark))
+}
+
 fn is_told(folder: &Folder, batch: BatchId, world: &World) -> bool {
     world.disk().exists(&folder.told().join(batch.to_string()))
 }
@@ -140,6 +167,30 @@ fn remember(folder: &Folder, batch: BatchId, world: &World) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use model::{StreamName, TenantId};
+
+    #[test]
+    fn a_batch_is_past_once_it_is_closed_and_old_or_not_kept() {
+        let opened_at = Timestamp::from_seconds(1_800_000_000);
+        let batch = |closed| KnownBatch { stream: StreamName::Transactional, tenant: TenantId(1), file_sha256: None, opened_at, closed };
+        let later = opened_at + REMEMBERED;
+        assert!(is_past(Some(&batch(true)), later) && is_past(None, opened_at));
+        assert!(!is_past(Some(&batch(true)), opened_at + REMEMBERED / 2));
+        assert!(!is_past(Some(&batch(false)), later), "it has not ended yet, however old");
+    }
+
+    #[test]
+    fn marks_of_past_batches_go_and_nothing_else() {
+        let (root, world) = (tempfile::tempdir().unwrap(), World::real());
+        let folder = Folder::of(root.path(), "lakeside", StreamName::Transactional);
+        forget(&folder, &world, |_| true).unwrap();
+        let (past, present) = (BatchId::new(1, 1), BatchId::new(1, 2));
+        [past, present].into_iter().for_each(|batch| remember(&folder, batch, &world).unwrap());
+        std::fs::write(folder.told().join("somebody's note"), b"").unwrap();
+        forget(&folder, &world, |batch| batch == past).unwrap();
+        assert_eq!([past, present].map(|batch| is_told(&folder, batch, &world)), [false, true]);
+        assert_eq!(std::fs::read_dir(folder.told()).unwrap().count(), 2);
+    }
 
     #[test]
     fn a_sealed_source_names_its_batch() {

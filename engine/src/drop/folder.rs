@@ -44,7 +44,7 @@ impl Folder {
     pub(crate) fn results(&self) -> PathBuf {
         self.root.join("results")
     }
-    /// Batches whose delivery report was written, by their ids.
+    /// Marks of batches whose delivery report was written, by their ids.
     pub(crate) fn told(&self) -> PathBuf {
         self.root.join(".told")
     }

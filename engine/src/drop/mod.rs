@@ -8,7 +8,7 @@
 //!                    refused/         what was not: NAME.HASH.sealed
 //!                    results/         receipts, rejects, findings of gates, refusals: places, numbers, reasons, nobody's name; and, once every
 //!                                     row of a batch has ended, NAME.BATCH.delivery.json ([`delivered`])
-//!                    .told/           batches whose delivery report was written
+//!                    .told/           marks of batches whose delivery report was written, for 90 days
 //! ```
 //!
 //! The way of a file: complete ([`ready`]) → accepted, or refused ([`take`]) → sealed, synced → results written → plaintext removed. A crash
@@ -120,7 +120,7 @@ pub(crate) async fn serve(engine: Rc<Engine>, mut folders: DropFolders, stop: Si
     let world = engine.world().clone();
     let mut alerts = expect::Watch::new(&folders, world.wall());
     let mut awaited = delivered::Awaited::default();
-    (0..folders.len()).for_each(|at| awaited.find(at, folders.folder(at), &world));
+    (0..folders.len()).for_each(|at| awaited.find(at, folders.folder(at), &engine));
     while !stop.is_set() && !engine.is_stopping() {
         for at in 0..folders.len() {
             for dropped in folders.ready(at, &world) {
