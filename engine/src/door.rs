@@ -157,13 +157,17 @@ async fn admit(engine: &Engine, row: u64, line: &[u8]) -> Result<Pending<Transac
     let settings = admission_settings(tenant, templates.bundle, &pipeline.settings, batch, now, SOURCE.to_owned(), Binding::ByItself);
     let mut rows = intake::open(&Format::Ndjson.into(), SOURCE, Box::new(Cursor::new(line)))?;
     let Some(read) = rows.next() else { return Ok(Pending::Answered(nothing(row))) };
-    let mut admission = Admission::<Transactional>::new(settings, contacts);
-    let admitted = admission.admit(read?, &mut pipeline.repeats.lock(), &fingerprints)?;
+    let cancelled = engine.cancelled(Transactional::NAME, tenant.id);
+    let mut admission = Admission::<Transactional>::new(settings, contacts).after_cancelled(cancelled);
+    let read = read?;
+    let corrector = pipeline.corrector(engine.accounts());
+    corrector.judge_cancelled(&mut admission, &read, &pipeline.repeats, &fingerprints).await?;
+    let admitted = admission.admit(read, &mut pipeline.repeats.lock(), &fingerprints)?;
     match admitted {
         Admitted::Job(mut job) => {
             let mut superseded = Superseded::default();
             if let Some(earlier) = admission.earlier() {
-                let weighed = pipeline.corrector(engine.accounts()).weigh(earlier, &mut job, Binding::ByItself, &mut superseded).await;
+                let weighed = corrector.weigh(earlier, &mut job, Binding::ByItself, &mut superseded).await;
                 if let Err(error) = weighed {
                     pipeline.repeats.lock().give_back(tenant.id, &job.head.key);
                     return Err(error);
@@ -178,7 +182,7 @@ async fn admit(engine: &Engine, row: u64, line: &[u8]) -> Result<Pending<Transac
                 Ok(ticket) => Ok(Pending::Commit { row, key: (tenant.id, key), batch, superseded, ticket }),
                 Err(error) => {
                     pipeline.repeats.lock().give_back(tenant.id, &key);
-                    pipeline.corrector(engine.accounts()).put_back(&superseded).await;
+                    corrector.put_back(&superseded).await;
                     Err(error.into())
                 }
             }

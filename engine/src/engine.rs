@@ -30,7 +30,7 @@ use ledger::{BatchReport, JobFilter, JobLine};
 use model::record::{FrameKey, Record};
 use model::{BatchId, Marketing, MessageVersion, State, Stream, StreamName, TenantId, Timestamp, Transactional};
 use render::Bundle;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -63,8 +63,18 @@ pub(crate) struct KnownBatch {
     pub(crate) closed: bool,
 }
 
+/// The batch that a file became.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BatchOfFile {
+    pub(crate) id: BatchId,
+    pub(crate) cancelled: bool,
+}
+
 /// Batches by id.
 pub(crate) type KnownBatches = Arc<Mutex<BTreeMap<BatchId, KnownBatch>>>;
+
+/// Batches that were cancelled: what never left of them may be handed in again.
+type CancelledBatches = Mutex<BTreeMap<(StreamName, TenantId), BTreeSet<BatchId>>>;
 
 /// Both streams at work.
 pub struct Engine {
@@ -72,6 +82,7 @@ pub struct Engine {
     keys: KeyRing,
     tenants: BTreeMap<String, Tenant>,
     known: KnownBatches,
+    cancelled: CancelledBatches,
     accounts: Accounts,
     times: Arc<StageTimes>,
     results: Option<PathBuf>,
@@ -139,14 +150,14 @@ impl Engine {
             accounts: Accounts::default(),
             times: Arc::new(StageTimes::default()),
         };
-        let known = KnownBatches::default();
+        let (known, cancelled) = (KnownBatches::default(), CancelledBatches::default());
         let (mut transactional, past) =
             pipeline::start::<Transactional>(&world, &settings, settings.transactional.clone(), &common).await?;
-        remember(&known, StreamName::Transactional, past);
+        remember(&known, &cancelled, StreamName::Transactional, past);
         let mut marketing = match &settings.marketing {
             Some(delivery) => {
                 let (pipeline, past) = pipeline::start::<Marketing>(&world, &settings, delivery.clone(), &common).await?;
-                remember(&known, StreamName::Marketing, past);
+                remember(&known, &cancelled, StreamName::Marketing, past);
                 Some(pipeline)
             }
             None => None,
@@ -171,6 +182,7 @@ impl Engine {
             keys,
             tenants,
             known,
+            cancelled,
             accounts: common.accounts,
             times: common.times,
             results: settings.places.results,
@@ -252,6 +264,7 @@ impl Engine {
     ) -> Result<Accepted, AcceptError> {
         let tenant = self.tenant(&request.tenant)?.clone();
         let gates = self.gates.keeper(tenant.id, S::NAME, Arc::clone(&tenant.settings.gates), door);
+        let cancelled = self.cancelled(S::NAME, tenant.id);
         let context = files::FileContext {
             world: self.world.clone(),
             journal: pipeline.journal.clone(),
@@ -259,6 +272,7 @@ impl Engine {
             tenant,
             repeats: pipeline.repeats.clone(),
             known: Arc::clone(&self.known),
+            cancelled,
             settings: Arc::clone(&pipeline.settings),
             shard: pipeline.shard.clone(),
             corrector: pipeline.corrector(&self.accounts),
@@ -400,11 +414,24 @@ impl Engine {
         &self.rolling
     }
 
-    /// The newest batch of a file with this hash that was ever committed here, and whether it is closed.
-    pub(crate) fn batch_of_file(&self, tenant: TenantId, stream: StreamName, sha256: &[u8; 32]) -> Option<(BatchId, bool)> {
+    /// The newest batch of a file with this hash that was ever committed here.
+    pub(crate) fn batch_of_file(&self, tenant: TenantId, stream: StreamName, sha256: &[u8; 32]) -> Option<BatchOfFile> {
         let known = lock(&self.known);
         let same = |batch: &KnownBatch| batch.stream == stream && batch.tenant == tenant && batch.file_sha256.as_ref() == Some(sha256);
-        known.iter().rev().find(|(_, batch)| same(batch)).map(|(id, batch)| (*id, batch.closed))
+        let (id, batch) = known.iter().rev().find(|(_, batch)| same(batch))?;
+        Some(BatchOfFile { id: *id, cancelled: self.cancelled(batch.stream, batch.tenant).contains(id) })
+    }
+
+    /// A batch is cancelled.
+    pub(crate) fn note_cancelled(&self, batch: BatchId) {
+        if let Some(KnownBatch { stream, tenant, .. }) = lock(&self.known).get(&batch) {
+            lock(&self.cancelled).entry((*stream, *tenant)).or_default().insert(batch);
+        }
+    }
+
+    /// The cancelled batches of a tenant.
+    pub(crate) fn cancelled(&self, stream: StreamName, tenant: TenantId) -> BTreeSet<BatchId> {
+        lock(&self.cancelled).get(&(stream, tenant)).cloned().unwrap_or_default()
     }
 
     /// Tenants and streams that files may be dropped for.
@@ -527,9 +554,12 @@ fn make_folders(world: &World, settings: &EngineSettings) -> Result<(), EngineEr
     Ok(())
 }
 
-fn remember(known: &KnownBatches, stream: StreamName, past: Past) {
+fn remember(known: &KnownBatches, cancelled: &CancelledBatches, stream: StreamName, past: Past) {
     for batch in past.batches {
         let open = batch.open;
+        if batch.cancelled {
+            lock(cancelled).entry((stream, open.tenant)).or_default().insert(open.batch);
+        }
         let entry = KnownBatch { stream, tenant: open.tenant, file_sha256: open.file_sha256, opened_at: open.at, closed: batch.closed };
         lock(known).insert(open.batch, entry);
     }

@@ -33,6 +33,7 @@ use model::stage::{Job, JournaledJob};
 use model::state::Disposition;
 use model::{BatchId, BundleId, Fingerprint, Mailbox, MoneySummary, State, Stream, StreamName, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -85,6 +86,8 @@ pub(crate) struct FileContext<S: Stream> {
     pub(crate) tenant: Tenant,
     pub(crate) repeats: Repeats,
     pub(crate) known: KnownBatches,
+    /// Batches of the tenant that were cancelled.
+    pub(crate) cancelled: BTreeSet<BatchId>,
     pub(crate) settings: Arc<DeliverySettings>,
     pub(crate) shard: Sender<ToShard<S>>,
     pub(crate) corrector: Corrector<S>,
@@ -214,7 +217,7 @@ async fn read_rows<S: Stream>(
     let templates = context.tenant.templates_at(now);
     let settings = admission_settings(&context.tenant, templates.bundle, &context.settings, batch, now, name.clone(), Binding::WithBatch);
     let seen = contacts.as_ref().map(InForce::seen);
-    let mut admission = Admission::<S>::new(settings, contacts.map(|known| known.contacts));
+    let mut admission = Admission::<S>::new(settings, contacts.map(|known| known.contacts)).after_cancelled(context.cancelled.clone());
     let world = &context.world;
     let mut plants = Misassembly::default();
     let mut pairs = Pairs::default();
@@ -235,6 +238,7 @@ async fn read_rows<S: Stream>(
             }
             _ => None,
         };
+        context.corrector.judge_cancelled(&mut admission, &row, &context.repeats, &fingerprints).await?;
         // The lock is held for one row: two doors of a tenant take turns, and no key is accepted twice.
         let admitted = admission.admit(row, &mut context.repeats.lock(), &fingerprints)?;
         if let Some(subject) = subject {
@@ -485,7 +489,10 @@ fn unfinished<S: Stream>(context: &FileContext<S>, hash: [u8; 32]) -> Option<Bat
     let known = lock(&context.known);
     known
         .iter()
-        .find(|(_, batch)| !batch.closed && batch.stream == S::NAME && batch.tenant == tenant && batch.file_sha256 == Some(hash))
+        .find(|(id, batch)| {
+            let is_its = batch.stream == S::NAME && batch.tenant == tenant && batch.file_sha256 == Some(hash);
+            is_its && !batch.closed && !context.cancelled.contains(id)
+        })
         .map(|(id, _)| *id)
 }
 

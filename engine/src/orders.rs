@@ -73,7 +73,10 @@ impl Engine {
                 self.gates().released(batch);
                 self.look_at_contacts();
             }
-            BatchVerb::Cancel => self.gates().forget(batch),
+            BatchVerb::Cancel => {
+                self.gates().forget(batch);
+                self.note_cancelled(batch);
+            }
             BatchVerb::Hold | BatchVerb::Paper => {}
         }
         let mut obeyed = Obeyed { jobs: pipeline.order(batch, verb).await, ..Obeyed::default() };

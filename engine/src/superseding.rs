@@ -20,10 +20,12 @@
 use crate::accounts::Accounts;
 use crate::claims::{Claimant, Claims};
 use crate::engine::AcceptError;
+use crate::files::TenantFingerprints;
 use crate::narrowing::{self, NarrowingError};
 use crate::projection::{Projection, ProjectionError};
+use crate::repeats::Repeats;
 use crate::shard::{ToShard, Withdrawal};
-use intake::{Binding, Earlier, correction, presentation};
+use intake::{Admission, Binding, Earlier, Row, correction, presentation};
 use journal::{Journal, JournalError, KeyRing, Reader};
 use ledger::JobStanding;
 use model::record::{FrameKey, Record, StateChange};
@@ -102,6 +104,27 @@ impl Superseded {
 }
 
 impl<S: Stream> Corrector<S> {
+    /// Asks of each job that a row repeats, and whose batch was cancelled, whether anything of it may have left: the rest may be handed in again.
+    ///
+    /// # Errors
+    /// Where it cannot be known: then the row must not be accepted.
+    pub(crate) async fn judge_cancelled(
+        &self,
+        admission: &mut Admission<S>,
+        row: &Row,
+        repeats: &Repeats,
+        fingerprints: &TenantFingerprints,
+    ) -> Result<(), AcceptError> {
+        loop {
+            let in_doubt = admission.in_doubt(row, &mut repeats.lock(), fingerprints)?;
+            let Some(job) = in_doubt else { return Ok(()) };
+            let question = move |ledger: &mut ledger::Ledger| ledger.job_standing(job, 0);
+            let standing = self.projection.ask(self.journal.durable(), question).await?;
+            let may_have_left = standing.is_none_or(|standing| standing.state != State::Cancelled || standing.uncertain);
+            admission.judge(job, may_have_left);
+        }
+    }
+
     /// Looks at the version before a job that was just admitted, and says in the job what follows from it.
     ///
     /// # Errors
@@ -353,6 +376,7 @@ mod tests {
             money: money(900, 500, 40),
             statements,
             statement,
+            uncertain: false,
             cause: None,
         };
         let (reversed, now) = (Some(money(100, 60, 0)), money(120, 60, 30));

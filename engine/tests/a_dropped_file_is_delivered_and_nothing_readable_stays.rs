@@ -301,7 +301,7 @@ fn a_contact_file_is_imported_and_the_newest_one_counts() {
 #[test]
 fn a_batch_is_cancelled_with_what_waits_for_a_person_and_says_what_left() {
     let story = Story::begin("release = \"after_proof\"");
-    let _service = story.start();
+    let service = story.start();
     let batch = Batch::new(Options { mismatched_per_mille: 100, ..story.batch(4, 100).options().clone() });
     story.put("one.835", &batch);
     story.gone("one.835");
@@ -320,6 +320,18 @@ fn a_batch_is_cancelled_with_what_waits_for_a_person_and_says_what_left() {
     assert_eq!((number(&cancelled, "left/cancelled"), number(&cancelled, "left/delivered")), (accepted, 0), "{cancelled}");
     assert_eq!(number(&story.batch_verb(&["show", id]).json_after(0), "states/cancelled"), accepted);
     assert_eq!(story.sandbox.report().distinct, 0);
+    // The engine that takes it again is another one; the same bytes are a new batch now, of all that never left.
+    assert_eq!(service.kill().code, None);
+    let _service = story.start();
+    story.put("one.835", &batch);
+    story.gone("one.835");
+    assert!(wait_until(SPAN, || story.results("receipt").len() == 2), "{:?}", story.results("refused"));
+    let receipts = story.results("receipt");
+    let again = receipts.iter().find(|again| again["batch_id"] != receipt["batch_id"]).unwrap();
+    assert_eq!(number(again, "accepted/statements"), accepted, "{again}");
+    story.batch_verb(&["release", again["batch_id"].as_str().unwrap(), "--reason", "the month is right"]).json_after(0);
+    let mailed = accepted - held["rows"].as_array().unwrap().len() as i64;
+    assert!(wait_until(SPAN, || story.sandbox.report().distinct as i64 == mailed), "{mailed}");
 }
 
 #[test]

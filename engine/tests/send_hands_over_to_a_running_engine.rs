@@ -111,6 +111,14 @@ fn one_engine_many_verbs() {
     assert_eq!(report["balanced"], true, "{report}");
     assert_eq!(story.arrived() as i64, 2 * ROWS as i64 + delivered);
 
+    // Handed in again, what never left goes now, and what had left does not go twice.
+    for (delivers, repeats) in [(stopped, delivered), (0, ROWS as i64)] {
+        let again = installation.run(&mut installation.send_command(&files)).json_after(0);
+        let counts = ["states/delivered", "statements/duplicate"].map(|path| number(&again, path));
+        assert_eq!((counts, &again["balanced"]), ([delivers, repeats], &true.into()), "{again}");
+        assert_eq!(story.arrived(), 3 * ROWS);
+    }
+
     unknown_batches_are_named(&story);
     drains(story, service);
 }

@@ -11,12 +11,16 @@
 //!
 //! Only accepted rows take their key: a row without an address can be handed in again with a better contact file.
 
+mod known;
+
 use crate::addressing::{self, Addressed, Addressing, MemberSettings, NoAddressRule};
-use crate::correction::{self, Earlier, Reversals, Standing};
-use crate::duplicates::{Binding, Day, KeyEntry, KeyIndex, KeyIndexError, Known, Repeat};
+use crate::again::Cancelled;
+use crate::correction::{self, Earlier, Reversals};
+use crate::duplicates::{Binding, Day, KeyEntry, KeyIndex, KeyIndexError, Known};
 use crate::members::Contacts;
 use crate::row::{InlineRecipient, ReadStatement, ReadTemplated};
 use crate::{Row, content, presentation, reason};
+use known::{Named, templated_key};
 use model::limits::PAYLOAD_BYTES_MAX;
 use model::record::{Head, Intake};
 use model::reject::{Place, Reject};
@@ -70,6 +74,7 @@ pub struct Admission<S: Stream> {
     /// Reused for every row's canonical bytes.
     bytes: Vec<u8>,
     reversals: Reversals,
+    cancelled: Cancelled,
     /// The earlier version of the row that was admitted last.
     earlier: Option<Earlier>,
     stream: PhantomData<S>,
@@ -135,6 +140,7 @@ impl<S: Stream> Admission<S> {
             intake: Intake::default(),
             bytes: Vec::new(),
             reversals: Reversals::default(),
+            cancelled: Cancelled::default(),
             earlier: None,
             stream: PhantomData,
         }
@@ -204,46 +210,22 @@ impl<S: Stream> Admission<S> {
         if let Some(reason) = not_mailable {
             return Err(Refused::new(Disposition::NotMailable, reason, "a statement that can be mailed").into());
         }
-        self.bytes.clear();
-        content::of_statement(&statement, &mut self.bytes);
+        content::of_statement(&statement, self.cleared());
         check_size(&self.bytes)?;
-        let content = fingerprints.fingerprint("content", &[&self.bytes]);
-        let identity = match (&key, statement.kind) {
-            (None, StatementKind::Eob) => self.version(&statement, content, keys, fingerprints)?,
-            (stated, _) => {
-                let own = || fingerprints.fingerprint("key.content", &[statement.claim_number.reveal().as_bytes(), &content.0]);
-                let identity = self.entry(stated.as_ref().map_or_else(own, |key| stated_key(key, fingerprints)), content);
-                check_repeat(&identity, keys)?;
-                identity
-            }
-        };
+        let content = self.content(fingerprints);
+        let of = self.named(&statement, key.as_ref(), fingerprints);
+        let (identity, known) = self.new_key(of, content, keys, fingerprints)?;
+        if let Named::Claim(claim) = of {
+            let reversed = self.reversals.take(&claim);
+            // In one file only a reversal makes two statements of a claim two versions of one; single jobs come one by one.
+            let is_alone = self.settings.binding == Binding::ByItself;
+            let known = known.filter(|known| is_alone || known.batch != self.settings.batch || reversed.is_some());
+            self.earlier = (known.is_some() || reversed.is_some()).then_some(Earlier { known, reversed });
+        }
         let route = self.route(&statement, &also_known_as, recipient)?;
         let money = statement.money();
         let payload = Payload::Statements(vec![statement]);
         Ok(self.job(identity, place, money, payload, route, keys, fingerprints))
-    }
-
-    /// The key of a statement without a stated one: the next version of its claim.
-    fn version(
-        &mut self,
-        statement: &Statement,
-        content: Fingerprint,
-        keys: &mut KeyIndex,
-        fingerprints: &dyn Fingerprints,
-    ) -> Result<KeyEntry, Stopped> {
-        let claim = correction::claim_of(statement, fingerprints);
-        match correction::standing(&claim, |key| self.entry(key, content), keys, fingerprints).map_err(Stopped::Unknown)? {
-            Standing::Repeat(known) => Err(duplicate(known).into()),
-            Standing::TooMany(known) => Err(conflict(known).into()),
-            Standing::New(key, known) => {
-                let reversed = self.reversals.take(&claim);
-                // In one file only a reversal makes two statements of a claim two versions of one; single jobs come one by one.
-                let is_alone = self.settings.binding == Binding::ByItself;
-                let known = known.filter(|known| is_alone || known.batch != self.settings.batch || reversed.is_some());
-                self.earlier = (known.is_some() || reversed.is_some()).then_some(Earlier { known, reversed });
-                Ok(self.entry(key, content))
-            }
-        }
     }
 
     fn route(&self, statement: &Statement, also_known_as: &[Member], inline: Option<InlineRecipient>) -> Result<Route, Refused> {
@@ -288,17 +270,11 @@ impl<S: Stream> Admission<S> {
             let expected = "a reference to the recipient's written authorization";
             return Err(Refused::new(Disposition::NoConsent, reason::AUTHORIZATION_MISSING, expected).into());
         }
-        self.bytes.clear();
-        content::of_templated(&template, &variables, &authorization, &mut self.bytes);
+        content::of_templated(&template, &variables, &authorization, self.cleared());
         check_size(&self.bytes)?;
-        let content = fingerprints.fingerprint("content", &[&self.bytes]);
-        let key = match &key {
-            Some(key) => stated_key(key, fingerprints),
-            // One text goes to many: without a key of its own, a message is the same only if it goes to the same address.
-            None => fingerprints.fingerprint("key.address", &[recipient.email.reveal().trim().as_bytes(), &content.0]),
-        };
-        let identity = self.entry(key, content);
-        check_repeat(&identity, keys)?;
+        let content = self.content(fingerprints);
+        let of = Named::Key(templated_key(&recipient, key.as_ref(), &content, fingerprints));
+        let (identity, _) = self.new_key(of, content, keys, fingerprints)?;
         let recipient = inline_recipient(recipient, &Private::default())?;
         let payload = Payload::Templated { template, variables, authorization };
         let protection = self.settings.protection;
@@ -364,21 +340,9 @@ fn check_size(canonical: &[u8]) -> Result<(), Refused> {
     Err(Refused::new(Disposition::Rejected, reason::PAYLOAD_TOO_LARGE, format!("content of at most {bytes_max} bytes")))
 }
 
-fn stated_key(key: &Private, fingerprints: &dyn Fingerprints) -> Fingerprint {
-    fingerprints.fingerprint("key.stated", &[key.reveal().as_bytes()])
-}
-
 /// Lower case: RFC 5321 section 2.4 lets local parts differ by case, but in practice no two people do.
 fn address_fingerprint(mailbox: &Mailbox, fingerprints: &dyn Fingerprints) -> Fingerprint {
     fingerprints.fingerprint("address", &[mailbox.reveal().to_ascii_lowercase().as_bytes()])
-}
-
-fn check_repeat(identity: &KeyEntry, keys: &mut KeyIndex) -> Result<(), Stopped> {
-    match keys.look_up(identity).map_err(Stopped::Unknown)? {
-        None => Ok(()),
-        Some(Repeat::Same(known)) => Err(duplicate(known).into()),
-        Some(Repeat::Conflict(known)) => Err(conflict(known).into()),
-    }
 }
 
 fn duplicate(known: Known) -> Refused {

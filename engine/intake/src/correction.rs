@@ -5,11 +5,12 @@
 //! same content as any version  → duplicate           else → the next version, which corrects the one before it
 //! ```
 //! So the index stays what it is: keys that join and never change. A file that is handed in again after its correction is a duplicate, not
-//! a correction back. Two different statements of one claim *in one batch* are versions only where a reversal of the claim stands
+//! a correction back. One whose batch was cancelled before it left is a version that nobody got ([`crate::again`]). Two different statements of one claim *in one batch* are versions only where a reversal of the claim stands
 //! between them (835 CLP02 22); without one, claims that are parted over several loops would swallow each other, so both go. Statements
 //! with a stated key and bills have no versions: there a key with other content is a conflict, and each bill is its own.
 
 use crate::Fingerprints;
+use crate::again::Cancelled;
 use crate::duplicates::{KeyEntry, KeyIndex, KeyIndexError, Known, Repeat};
 use model::statement::{AmountChange, ChangedAmount, Correction};
 use model::{Fingerprint, MoneySummary, Statement};
@@ -36,8 +37,8 @@ pub(crate) enum Standing {
     Repeat(Known),
     /// A new version under this key, after the one that is known, if any.
     New(Fingerprint, Option<Known>),
-    /// More versions than are told apart.
-    TooMany(Known),
+    /// Other content under a key that has no versions, or more versions than are told apart.
+    Conflict(Known),
 }
 
 /// The claim of a statement, as a keyed hash.
@@ -49,20 +50,29 @@ pub(crate) fn claim_of(statement: &Statement, fingerprints: &dyn Fingerprints) -
 /// Looks for the versions of a claim. `candidate` gives a key its entry.
 pub(crate) fn standing(
     claim: &Fingerprint,
-    candidate: impl Fn(Fingerprint) -> KeyEntry,
+    candidate: &dyn Fn(Fingerprint) -> KeyEntry,
+    cancelled: &Cancelled,
     keys: &mut KeyIndex,
     fingerprints: &dyn Fingerprints,
 ) -> Result<Standing, KeyIndexError> {
     let mut latest = None;
     for version in 1..=VERSIONS_MAX {
-        let key = key_of(claim, version, fingerprints);
-        match keys.look_up(&candidate(key))? {
-            None => return Ok(Standing::New(key, latest)),
-            Some(Repeat::Same(known)) => return Ok(Standing::Repeat(known)),
-            Some(Repeat::Conflict(known)) => latest = Some(known),
+        let of_version = key_of(claim, version, fingerprints);
+        match cancelled.look_up(of_version, candidate, keys, fingerprints)? {
+            (key, None) if key != of_version => {
+                // Cancelled before it left: it may come again, but not behind a newer version.
+                let newer = keys.look_up(&candidate(key_of(claim, version + 1, fingerprints)))?;
+                return Ok(match newer {
+                    Some(Repeat::Same(newer) | Repeat::Conflict(newer)) => Standing::Repeat(newer),
+                    None => Standing::New(key, latest),
+                });
+            }
+            (key, None) => return Ok(Standing::New(key, latest)),
+            (_, Some(Repeat::Same(known))) => return Ok(Standing::Repeat(known)),
+            (_, Some(Repeat::Conflict(known))) => latest = Some(known),
         }
     }
-    Ok(Standing::TooMany(latest.expect("a thousand versions were looked at")))
+    Ok(Standing::Conflict(latest.expect("a thousand versions were looked at")))
 }
 
 /// The key of one version of a claim.

@@ -34,6 +34,7 @@
 
 pub mod addressing;
 pub mod admission;
+mod again;
 pub mod amount;
 pub mod authority;
 pub mod check;

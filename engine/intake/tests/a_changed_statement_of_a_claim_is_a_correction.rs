@@ -32,6 +32,8 @@ struct Door {
     batch: u64,
     binding: Binding,
     row: u64,
+    /// Of cancelled batches: jobs that had left.
+    left: Vec<JobId>,
 }
 
 impl Door {
@@ -40,7 +42,14 @@ impl Door {
     }
 
     fn with(batch: u64, binding: Binding) -> Self {
-        Self { admission: Admission::new(settings(batch, binding), None), batch, binding, row: 0 }
+        Self { admission: Admission::new(settings(batch, binding), None), batch, binding, row: 0, left: Vec::new() }
+    }
+
+    /// After these batches were cancelled, and of their jobs these had left.
+    fn after_cancelled(batch: u64, cancelled: &[u64], left: &[JobId]) -> Self {
+        let door = Self::open(batch);
+        let batches = cancelled.iter().map(|batch| BatchId::new(1, *batch)).collect();
+        Self { admission: door.admission.after_cancelled(batches), left: left.to_vec(), ..door }
     }
 
     /// What became of a row: its reason, or `accepted` with its earlier version.
@@ -50,7 +59,11 @@ impl Door {
         let recipient = InlineRecipient { email: "ada@mail.example".into(), name: None, language: None };
         let place = Place { row: self.row, line: None, segment: None, field: None };
         let read = ReadStatement { statement, place, not_mailable, also_known_as: Vec::new(), recipient: Some(recipient), key: None };
-        match self.admission.admit(Row::Statement(Box::new(read)), keys, &Plain).unwrap() {
+        let row = Row::Statement(Box::new(read));
+        while let Some(job) = self.admission.in_doubt(&row, keys, &Plain).unwrap() {
+            self.admission.judge(job, self.left.contains(&job));
+        }
+        match self.admission.admit(row, keys, &Plain).unwrap() {
             Admitted::Job(job) => {
                 let head = &job.head;
                 let day = intake::Day::of(head.due);
@@ -160,4 +173,44 @@ fn single_jobs_of_one_hour_correct_each_other() {
     assert_eq!(door.hand_in(statement(100), &mut keys), Ok(None));
     assert!(door.hand_in(statement(100), &mut keys).unwrap_err().starts_with("duplicate"));
     assert_eq!(job_before(door.hand_in(statement(200), &mut keys).unwrap()), Some(JobId::new(1, 101)));
+}
+
+fn claim(number: &str, cents: i64) -> Statement {
+    let mut statement = statement(cents);
+    statement.claim_number = number.into();
+    statement
+}
+
+#[test]
+fn what_never_left_of_a_cancelled_batch_may_come_again() {
+    let mut keys = KeyIndex::in_memory();
+    let mut first = Door::open(1);
+    for number in ["one", "two"] {
+        assert_eq!(first.hand_in(claim(number, 100), &mut keys), Ok(None));
+    }
+    keys.commit(BatchId::new(1, 1));
+    // Cancelled; "one" had left by then.
+    let left = [JobId::new(1, 101)];
+    let mut second = Door::after_cancelled(2, &[1], &left);
+    assert!(second.hand_in(claim("one", 100), &mut keys).unwrap_err().contains("batch b1-1"));
+    assert_eq!(second.hand_in(claim("two", 100), &mut keys), Ok(None), "no correction: nobody got the first");
+    assert!(second.hand_in(claim("two", 100), &mut keys).is_err(), "once");
+    keys.commit(BatchId::new(1, 2));
+    assert!(Door::after_cancelled(3, &[1], &left).hand_in(claim("two", 100), &mut keys).unwrap_err().contains("batch b1-2"));
+    // Cancelled again, and again.
+    for batch in 3..6 {
+        let cancelled: Vec<u64> = (1..batch).collect();
+        let mut again = Door::after_cancelled(batch, &cancelled, &left);
+        assert_eq!(again.hand_in(claim("two", 100), &mut keys), Ok(None), "batch {batch}");
+        keys.commit(BatchId::new(1, batch));
+    }
+    // Its correction corrects what was sent last; behind it the first version never comes.
+    let mut corrects = Door::after_cancelled(6, &[1, 2, 3, 4], &left);
+    assert_eq!(job_before(corrects.hand_in(claim("two", 200), &mut keys).unwrap()), Some(JobId::new(1, 501)));
+    keys.commit(BatchId::new(1, 6));
+    let mut late = Door::after_cancelled(7, &[1, 2, 3, 4, 5], &left);
+    assert!(late.hand_in(claim("two", 100), &mut keys).unwrap_err().contains("batch b1-6"));
+    // A correction that was cancelled comes again as one.
+    let mut again = Door::after_cancelled(8, &[1, 2, 3, 4, 6], &left);
+    assert_eq!(job_before(again.hand_in(claim("two", 200), &mut keys).unwrap()), Some(JobId::new(1, 501)));
 }

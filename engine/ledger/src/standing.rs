@@ -26,6 +26,8 @@ pub struct JobStanding {
     pub statements: u16,
     /// The one of the row that was asked about; `None` where it has no such row.
     pub statement: Option<StatementPlace>,
+    /// Whether it may have been sent without our knowing.
+    pub uncertain: bool,
     /// What happened last, in a stable word: of a job that goes on paper, why.
     pub cause: Option<String>,
 }
@@ -38,7 +40,8 @@ impl Ledger {
     pub fn job_standing(&self, job: JobId, row: u64) -> Result<Option<JobStanding>, LedgerError> {
         let id = job.to_bits().cast_signed();
         let mut query = self.connection.prepare_cached(
-            "SELECT jobs.batch, jobs.state, jobs.billed, jobs.plan_paid, jobs.member_owes, jobs.statements, words.word, jobs.row
+            "SELECT jobs.batch, jobs.state, jobs.billed, jobs.plan_paid, jobs.member_owes, jobs.statements, words.word, jobs.row,
+                    jobs.uncertain
              FROM jobs JOIN batches ON batches.id = jobs.batch LEFT JOIN words ON words.id = jobs.cause
              WHERE jobs.id = ?1 AND (batches.rolling OR batches.committed_at IS NOT NULL) AND batches.discarded_at IS NULL",
         )?;
@@ -47,12 +50,12 @@ impl Ledger {
             let state: u8 = row.get(1)?;
             let batch = BatchId::from_bits(row.get::<_, i64>(0)?.cast_unsigned());
             let money = MoneySummary { billed: cents(2)?, plan_paid: cents(3)?, member_owes: cents(4)? };
-            Ok((batch, state, money, row.get(5)?, row.get(6)?, row.get::<_, i64>(7)?.cast_unsigned()))
+            Ok((batch, state, money, row.get(5)?, row.get(6)?, row.get::<_, i64>(7)?.cast_unsigned(), row.get(8)?))
         });
-        let Some((batch, state, money, statements, cause, first)) = found.optional()? else { return Ok(None) };
+        let Some((batch, state, money, statements, cause, first, uncertain)) = found.optional()? else { return Ok(None) };
         let Some(state) = State::ALL.get(usize::from(state)).copied() else { return Ok(None) };
         let rows = grouped::read(&self.connection, id, first, money)?;
         let statement = rows.iter().position(|of| of.row == row).map(|place| StatementPlace { place, money: rows[place].money });
-        Ok(Some(JobStanding { batch, state, money, statements, statement, cause }))
+        Ok(Some(JobStanding { batch, state, money, statements, statement, uncertain, cause }))
     }
 }

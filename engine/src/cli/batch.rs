@@ -61,6 +61,8 @@ enum Verb {
     /// What still has no words stays held and is told by its code.
     Release(OrderArguments),
     /// Stop for good what has no intent on disk yet; `batch show` then says what already left.
+    ///
+    /// The same file, or one that was made again, may be handed in afterwards: what never left goes then, and what had left is a duplicate.
     Cancel(OrderArguments),
     /// What goes on paper, as a file encrypted to the key of whoever prints it; then say that it is on its way.
     ///

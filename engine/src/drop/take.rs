@@ -2,7 +2,7 @@
 
 use super::folder::{Folder, SOURCE_DONE, SOURCE_REFUSED};
 use super::ready::Dropped;
-use crate::engine::{AcceptError, Engine};
+use crate::engine::{AcceptError, BatchOfFile, Engine};
 use crate::files::FileRequest;
 use crate::gating::Door;
 use crate::input::Input;
@@ -63,8 +63,10 @@ async fn accept(engine: &Engine, folder: &Folder, dropped: &Dropped, source: &So
         return import(engine, tenant, folder, dropped, source, &sha256);
     }
     // What a crash left between the commit and the removal, or the same file handed in once more.
-    if let Some((batch, _)) = engine.batch_of_file(tenant, folder.stream, &sha256) {
-        let was_sealed = is_sealed(world, folder, batch)?;
+    let before = engine.batch_of_file(tenant, folder.stream, &sha256);
+    let was_sealed = before.map(|before| is_sealed(world, folder, before.id)).transpose()?.unwrap_or_default();
+    // The file of a batch that was cancelled is handed in again for what never left of it.
+    if let Some(BatchOfFile { id: batch, .. }) = before.filter(|before| !(before.cancelled && was_sealed)) {
         if was_sealed {
             told(
                 world,
