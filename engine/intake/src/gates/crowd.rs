@@ -23,7 +23,7 @@ pub(super) struct Crowd {
 pub(super) fn largest(pairs: &Pairs, history: &History) -> Option<Crowd> {
     let mut owned: Vec<Short> = history.addresses.iter().map(|entry| entry.1).collect();
     owned.sort_unstable();
-    let mut coming: Vec<(Short, Short)> = pairs
+    let mut coming: Vec<(Short, u64)> = pairs
         .rows()
         .iter()
         .filter_map(|row| {

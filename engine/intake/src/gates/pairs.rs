@@ -18,7 +18,7 @@ pub struct Subject {
     member: Short,
     /// The member id alone: names change between two versions of a claim.
     id: Short,
-    family: Short,
+    family: u64,
     claim: Short,
     habit: Option<Short>,
     name: Folded,
@@ -39,7 +39,7 @@ impl Subject {
         // The id alone may be a whole family's, and a numbering that began anew gives it to somebody else. Who marries is new here for one cycle.
         let member = short(fingerprints.fingerprint("gate.member", &[id.as_bytes(), name.ends().as_bytes()]));
         let id = short(fingerprints.fingerprint("gate.id", &[id.as_bytes()]));
-        let family = short(fingerprints.fingerprint("gate.family", &[name.family().as_bytes()]));
+        let family = name.family();
         let claim = short(fingerprints.fingerprint("gate.claim", &[claim.trim().as_bytes()]));
         let habit = provider.map(|provider| {
             let provider = provider.trim().to_uppercase();
@@ -54,7 +54,7 @@ pub(super) struct PairRow {
     pub(super) member: Short,
     pub(super) id: Short,
     /// Their family name. Never kept beyond the batch.
-    pub(super) family: Short,
+    pub(super) family: u64,
     pub(super) claim: Short,
     pub(super) address: Option<Short>,
     pub(super) habit: Option<Short>,

@@ -5,6 +5,7 @@
 
 use super::history::Short;
 use std::collections::VecDeque;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use unicode_normalization::UnicodeNormalization;
 
 /// How far a column may be shifted to be found without a history.
@@ -57,10 +58,12 @@ impl Folded {
         format!("{} {}", self.first(), self.0.last().map_or("", String::as_str))
     }
 
-    /// The last part that is no generation (Jr, III): what families have in common, mostly.
-    pub(super) fn family(&self) -> &str {
+    /// The last part that is no generation (Jr, III): what families have in common, mostly. A hash: it is only ever compared.
+    pub(super) fn family(&self) -> u64 {
         let is_generation = |part: &str| matches!(part, "jr" | "sr" | "ii" | "iii" | "iv");
-        self.0.iter().rev().find(|part| !is_generation(part)).map_or("", String::as_str)
+        let mut hasher = DefaultHasher::new();
+        self.0.iter().rev().find(|part| !is_generation(part)).hash(&mut hasher);
+        hasher.finish()
     }
 
     fn shares_a_part_with(&self, other: &Self) -> bool {
@@ -173,6 +176,8 @@ mod tests {
         assert!(!name("Al", "Wu").is_in(&address("al.wu@mail.example")), "too short to mean anything");
         assert!(!name("Ada", "Example").is_in(&address("ben@ada.example")), "the domain does not count");
         assert_eq!(Folded::of_name("", "", "SAMPLE, BEN").first(), "ben");
+        let family = |whole| Folded::of_name("", "", whole).family();
+        assert!(family("Ben Sample Jr.") == family("SAMPLE, ADA") && family("Ben Sample") != family("Ben Mock"));
         assert_eq!(format!("{:?}", name("Ada", "Example")), "Folded");
     }
 }

@@ -157,7 +157,7 @@ struct Moves {
 struct Here {
     member: Short,
     address: Short,
-    family: Short,
+    family: u64,
 }
 
 impl Moves {
