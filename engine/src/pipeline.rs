@@ -278,8 +278,8 @@ async fn recover<S: Stream>(
     Ok(Past { batches })
 }
 
-/// A crash may have come between the commit of a correction and the word about the version before it. Those that give way as a whole are named;
-/// messages that give way in part are narrowed here.
+/// A crash may have come between the commit of a correction and the word about the version before it. Those that give way as a whole are
+/// named; messages that give way in part are narrowed here.
 async fn give_way<S: Stream>(pipeline: &Pipeline<S>, jobs: &mut [RecoveredJob<S>]) -> Result<BTreeSet<JobId>, StartError> {
     let mut newer: BTreeMap<JobId, Vec<usize>> = BTreeMap::new();
     for (at, job) in jobs.iter().enumerate() {

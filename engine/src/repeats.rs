@@ -1,7 +1,7 @@
 //! The key index of a stream at work: it catches up with the record before the doors open, then a thread of its own brings it to disk.
 //!
-//! Deliveries wait for none of it. Where the index is damaged it is made again from the record while the engine runs; until then the doors say
-//! "not now", because "not known" would send twice.
+//! Deliveries wait for none of it. Where the index is damaged it is made again from the record while the engine runs; until then the doors
+//! say "not now", because "not known" would send twice.
 
 use crate::engine::lock;
 use crate::settings::{EngineSettings, IdempotencySettings};
@@ -49,8 +49,8 @@ pub(crate) struct RepeatsThread {
 }
 
 impl Repeats {
-    /// Opens the index of a stream and lets its thread follow the record from where the index knows it. `rolling` are the rolling batches of
-    /// past lives.
+    /// Opens the index of a stream and lets its thread follow the record from where the index knows it. `rolling` are the rolling batches
+    /// of past lives.
     ///
     /// # Errors
     /// Where the folder cannot be used.
@@ -65,8 +65,8 @@ impl Repeats {
         let folder = settings.places.index.join(S::NAME.as_str());
         let of_index = KeyIndexSettings { folder, record: journal.identity(), horizon, run_keys };
         let durable = journal.watermark();
-        // Keys of jobs that were refused by a failing journal are given back though a part of them may be durable: from then on the index on
-        // disk claims to know no more of the record than it did, and the next start follows it from there.
+        // Keys of jobs that were refused by a failing journal are given back though a part of them may be durable: from then on the index
+        // on disk claims to know no more of the record than it did, and the next start follows it from there.
         let opened = KeyIndex::open(world.disk(), of_index, move || durable.answered().map_or(0, |position| position.0))?;
         if let Some(why) = opened.given_up {
             tracing::warn!(target: "sealpost::intake", stream = %S::NAME, %why, "the key index is made again from the record");

@@ -1,7 +1,7 @@
 //! With `group_by = "member_batch"` the statements of one member arrive in one message, however far apart their rows lie: two people at one
 //! address get one each, so do two people on one id; every row keeps its place and its cents in the books; the file handed in again
-//! names every row as a duplicate; and a SIGKILL in the middle changes none of that. What is corrected before its message leaves is taken out
-//! of it, and the others stay; what was corrected later says which amount changed.
+//! names every row as a duplicate; and a SIGKILL in the middle changes none of that. What is corrected before its message leaves is taken
+//! out of it, and the others stay; what was corrected later says which amount changed.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may panic, and waits for real processes by the real clock")]
 
 mod support;
@@ -318,8 +318,8 @@ fn a_correction_drops_no_other_statement() {
     assert_eq!(world::block_on(story.sandbox.stop()).surplus, 0);
 }
 
-/// The record ends with the commit of a correction, as if the power had failed there: the start takes the corrected statement out of the message that
-/// waits. All of another message are corrected: nothing of it is left.
+/// The record ends with the commit of a correction, as if the power had failed there: the start takes the corrected statement out of the
+/// message that waits. All of another message are corrected: nothing of it is left.
 #[test]
 fn a_crash_behind_the_commit_of_a_correction_sends_nothing_twice() {
     let story = Story::begin(Duration::from_millis(1));

@@ -7,16 +7,17 @@
 //! group ─► full ─► a job                     batch read to its end ─► all that are open become jobs
 //!          more bytes held than allowed ─► the oldest become jobs
 //! ```
-//! **Who is one member.** The id *and* the name *and* the birth date, as the join with the contact data reads them (folded, in their order),
-//! all three equal. The join may know two spellings for one person; this does not: a second message does less harm than a stranger's claim. A
-//! row without name and birth date is nobody's neighbour. One address with two members stays two messages.
+//! **Who is one member.** The id *and* the name *and* the birth date, as the join with the contact data reads them (folded, in their
+//! order), all three equal. The join may know two spellings for one person; this does not: a second message does less harm than a
+//! stranger's claim. A row without name and birth date is nobody's neighbour. One address with two members stays two messages.
 //!
-//! **What is one message.** The same reader (address, name, language, on whose behalf), protection, detail and reason, kind (a bill never joins
-//! an EOB), bundle and time. What is held, goes on paper, or corrects a statement that has gone stays alone.
+//! **What is one message.** The same reader (address, name, language, on whose behalf), protection, detail and reason, kind (a bill never
+//! joins an EOB), bundle and time. What is held, goes on paper, or corrects a statement that has gone stays alone.
 //!
-//! **Bounds.** [`STATEMENTS_PER_MESSAGE_MAX`] and [`GROUP_BYTES_MAX`] for a message, [`GROUPED_BYTES_MAX`] for all that are open; statements are
-//! held encoded and wiped when they go (100,000 rows of four lines, five a member: 4 µs of CPU and 880 bytes resident a row). Nothing is put on
-//! a disk here. Whatever a bound closes is counted ([`Grouping::reasons`]): the member gets one more message, never another's.
+//! **Bounds.** [`STATEMENTS_PER_MESSAGE_MAX`] and [`GROUP_BYTES_MAX`] for a message, [`GROUPED_BYTES_MAX`] for all that are open;
+//! statements are held encoded and wiped when they go (100,000 rows of four lines, five a member: 4 µs of CPU and 880 bytes resident a
+//! row). Nothing is put on a disk here. Whatever a bound closes is counted ([`Grouping::reasons`]): the member gets one more message,
+//! never another's.
 //!
 //! **Corrections.** A row that is corrected further down in its file leaves its group while that is open ([`Grouping::take_out`]), and the
 //! others stay. A group that is a job already is not taken apart: the correction follows it in a message of its own.

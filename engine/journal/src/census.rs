@@ -1,8 +1,8 @@
 //! What became of all jobs, counted while the record is read: for those who look, not for those who go on.
 //!
-//! The rules are recovery's own ([`crate::recovery::standing`]), and where there is a checkpoint it is believed as a start believes it: what it says is
-//! compared with the record for as long as that is there. Of a job that is not settled only its state, its batch and the place of its payload
-//! are kept, so that a census of a large queue fits beside the engine that serves it.
+//! The rules are recovery's own ([`crate::recovery::standing`]), and where there is a checkpoint it is believed as a start believes it:
+//! what it says is compared with the record for as long as that is there. Of a job that is not settled only its state, its batch and the
+//! place of its payload are kept, so that a census of a large queue fits beside the engine that serves it.
 
 use crate::checkpoint::{self, CheckpointFault, CheckpointReader, Covered, Item};
 use crate::error::{Finding, JournalError};

@@ -1,8 +1,8 @@
 //! The bytes on disk: segments, frames, nonces, keys, the index at a segment's end.
 //!
 //! A stream has two logs, **work** (payloads, reclaimed when settled) and **record** (the truth, kept), both as a
-//! row of segment files `NNNNNNNN.seg` in one format. All numbers are little-endian. A segment is a header, then frames, then, once it is full,
-//! an index ([`crate::footer`]); between the last frame and the end of a segment that is being written lie zeros.
+//! row of segment files `NNNNNNNN.seg` in one format. All numbers are little-endian. A segment is a header, then frames, then, once it is
+//! full, an index ([`crate::footer`]); between the last frame and the end of a segment that is being written lie zeros.
 //!
 //! ```text
 //! segment header, 64 bytes
@@ -53,8 +53,8 @@
 //! └───────────┴───────────────────┘    └───────┴──────────────┘     └───────────────┴───────────────────────────────────┘
 //! ```
 //!
-//! The cipher is AES-256-GCM ([`crate::cipher`]). In the nonce both numbers stand as in the header. Where a frame lies is not part of the additional data;
-//! the checksum's salt binds it to its segment, and only whoever has the key can make a frame that opens.
+//! The cipher is AES-256-GCM ([`crate::cipher`]). In the nonce both numbers stand as in the header. Where a frame lies is not part of the
+//! additional data; the checksum's salt binds it to its segment, and only whoever has the key can make a frame that opens.
 
 mod segment_header;
 

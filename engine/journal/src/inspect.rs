@@ -1,9 +1,9 @@
 //! Frames one by one, for an operator who wants to see what is there.
 //!
-//! Headers are in the clear and shown as they are. With keys, a record is shown too, but only what is no personal data: states, codes, times,
-//! counts, our addresses and the receivers', the first bytes of hashes. A payload is never opened here: it is a member's statement, and
-//! whoever may see that has `sealpost preview`. Left out of records for the same reason: receiving domains and sums (a domain or an amount can
-//! be one person's), and what an operator typed.
+//! Headers are in the clear and shown as they are. With keys, a record is shown too, but only what is no personal data: states, codes,
+//! times, counts, our addresses and the receivers', the first bytes of hashes. A payload is never opened here: it is a member's statement,
+//! and whoever may see that has `sealpost preview`. Left out of records for the same reason: receiving domains and sums (a domain or an
+//! amount can be one person's), and what an operator typed.
 
 mod fields;
 

@@ -71,8 +71,8 @@ impl Watermark {
         RecordPosition(self.shared.durable.load(Ordering::Acquire))
     }
 
-    /// The same, as long as whoever waited for what is durable was told so. `None` once the journal is poisoned: a group may have failed after a
-    /// part of it was durable, and then its jobs were refused, and are there at the next start.
+    /// The same, as long as whoever waited for what is durable was told so. `None` once the journal is poisoned: a group may have failed
+    /// after a part of it was durable, and then its jobs were refused, and are there at the next start.
     pub fn answered(&self) -> Option<RecordPosition> {
         self.shared.poison.get().is_none().then(|| self.position())
     }
@@ -132,8 +132,8 @@ impl<S: Stream> Journal<S> {
         Ok(ticket)
     }
 
-    /// Takes the statements of some rows out of a job that binds and is not settled; `data` is the job with those that stay, at least one. Nobody may be
-    /// reading its payload: what a reader finds at the place of before is what was. Says where it lies now, durably.
+    /// Takes the statements of some rows out of a job that binds and is not settled; `data` is the job with those that stay, at least one.
+    /// Nobody may be reading its payload: what a reader finds at the place of before is what was. Says where it lies now, durably.
     ///
     /// # Errors
     /// [`JournalError`]: the job does not bind or is settled, its batch's key is gone, not now (no room), the disk, poisoned, closed.

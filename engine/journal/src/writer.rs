@@ -1,7 +1,7 @@
 //! The one writer of a stream: a loop that takes many operations, writes each log once, syncs each log once, and answers.
 //!
-//! While a sync runs, operations pile up and become the next group; no timer is needed for that. Frames that nobody waits for wait a little for
-//! company, sealed (`writer/waiting.rs`). Within a group the work log is written and
+//! While a sync runs, operations pile up and become the next group; no timer is needed for that. Frames that nobody waits for wait a little
+//! for company, sealed (`writer/waiting.rs`). Within a group the work log is written and
 //! synced before the record is written, so that no head ever refers to a payload that is not durable. Jobs of a file batch
 //! ask for no sync of their own: their commit does.
 //!

@@ -1,8 +1,8 @@
 //! The rows of jobs that hold several statements, and those that gave way.
 //!
-//! A job of one statement has no line here: its row stands in `jobs`. Of a job of several the first row stands there too, and `grouped_rows` has
-//! those behind it with their money; the first one's is what is left of the job's. A row that gave way to a newer version of its statement is
-//! moved to `superseded_rows`, and the job is one of fewer statements.
+//! A job of one statement has no line here: its row stands in `jobs`. Of a job of several the first row stands there too, and
+//! `grouped_rows` has those behind it with their money; the first one's is what is left of the job's. A row that gave way to a newer
+//! version of its statement is moved to `superseded_rows`, and the job is one of fewer statements.
 
 use crate::job::JobRow;
 use crate::report::money;

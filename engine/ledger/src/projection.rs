@@ -1,8 +1,8 @@
 //! Events become rows.
 //!
 //! An attempt that ends without an intent before it (no connection, a refusal before the message was bound) passes through
-//! `in_flight` in one step. An intent that never ended, and an outcome without a reply, mark the job as uncertain for good: the set that may
-//! have been sent twice stays known even after the job was delivered (invariant 10).
+//! `in_flight` in one step. An intent that never ended, and an outcome without a reply, mark the job as uncertain for good: the set that
+//! may have been sent twice stays known even after the job was delivered (invariant 10).
 
 use crate::finding::{self, Found};
 use crate::grouped::GroupedRow;

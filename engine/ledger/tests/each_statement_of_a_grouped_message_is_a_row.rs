@@ -1,5 +1,5 @@
-//! A message that holds several statements moves them together, and each of them stays a row with its own cents: in the sums, in the lists, page
-//! by page, and after its batch was discarded none of them is left.
+//! A message that holds several statements moves them together, and each of them stays a row with its own cents: in the sums, in the lists,
+//! page by page, and after its batch was discarded none of them is left.
 #![allow(clippy::unwrap_used, reason = "helpers of a test")]
 
 mod history;

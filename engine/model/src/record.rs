@@ -347,8 +347,8 @@ impl StateChange {
     }
 }
 
-/// That statements of a job that was not sent gave way to newer versions of theirs (`superseded`). The job, its message and its place in the
-/// queue are the others'.
+/// That statements of a job that was not sent gave way to newer versions of theirs (`superseded`). The job, its message and its place in
+/// the queue are the others'.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Narrowing {
     /// When.

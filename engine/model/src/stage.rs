@@ -198,7 +198,8 @@ pub struct Envelope {
     pub recipient: Mailbox,
 }
 
-/// A message as the render stage made it: CRLF line ends, no line over 998 octets, not signed. Its `Debug` shows how long it is, no byte of it.
+/// A message as the render stage made it: CRLF line ends, no line over 998 octets, not signed. Its `Debug` shows how long it is,
+/// no byte of it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RenderedMessage<S: Stream> {
     /// The delivery it is for.

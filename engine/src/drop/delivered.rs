@@ -6,10 +6,10 @@
 //! A row has ended when nothing more happens to it without a person's new decision about *it*: delivered, bounced, expired, suppressed,
 //! cancelled, superseded, on paper. One that is held, or of which it is not known whether it arrived, has not: the report waits for it.
 //!
-//! It promises that the report appears whole under its name, and once: whoever takes it out of `results/` does not get it again, for what was
-//! told is remembered beside the folders. A crash between the two writes it over itself. What is remembered does not grow for ever: a batch that
-//! is closed in the record and came [`REMEMBERED`] ago counts as told, and a start takes its mark away. Counts and cents, nothing of a person. What
-//! changes after it (a bounce that comes days later) stands in `batch show`, not here.
+//! It promises that the report appears whole under its name, and once: whoever takes it out of `results/` does not get it again, for what
+//! was told is remembered beside the folders. A crash between the two writes it over itself. What is remembered does not grow for ever: a
+//! batch that is closed in the record and came [`REMEMBERED`] ago counts as told, and a start takes its mark away. Counts and cents,
+//! nothing of a person. What changes after it (a bounce that comes days later) stands in `batch show`, not here.
 
 use super::folder::Folder;
 use crate::engine::{Engine, KnownBatch};

@@ -11,9 +11,9 @@
 //!                    .told/           marks of batches whose delivery report was written, for 90 days
 //! ```
 //!
-//! The way of a file: complete ([`ready`]) → accepted, or refused ([`take`]) → sealed, synced → results written → plaintext removed. A crash
-//! anywhere leaves the plaintext where it was, and the next look goes on: the file's hash finds its batch, so nothing is taken twice, and
-//! a sealed copy that is there already is written again over itself.
+//! The way of a file: complete ([`ready`]) → accepted, or refused ([`take`]) → sealed, synced → results written → plaintext removed. A
+//! crash anywhere leaves the plaintext where it was, and the next look goes on: the file's hash finds its batch, so nothing is taken twice,
+//! and a sealed copy that is there already is written again over itself.
 //!
 //! It promises that no link is followed, that a file somebody else can still write to is not taken ([`crate::source`]), and that a second
 //! engine says that there is one and stops. It leaves to others: what a row becomes (`files`), who may drop (the mode of the folders).

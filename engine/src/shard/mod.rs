@@ -76,8 +76,8 @@ pub(crate) enum ToShard<S: Stream> {
     Jobs(Vec<Arrival<S>>),
     Prepared(Vec<Prepared<S>>),
     Order(Order),
-    /// A newer version of a statement is being accepted: give the older one up, if nothing of it left. The answer is where its payload lies,
-    /// where it was given up.
+    /// A newer version of a statement is being accepted: give the older one up, if nothing of it left. The answer is where its payload
+    /// lies, where it was given up.
     Withdraw(JobId, OneSender<Option<Locator>>),
     /// When is it due, where it waits? A newer version of one of its statements is to go after it.
     DueOf(JobId, OneSender<Option<Timestamp>>),

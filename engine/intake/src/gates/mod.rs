@@ -8,7 +8,8 @@
 //!
 //! Pure: no clock, no file. It promises that a finding says what was found, what was expected and what to do, and names nobody; and
 //! that a shifted column, a sorted list, swapped blocks, a list filled down and a join by row number are found (invariant 13) while honest
-//! cycles pass: a test with a corpus of mutations, on seeds that set no threshold, holds it to both (at least 99 % found, fewer than 1 % held). It leaves to others: holding the batch, keeping the history sealed, releasing.
+//! cycles pass: a test with a corpus of mutations, on seeds that set no threshold, holds it to both (at least 99 % found, fewer than 1 %
+//! held). It leaves to others: holding the batch, keeping the history sealed, releasing.
 //!
 //! The surprise: a batch that was held does not enter the history until somebody released it. Else one sheared night would be the
 //! measure of the next.

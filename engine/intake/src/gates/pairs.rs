@@ -36,7 +36,8 @@ impl Subject {
     pub fn new(member: &Member, claim: &str, provider: Option<&str>, fingerprints: &dyn Fingerprints) -> Self {
         let name = Folded::of_name(member.given_name.reveal(), member.family_name.reveal(), member.name.reveal());
         let id = member.id.reveal().trim().to_uppercase();
-        // The id alone may be a whole family's, and a numbering that began anew gives it to somebody else. Who marries is new here for one cycle.
+        // The id alone may be a whole family's, and a numbering that began anew gives it to somebody else.
+        // Who marries is new here for one cycle.
         let member = short(fingerprints.fingerprint("gate.member", &[id.as_bytes(), name.ends().as_bytes()]));
         let id = short(fingerprints.fingerprint("gate.id", &[id.as_bytes()]));
         let family = name.family();

@@ -1,7 +1,7 @@
 //! How one batch and one job stand after the frames about them: the rules of the replay, one event at a time.
 //!
-//! A start applies them to everything it keeps in memory; a checkpoint applies them to what the checkpoint before it says, one job after the
-//! other. Both give the same because there is one set of rules, and because a job's standing depends on frames about this job alone.
+//! A start applies them to everything it keeps in memory; a checkpoint applies them to what the checkpoint before it says, one job after
+//! the other. Both give the same because there is one set of rules, and because a job's standing depends on frames about this job alone.
 
 use super::{RecoveredBatch, RecoveredJob, Seen};
 use crate::format::RecordPosition;
