@@ -98,7 +98,7 @@ impl Superseded {
         self.own.contains(&job)
     }
 
-    fn count(&mut self, reason: &str) {
+    pub(crate) fn count(&mut self, reason: &str) {
         *self.reasons.entry(reason.to_owned()).or_default() += 1;
     }
 }
@@ -312,7 +312,12 @@ enum GivesWay {
 }
 
 /// The older version cannot be stopped any more.
-fn after_it_went<S: Stream>(standing: &JobStanding, reversed: Option<MoneySummary>, job: &mut Job<S>, superseded: &mut Superseded) {
+pub(crate) fn after_it_went<S: Stream>(
+    standing: &JobStanding,
+    reversed: Option<MoneySummary>,
+    job: &mut Job<S>,
+    superseded: &mut Superseded,
+) {
     match standing.state {
         State::Cancelled | State::Superseded | State::Bounced | State::Expired | State::Suppressed => return,
         State::ToPaper if job.head.held.is_none() && job.head.presentation.paper.is_none() => {

@@ -51,6 +51,12 @@ impl Story {
         self.batch_verb(&["show", id]).json_after(0)
     }
 
+    /// What `check-batch` says, asked beside the running engine.
+    fn check(&self, file: &PathBuf) -> Value {
+        let mut command = self.installation.verb(&["check-batch"]);
+        self.installation.run(command.arg(file)).json_after(0)
+    }
+
     fn arrived(&self) -> u64 {
         self.sandbox.report().distinct
     }
@@ -86,6 +92,12 @@ fn never_both_unless_the_first_has_gone() {
     let still = story.show(&id);
     assert_eq!((number(&still, "states/queued"), number(&still, "states/superseded")), (waiting, 0), "{still}");
 
+    // What would become of it, and of the first once more.
+    let checked = story.check(&second);
+    assert_eq!((number(&checked, "reasons/corrects"), number(&checked, "reasons/supersedes")), (gone, waiting), "{checked}");
+    assert_eq!(number(&checked, "prediction/messages"), ROWS as i64, "{checked}");
+    assert_eq!(number(&story.check(&first), "statements/duplicate"), ROWS as i64);
+
     // The correction itself.
     let report = installation.run(&mut story.send(&second)).json_after(0);
     assert_eq!(number(&report, "states/delivered"), ROWS as i64, "{report}");
@@ -104,6 +116,7 @@ fn never_both_unless_the_first_has_gone() {
     one_by_one(&story);
     service.terminate();
     assert_eq!(service.wait(Duration::from_secs(30)).code, Some(0));
+    assert_eq!(number(&story.check(&first), "statements/duplicate"), ROWS as i64, "without an engine as well");
     // The books say the same after a start.
     let old = story.show(&id);
     assert_eq!((number(&old, "states/delivered"), number(&old, "states/superseded")), (gone, waiting), "{old}");

@@ -278,7 +278,11 @@ fn a_correction_drops_no_other_statement() {
         line(&batch, person, first, |line| line["status"] = "reversal".into()),
         line(&batch, person, first, |line| line["provider"] = "Specimen Clinic".into()),
     ];
-    let report = installation.run(&mut story.send(&story.write("one", &persons, &lines))).json_after(0);
+    let files = story.write("one", &persons, &lines);
+    let mut check = installation.verb(&["check-batch"]);
+    let check = installation.run(check.arg(&files.0).arg("--members").arg(&files.1)).json_after(0);
+    let report = installation.run(&mut story.send(&files)).json_after(0);
+    assert_eq!((number(&check, "prediction/messages"), &check["reasons"]), (1, &report["reasons"]), "{check}");
     let counts =
         ["states/delivered", "states/superseded", "statements/not_mailable", "reasons/supersedes"].map(|path| number(&report, path));
     assert_eq!((counts, &report["balanced"]), ([2, 1, 1, 1], &true.into()), "{report}");

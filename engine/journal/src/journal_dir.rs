@@ -63,6 +63,11 @@ impl JournalDir {
         self.stream
     }
 
+    /// Names this journal for good, as [`crate::Journal::identity`].
+    pub fn identity(&self) -> [u8; 16] {
+        self.id.0
+    }
+
     /// Keeps every engine out for as long as the guard lives. For work that must not meet a writer.
     ///
     /// # Errors

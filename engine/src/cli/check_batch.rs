@@ -1,10 +1,11 @@
 //! `sealpost check-batch`: everything intake would say about a file, without accepting it.
 //!
-//! It also predicts: protection, language, detail, paper, denials without words, what the gates would say, and how long it takes at least.
-//! With `--config` it goes by the contact data and the templates that the engine would go by now ([`super::check_contacts`]). Nothing is
-//! written. Without `--config` no key is needed: repeats inside the file are found, repeats of earlier batches are not (only the
-//! engine's own index knows them).
+//! It also predicts: protection, language, detail, paper, denials without words, what the gates would say, and how long it takes at least. With
+//! `--config` it goes by the contact data and the templates that the engine would go by now ([`super::check_contacts`]), and knows earlier
+//! batches: what is a duplicate, and what corrects or supersedes which ([`super::check_repeats`]). Nothing is written. Without `--config` no key
+//! is needed, and repeats inside the file alone are found.
 
+use super::check_repeats::Repeats;
 use super::input::{self, InputFlags};
 use super::prediction::{self, Prediction};
 use super::template::example_identity;
@@ -18,7 +19,7 @@ use crate::wording::{LANGUAGE_UNMET, WordingFound};
 use aws_lc_rs::hmac;
 use clap::Args;
 use intake::gates::{GateFinding, History, Present, Subject, judge};
-use intake::{Admission, AdmissionSettings, Admitted, Binding, Fingerprints, Grouping, KeyIndex, Row};
+use intake::{Admission, AdmissionSettings, Admitted, Binding, Fingerprints, Grouping, Row};
 use journal::KeyRing;
 use model::record::Intake;
 use model::{BatchId, BundleId, Fingerprint, JobId, Protection, Stream, StreamName, TenantId, Timestamp, Transactional};
@@ -81,10 +82,10 @@ fn check<S: Stream>(arguments: &Arguments, json: bool) -> Outcome {
     let wording = installed.wording(now)?;
     let mut found = WordingFound::default();
     let contacts = checked.contacts.as_ref().map(|known| Arc::clone(&known.contacts));
-    let mut admission = Admission::<S>::new(settings(arguments, &installed, S::NAME, now), contacts);
+    let mut repeats = installed.repeats::<S>(&world, now)?;
+    let mut admission = Admission::<S>::new(settings(arguments, &installed, S::NAME, now), contacts).after_cancelled(repeats.cancelled());
     let fingerprints = installed.fingerprints(&world)?;
     let mut prediction = Prediction::default();
-    let mut keys = KeyIndex::in_memory();
     let mut errors = BufWriter::new(std::io::stderr().lock());
     let mut held: BTreeMap<&'static str, u64> = BTreeMap::new();
     let mut numbered = 0u64;
@@ -95,11 +96,15 @@ fn check<S: Stream>(arguments: &Arguments, json: bool) -> Outcome {
             Row::Statement(read) => Some(Subject::of(read, &*fingerprints)),
             _ => None,
         };
-        match admission.admit(row, &mut keys, &*fingerprints).map_err(Trouble::failed)? {
+        let (admitted, is_of_earlier_row) = repeats.admit(&mut admission, row, &*fingerprints)?;
+        match admitted {
             Admitted::Job(mut job) => {
                 found.look_at(&mut job, &wording);
                 job.head.held.into_iter().for_each(|reason| *held.entry(reason.as_str()).or_default() += 1);
                 prediction.pair(subject, Some(&job));
+                if is_of_earlier_row {
+                    continue;
+                }
                 numbered += 1;
                 grouping.take(*job, || JobId::from_bits(numbered)).closed.iter().for_each(|(_, job)| prediction.add(job));
             }
@@ -121,6 +126,10 @@ fn check<S: Stream>(arguments: &Arguments, json: bool) -> Outcome {
     let mut intake = admission.finish(rows.source_records());
     if found.language_unmet > 0 {
         intake.reasons.insert(LANGUAGE_UNMET.to_owned(), found.language_unmet);
+    }
+    let grouped = grouping.reasons().map(|(reason, count)| (reason.to_owned(), count));
+    for (reason, rows) in repeats.reasons().clone().into_iter().chain(grouped) {
+        *intake.reasons.entry(reason).or_default() += rows;
     }
     let held_rows: u64 = held.values().sum();
     let present = Present { intake: &intake, file_findings: findings, contacts: seen, pairs: &prediction.pairs, now };
@@ -175,6 +184,14 @@ impl Installed {
         }
     }
 
+    /// Earlier batches: those of the installation.
+    fn repeats<S: Stream>(&self, world: &World, now: Timestamp) -> Result<Repeats, Trouble> {
+        match (&self.config, &self.known) {
+            (Some(config), Some((keys, tenant))) => Repeats::of::<S>(world, config, (keys, *tenant), now),
+            _ => Ok(Repeats::none()),
+        }
+    }
+
     /// What the tenant's templates can say now; without an installation, the shipped ones.
     fn wording(&self, now: Timestamp) -> Result<Wording, Trouble> {
         let bundle = match (&self.config, &self.tenant) {
@@ -217,7 +234,7 @@ fn settings(arguments: &Arguments, installed: &Installed, stream: StreamName, no
         StreamName::Marketing => config.marketing.as_ref(),
     });
     AdmissionSettings {
-        tenant: TenantId(0),
+        tenant: installed.known.as_ref().map_or(TenantId(0), |(_, tenant)| *tenant),
         batch: BatchId::new(0, 0),
         bundle: BundleId([0; 32]),
         protection: delivery.map_or(Protection::TlsVerified, |delivery| delivery.protection),

@@ -14,6 +14,7 @@ mod batch;
 mod check_batch;
 mod check_config;
 mod check_contacts;
+mod check_repeats;
 mod connect;
 mod demo;
 mod input;

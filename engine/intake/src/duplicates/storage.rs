@@ -21,6 +21,8 @@ use world::Disk;
 /// Keys of a run before any merge: 64 Ki keys are 3 MB.
 pub const RUN_KEYS_DEFAULT: usize = 64 * 1024;
 const DAY_SECONDS: u64 = 86_400;
+/// How often a look begins anew where runs go meanwhile.
+const LOOKS_MAX: usize = 5;
 
 /// Where an index lies and what it keeps.
 #[derive(Debug, Clone)]
@@ -115,6 +117,40 @@ impl KeyIndex {
             Err(error) => return Err(error),
         };
         remove_left_overs(disk, folder, &manifest)?;
+        Ok(Self::of(settings, manifest, runs, given_up, durable))
+    }
+
+    /// Opens the index of a folder to ask it, beside an engine that has it or without one: nothing on the disk changes. Where there is none, or none
+    /// of use, it begins from nothing, and the whole record is to be told.
+    ///
+    /// # Errors
+    /// [`KeyIndexError::Disk`].
+    pub fn look(disk: &dyn Disk, settings: KeyIndexSettings) -> Result<OpenedKeyIndex, KeyIndexError> {
+        let mut read_so_far = read(disk, &settings, u64::MAX);
+        for _ in 0..LOOKS_MAX {
+            // An engine merged runs between the manifest and them.
+            if !matches!(&read_so_far, Err(KeyIndexError::Disk { .. })) {
+                break;
+            }
+            read_so_far = read(disk, &settings, u64::MAX);
+        }
+        let (manifest, runs, given_up) = match read_so_far {
+            Ok(Some((manifest, runs))) => (Some(manifest), runs, None),
+            Ok(None) => (None, Vec::new(), None),
+            Err(damaged @ KeyIndexError::Damaged { .. }) => (None, Vec::new(), Some(damaged)),
+            Err(error) => return Err(error),
+        };
+        let manifest = manifest.unwrap_or_else(|| Manifest { record: settings.record, position: 0, next_run: 1, runs: Vec::new() });
+        Ok(Self::of(settings, manifest, runs, given_up, || u64::MAX))
+    }
+
+    fn of(
+        settings: KeyIndexSettings,
+        manifest: Manifest,
+        runs: Vec<Run>,
+        given_up: Option<KeyIndexError>,
+        durable: impl Fn() -> u64 + Send + Sync + 'static,
+    ) -> OpenedKeyIndex {
         let position = manifest.position;
         let storage = Storage {
             folder: settings.folder,
@@ -130,7 +166,7 @@ impl KeyIndex {
         let mut index = Self::new(Some(storage), Reached::new(Box::new(durable)), parts);
         index.reached.replay(Some(position));
         index.health = Health::Rebuilding;
-        Ok(OpenedKeyIndex { index, position, given_up })
+        OpenedKeyIndex { index, position, given_up }
     }
 
     /// True where a look-up came upon damage: call [`Self::begin_rebuild`], then tell it the whole record.
