@@ -1,5 +1,8 @@
 //! What an operator orders of a batch: hold, release, cancel; recorded before it is carried out.
 //!
+//! Without a running engine an order is carried out by one that rests: nothing leaves for it. What waits is cancelled then as what is held is, and
+//! holds and releases are the next start's.
+//!
 //! The shard obeys for what is queued. Jobs that wait for a person are no shard's: a cancellation ends them here, and a release looks again
 //! at those that were held because a denial had no words (`reason_unworded`). What the tenant's templates of now can say goes, with those
 //! templates; what they still cannot say stays held, and is told by code. Nothing of a person stands in the answer.
@@ -21,8 +24,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use world::World;
 
-/// Held jobs that are named at once.
-const HELD_PAGE: u32 = 1_000;
+/// Jobs that are named at once.
+const PAGE: u32 = 1_000;
 /// The cause in the record of a job that the templates can say now.
 const WORDED: &str = "worded";
 
@@ -79,30 +82,36 @@ impl Engine {
             }
             BatchVerb::Hold | BatchVerb::Paper => {}
         }
-        let mut obeyed = Obeyed { jobs: pipeline.order(batch, verb).await, ..Obeyed::default() };
+        let jobs = match (pipeline.is_resting, verb) {
+            (false, _) => pipeline.order(batch, verb).await,
+            (true, BatchVerb::Cancel) => self.cancel_in(pipeline, batch, State::Queued).await?,
+            (true, _) => waiting(pipeline, batch).await,
+        };
+        let mut obeyed = Obeyed { jobs, ..Obeyed::default() };
         match verb {
-            BatchVerb::Cancel => obeyed.jobs += self.cancel_held(pipeline, batch).await?,
+            BatchVerb::Cancel => obeyed.jobs += self.cancel_in(pipeline, batch, State::Held).await?,
             BatchVerb::Release => self.let_go_what_is_worded(pipeline, batch, &mut obeyed).await?,
             BatchVerb::Hold | BatchVerb::Paper => {}
         }
         Ok(obeyed)
     }
 
-    async fn cancel_held<S: Stream>(&self, pipeline: &Pipeline<S>, batch: BatchId) -> Result<u64, JournalError> {
+    /// Cancels what stands in a state in which no shard has it.
+    async fn cancel_in<S: Stream>(&self, pipeline: &Pipeline<S>, batch: BatchId, state: State) -> Result<u64, JournalError> {
         let progress = self.accounts().batch(batch);
-        let mut filter = JobFilter { state: Some(State::Held), limit: HELD_PAGE, ..JobFilter::default() };
+        let mut filter = JobFilter { state: Some(state), limit: PAGE, ..JobFilter::default() };
         let mut count = 0;
         loop {
-            let Some(page) = held(pipeline, batch, filter.clone()).await else { return Ok(count) };
+            let Some(page) = named(pipeline, batch, filter.clone()).await else { return Ok(count) };
             let claimed: Vec<JobId> = page.iter().copied().filter(|job| pipeline.claims.claim_to_cancel(*job)).collect();
             // Looked at again: what a correction took until now is not held any more.
-            let still: BTreeSet<JobId> = held(pipeline, batch, filter.clone()).await.unwrap_or_default().into_iter().collect();
+            let still: BTreeSet<JobId> = named(pipeline, batch, filter.clone()).await.unwrap_or_default().into_iter().collect();
             let mut last = None;
             for job in claimed.iter().filter(|job| still.contains(job)) {
                 let cause = "operator".to_owned();
                 let change = StateChange { at: self.world().wall(), state: State::Cancelled, held: None, due: None, cause };
                 last = Some(pipeline.journal.record(about(*job), Record::Change(change)).await?);
-                progress.step(State::Held, State::Cancelled);
+                progress.step(state, State::Cancelled);
                 count += 1;
             }
             if let Some(last) = last {
@@ -110,7 +119,7 @@ impl Engine {
             }
             claimed.iter().for_each(|job| _ = pipeline.claims.give_back(*job));
             filter.after = page.last().copied();
-            if u32::try_from(page.len()).is_ok_and(|lines| lines < HELD_PAGE) {
+            if u32::try_from(page.len()).is_ok_and(|lines| lines < PAGE) {
                 return Ok(count);
             }
         }
@@ -124,13 +133,13 @@ impl Engine {
         obeyed: &mut Obeyed,
     ) -> Result<(), JournalError> {
         let reason = Some(HoldReason::ReasonUnworded.as_str().to_owned());
-        let mut filter = JobFilter { state: Some(State::Held), reason, limit: HELD_PAGE, ..JobFilter::default() };
+        let mut filter = JobFilter { state: Some(State::Held), reason, limit: PAGE, ..JobFilter::default() };
         let mut claimed = BTreeSet::new();
         loop {
-            let Some(page) = held(pipeline, batch, filter.clone()).await else { break };
+            let Some(page) = named(pipeline, batch, filter.clone()).await else { break };
             claimed.extend(page.iter().copied().filter(|job| pipeline.claims.claim(*job, Claimant::Operator).is_ok()));
             filter.after = page.last().copied();
-            if u32::try_from(page.len()).is_ok_and(|lines| lines < HELD_PAGE) {
+            if u32::try_from(page.len()).is_ok_and(|lines| lines < PAGE) {
                 break;
             }
         }
@@ -185,17 +194,30 @@ impl Engine {
         arrivals.iter().for_each(|_| progress.step(State::Held, State::Queued));
         (obeyed.worded, obeyed.unworded) = (arrivals.len() as u64, looked.unworded);
         obeyed.jobs += obeyed.worded;
-        pipeline.arrive(arrivals).await;
+        if !pipeline.is_resting {
+            pipeline.arrive(arrivals).await;
+        }
         Ok(())
     }
 }
 
-/// Held jobs of a batch, a page; `None` where the ledger does not answer.
-async fn held<S: Stream>(pipeline: &Pipeline<S>, batch: BatchId, filter: JobFilter) -> Option<Vec<JobId>> {
+/// Messages of a batch that wait, by the books.
+async fn waiting<S: Stream>(pipeline: &Pipeline<S>, batch: BatchId) -> u64 {
+    let mut filter = JobFilter { state: Some(State::Queued), limit: PAGE, ..JobFilter::default() };
+    let mut count = 0;
+    while let Some(page) = named(pipeline, batch, filter.clone()).await.filter(|page| !page.is_empty()) {
+        count += page.len() as u64;
+        filter.after = page.last().copied();
+    }
+    count
+}
+
+/// Jobs of a batch that no shard has, a page; `None` where the ledger does not answer.
+async fn named<S: Stream>(pipeline: &Pipeline<S>, batch: BatchId, filter: JobFilter) -> Option<Vec<JobId>> {
     match jobs_of(pipeline, batch, filter).await {
         Ok(page) => Some(page.iter().filter_map(|line| line.job_id.parse().ok()).collect()),
         Err(error) => {
-            tracing::error!(target: "sealpost::ledger", %batch, %error, "held jobs of the batch cannot be named; give the order again");
+            tracing::error!(target: "sealpost::ledger", %batch, %error, "jobs of the batch cannot be named; give the order again");
             None
         }
     }

@@ -89,6 +89,8 @@ pub(crate) struct Pipeline<S: Stream> {
     /// Jobs that somebody decides about just now.
     pub(crate) claims: Claims,
     keys: KeyRing,
+    /// What a past life left under way lies still: it is in no queue.
+    pub(crate) is_resting: bool,
     world: World,
     shard_thread: ThreadHandle,
     workers: Vec<ThreadHandle>,
@@ -157,6 +159,7 @@ pub(crate) async fn start<S: Stream>(
         reader,
         claims: Claims::default(),
         keys: common.keys.clone(),
+        is_resting: common.is_resting,
         world: world.clone(),
         shard_thread,
         workers,
@@ -419,6 +422,7 @@ impl<S: Stream> Pipeline<S> {
             reader: _,
             claims: _,
             keys: _,
+            is_resting: _,
             world,
             shard_thread,
             workers,

@@ -1,5 +1,6 @@
-//! The paper of a batch is written out while no engine runs and other statements wait: not one of them leaves for it, and what was under
-//! way stays as it was. A batch of a stream that the configuration does not have is refused in words, by this verb and by the others.
+//! The paper of a batch is written out while no engine runs and other statements wait: not one of them leaves for it, nor for an order about
+//! a batch, and what was under way stays as it was. A batch of a stream that the configuration does not have is refused in words, by this verb
+//! and by the others.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may panic, and waits for real processes by the real clock")]
 
 mod support;
@@ -53,6 +54,11 @@ fn offline_and_of_the_right_stream() {
     let after = batch(&installation, &["show", &id]).json_after(0);
     assert_eq!(shown["states"], after["states"], "and nothing changed");
     assert_eq!(number(&batch(&installation, &["paper", &id, "--settle"]).json_after(0), "rows"), 6);
+    // Nor for an order; the next engine goes by the last one.
+    for order in ["hold", "release", "hold", "release"] {
+        assert!(number(&batch(&installation, &[order, &id, "--reason", "looked at"]).json_after(0), "jobs") > 0);
+    }
+    assert_eq!(sandbox.report().accepted, left, "nothing left for it");
     // The next engine finds everything where it was: a row that went on paper was never sent, and all others are.
     let service = installation.start_service("info");
     let states = || batch(&installation, &["show", &id]).json_after(0)["states"].clone();

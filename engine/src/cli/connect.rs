@@ -35,8 +35,9 @@ pub(super) fn ask(
             return Ok(answer);
         }
         let settings = config.into_settings(&world).map_err(Trouble::usage)?;
-        // What goes on paper lies still: nothing else may leave for it.
-        let life = if matches!(request, Request::Paper { .. }) { Life::Resting } else { Life::Delivering(vouch) };
+        // What lies still, and orders about what waits: nothing may leave for them.
+        let lies_still = matches!(request, Request::Paper { .. } | Request::Order { .. });
+        let life = if lies_still { Life::Resting } else { Life::Delivering(vouch) };
         let engine = restored::start(&world, settings, config_path, life, &path).await?;
         let answer = with(&engine, request, &mut each).await;
         if let Ok(answer) = &answer {
