@@ -44,6 +44,9 @@ pub const REPLY_LINE_BYTES_MAX: usize = 4 * 1024;
 pub const REPLY_LINES_MAX: usize = 128;
 /// Bytes of a template bundle, all files together.
 pub const BUNDLE_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// The rejects of one batch as they are written down, in bytes: about a million rows. A small file that unpacks to rows which are none could fill
+/// the disk beside the journal with what is to be said of them.
+pub const REJECTS_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// A configuration file, in bytes.
 pub const CONFIG_BYTES_MAX: usize = 4 * 1024 * 1024;
 

@@ -114,7 +114,7 @@ struct OrderArguments {
     /// The batch, such as b1-2a.
     batch: String,
     /// Why; stands in the record beside your login name.
-    #[arg(long)]
+    #[arg(long, value_parser = clap::builder::NonEmptyStringValueParser::new())]
     reason: String,
 }
 
