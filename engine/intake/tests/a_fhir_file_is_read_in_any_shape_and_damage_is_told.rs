@@ -410,3 +410,57 @@ fn a_resource_without_end_is_passed_over_and_the_rest_is_read() {
         assert!(kinds.len() >= 2);
     }
 }
+
+/// Every object of a value, by its JSON pointer.
+fn objects(value: &Value, at: &str, found: &mut Vec<String>) {
+    match value {
+        Value::Object(entries) => {
+            found.push(at.to_owned());
+            entries.iter().for_each(|(name, value)| objects(value, &format!("{at}/{name}"), found));
+        }
+        Value::Array(items) => items.iter().enumerate().for_each(|(number, value)| objects(value, &format!("{at}/{number}"), found)),
+        _ => {}
+    }
+}
+
+/// Values by position, or nothing at all, where FHIR has an element with names.
+#[test]
+fn a_list_in_place_of_an_object_is_refused() {
+    let honest = claim("C1");
+    let as_it_is = read(&honest.to_string()).rows;
+    let mut places = Vec::new();
+    objects(&honest, "", &mut places);
+    let mut refused = 0;
+    for place in places.iter().filter(|place| !place.is_empty()) {
+        let values: Vec<Value> = honest.pointer(place).unwrap().as_object().unwrap().values().cloned().collect();
+        let mut turned = values.clone();
+        turned.reverse();
+        for list in [Vec::new(), values, turned] {
+            let mut changed = honest.clone();
+            *changed.pointer_mut(place).unwrap() = Value::Array(list);
+            let rows = read(&changed.to_string()).rows;
+            match &rows[..] {
+                [Row::Rejected { reject, .. }] => {
+                    refused += 1;
+                    let is_told = reject.reason == "wrong_type" || place.starts_with("/contained");
+                    assert!(is_told, "{place}: {reject:?}");
+                }
+                // An element that nobody reads. Or a contained resource that cannot be: then it is as if it were not there.
+                [Row::Statement(_)] if place.starts_with("/contained") => {
+                    let mut without = honest.clone();
+                    without["contained"].as_array_mut().unwrap().retain(|one| !place.starts_with(&contained(&honest, one)));
+                    assert_eq!(rows, read(&without.to_string()).rows, "{place}");
+                }
+                [Row::Statement(_)] => assert_eq!(rows, as_it_is, "{place}"),
+                other => panic!("{place}: {other:?}"),
+            }
+        }
+    }
+    assert!(refused >= 60, "{refused} of {}", places.len());
+}
+
+/// The pointer of a contained resource.
+fn contained(claim: &Value, one: &Value) -> String {
+    let at = claim["contained"].as_array().unwrap().iter().position(|other| other == one).unwrap();
+    format!("/contained/{at}")
+}

@@ -18,6 +18,7 @@
 
 use super::columns::{Column, ColumnsSeen, ContactRow};
 use crate::formats::fhir::elements::{AnyResource, Coverage, HumanName, Identifier, Period, Text, There};
+use crate::formats::fhir::named;
 use crate::formats::fhir::references::{day, days, member_ids, names, plain};
 use crate::formats::fhir::{Each, each_resource};
 use crate::reason;
@@ -74,15 +75,15 @@ pub(super) fn read<'r>(
             Each::Resource(text) => text,
             Each::Damaged(reason) => return take(line, Found::LeftOut(reason, "Patient")),
         };
-        let Ok(AnyResource { resource_type: Some(kind) }) = serde_json::from_str(text) else {
+        let Ok(AnyResource { resource_type: Some(kind) }) = named::from_str(text) else {
             return take(line, Found::LeftOut(reason::JSON_INVALID, "resourceType"));
         };
         match kind.as_str() {
-            "Patient" => match serde_json::from_str::<Patient<'_>>(text) {
+            "Patient" => match named::from_str::<Patient<'_>>(text) {
                 Ok(patient) => patient_rows(&patient, |found| take(line, found)),
                 Err(_) => take(line, Found::LeftOut(reason::WRONG_TYPE, "Patient")),
             },
-            "Coverage" => match serde_json::from_str::<Coverage<'_>>(text).ok().and_then(|coverage| covered(&coverage)) {
+            "Coverage" => match named::from_str::<Coverage<'_>>(text).ok().and_then(|coverage| covered(&coverage)) {
                 Some(covered) => take(line, covered),
                 None => Ok(()),
             },

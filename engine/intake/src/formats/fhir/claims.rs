@@ -5,6 +5,7 @@
 
 use super::amounts::ToCents;
 use super::elements::{AnyResource, Eob};
+use super::named;
 use super::references::Directory;
 use super::statement::{self, Draft};
 use super::wrong::{self, Wrong};
@@ -100,14 +101,14 @@ impl Claims {
         // The kind stands first almost always; where it does, a resource is read once.
         let head = &bytes[..bytes.len().min(KIND_WITHIN_BYTES)];
         if memmem::find(head, b"\"ExplanationOfBenefit\"").is_some()
-            && let Ok(eob) = serde_json::from_str::<Eob<'_>>(text)
+            && let Ok(eob) = named::from_str::<Eob<'_>>(text)
             && eob.is_claim()
         {
             return self.claim(&eob, text, line);
         }
-        match serde_json::from_str::<AnyResource<'_>>(text) {
+        match named::from_str::<AnyResource<'_>>(text) {
             Ok(any) => match any.resource_type {
-                Some(kind) if kind.as_str() == "ExplanationOfBenefit" => match serde_json::from_str::<Eob<'_>>(text) {
+                Some(kind) if kind.as_str() == "ExplanationOfBenefit" => match named::from_str::<Eob<'_>>(text) {
                     Ok(eob) => self.claim(&eob, text, line),
                     Err(error) => self.damaged(wrong::of(text, &error), line),
                 },

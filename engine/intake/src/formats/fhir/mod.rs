@@ -19,6 +19,7 @@ mod claims;
 mod coding;
 pub(crate) mod elements;
 mod framing;
+pub(crate) mod named;
 pub(crate) mod references;
 mod statement;
 mod wrong;
@@ -133,7 +134,7 @@ impl<'r> Resources<'r> {
     fn entry(&mut self, line: u64) {
         let bytes = self.framing.bytes();
         // Read as far as the resource only: what is wrong in it is said when it is read itself.
-        let entry: Entry<'_> = match std::str::from_utf8(bytes).ok().map(serde_json::from_str) {
+        let entry: Entry<'_> = match std::str::from_utf8(bytes).ok().map(named::from_str) {
             Some(Ok(entry)) => entry,
             _ => return self.claims.take(bytes, None, line),
         };
@@ -209,7 +210,7 @@ pub(crate) fn each_resource<'r>(
         let text = std::str::from_utf8(bytes).ok();
         let each = match (found, text) {
             (Found::Resource, Some(text)) => Each::Resource(text),
-            (Found::Entry, Some(text)) => match serde_json::from_str::<Entry<'_>>(text) {
+            (Found::Entry, Some(text)) => match named::from_str::<Entry<'_>>(text) {
                 Ok(Entry { resource: Some(resource), .. }) => Each::Resource(resource.get()),
                 Ok(entry) if entry.is_without_resource() => continue,
                 _ => Each::Damaged(reason::JSON_INVALID),

@@ -7,6 +7,7 @@
 //! What is kept takes at most [`KNOWN_BYTES_MAX`], however large the file is.
 
 use super::elements::{AnyResource, Coverage, HumanName, Identifier, Organization, Patient, Period, Practitioner, Reference, Text};
+use super::named;
 use crate::validate::iso_date;
 use model::statement::{Member, Program};
 use model::{Date, Private};
@@ -147,25 +148,25 @@ fn relative(reference: &str) -> Option<String> {
 
 /// Reads a resource that claims refer to: its kind, its id, and what it says. The id of a contained resource is no id outside of the claim.
 pub(super) fn read(text: &str, is_contained: bool) -> Option<(&'static str, Option<String>, Known)> {
-    let kind = serde_json::from_str::<AnyResource<'_>>(text).ok()?.resource_type?;
+    let kind = named::from_str::<AnyResource<'_>>(text).ok()?.resource_type?;
     let owned = |id: Option<Text<'_>>| id.map(|id| id.as_str().to_owned());
     match kind.as_str() {
         "Patient" => {
-            let patient: Patient<'_> = serde_json::from_str(text).ok()?;
+            let patient: Patient<'_> = named::from_str(text).ok()?;
             let known = person(&patient, is_contained)?;
             Some(("Patient", owned(patient.id), Known::Person(Arc::new(known))))
         }
         "Organization" => {
-            let organization: Organization<'_> = serde_json::from_str(text).ok()?;
+            let organization: Organization<'_> = named::from_str(text).ok()?;
             Some(("Organization", owned(organization.id), Known::Named(shown(organization.name.as_ref()?)?)))
         }
         "Practitioner" => {
-            let practitioner: Practitioner<'_> = serde_json::from_str(text).ok()?;
+            let practitioner: Practitioner<'_> = named::from_str(text).ok()?;
             let name = names(&practitioner.name).into_iter().next()?;
             Some(("Practitioner", owned(practitioner.id), Known::Named(name.shown)))
         }
         "Coverage" => {
-            let coverage: Coverage<'_> = serde_json::from_str(text).ok()?;
+            let coverage: Coverage<'_> = named::from_str(text).ok()?;
             let facts = coverage_facts(&coverage);
             Some(("Coverage", owned(coverage.id), Known::Coverage(Arc::new(facts))))
         }
