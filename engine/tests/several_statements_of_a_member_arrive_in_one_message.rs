@@ -132,6 +132,19 @@ impl Story {
         }
     }
 
+    /// All batches that were accepted, but for this one.
+    fn accepted(&self, but: &str) -> impl Iterator<Item = String> {
+        let all = self.batch_verb(&["list"]).json_after(0);
+        let ids: Vec<String> = all
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|line| line["committed_at_ms"].is_u64() && line["batch_id"] != but)
+            .map(|line| line["batch_id"].as_str().unwrap().to_owned())
+            .collect();
+        ids.into_iter()
+    }
+
     /// The messages that arrived, by recipient: the claims of each, once for each Message-ID.
     fn messages(&self) -> BTreeMap<String, Vec<BTreeSet<String>>> {
         let mut messages: BTreeMap<String, Vec<BTreeSet<String>>> = BTreeMap::new();
@@ -350,4 +363,64 @@ fn a_crash_behind_the_commit_of_a_correction_sends_nothing_twice() {
     assert_eq!(of_one, BTreeSet::from([claims(one, &[0, 2]), claims(one, &[1])]));
     assert_eq!(messages.remove(&two.email).unwrap(), [claims(two, &[0, 1])]);
     assert_eq!(story.texts.lock().unwrap().iter().filter(|text| text.contains("Specimen Clinic")).count(), 2, "the corrected ones");
+}
+
+/// A file of corrections is handed in again and again, and the engine is killed meanwhile: whatever was read or committed by then, no member gets a
+/// statement that its newer version took the place of, every newer version arrives, and the books say which was which.
+#[test]
+fn kills_while_corrections_come_leave_no_older_version_behind() {
+    let story = Story::begin(Duration::from_millis(20));
+    let batch = story.invented(6);
+    let persons = persons(&batch);
+    let old: Vec<String> = scattered(&batch, &persons).into_iter().map(|(_, line)| line).collect();
+    let rows = old.len() as i64;
+    let new: Vec<String> = old
+        .iter()
+        .map(|line| {
+            let mut line: Value = serde_json::from_str(line).unwrap();
+            line["provider"] = "Specimen Clinic".into();
+            line.to_string()
+        })
+        .collect();
+    let (first, second) = (story.write("old", &persons, &old), story.write("new", &persons, &new));
+    let mut service = story.installation.start_service("info");
+    let sending = story.installation.start(&mut story.send(&first));
+    assert!(wait_until(SPAN, || story.sandbox.report().distinct > 8), "under way: {}", sending.log());
+    let of_old = story.batch_verb(&["list"]).json_after(0)[0]["batch_id"].as_str().unwrap().to_owned();
+    story.batch_verb(&["hold", &of_old, "--reason", "corrections come"]).json_after(0);
+    drop(sending);
+    for after in [5, 15, 25, 40, 60, 90] {
+        let correcting = story.installation.start(&mut story.send(&second));
+        std::thread::sleep(Duration::from_millis(after));
+        service.kill();
+        drop(correcting.kill());
+        service = story.installation.start_service("info");
+    }
+    let report = story.installation.run(&mut story.send(&second)).json_after(0);
+    story.batch_verb(&["release", &of_old, "--reason", "they are in"]).json_after(0);
+    let shown = |id: &str| story.batch_verb(&["show", id]).json_after(0);
+    assert!(wait_until(SPAN, || shown(&of_old)["closed"] == true), "{}", shown(&of_old));
+    let (old, new) = (shown(&of_old), shown(report["batch_id"].as_str().unwrap()));
+    assert_eq!((&old["balanced"], &new["balanced"]), (&true.into(), &true.into()), "{old} {new}");
+    let corrected: i64 = story.accepted(&of_old).map(|id| number(&shown(&id), "states/delivered")).sum();
+    assert_eq!(corrected, rows, "every newer version arrived, in whichever batch it was accepted");
+    assert_eq!(number(&old, "states/delivered") + number(&old, "states/superseded"), rows, "{old}");
+    assert!(number(&old, "states/superseded") > 0 && number(&old, "states/delivered") > 0, "{old}");
+
+    let superseded: BTreeSet<i64> =
+        story.rows(&of_old).iter().filter(|row| row["state"] == "superseded").map(|row| number(row, "row")).collect();
+    let claims: Vec<String> = scattered(&batch, &persons).iter().map(|(row, _)| claim(&batch, *row)).collect();
+    let texts = story.texts.lock().unwrap();
+    let (newer, older): (Vec<&String>, Vec<&String>) = texts.iter().partition(|text| text.contains("Specimen Clinic"));
+    for (at, claim) in claims.iter().enumerate() {
+        let has = |texts: &[&String]| texts.iter().any(|text| text.contains(claim.as_str()));
+        assert!(has(&newer), "row {} arrived", at + 1);
+        assert_eq!(has(&older), !superseded.contains(&(at as i64 + 1)), "row {}", at + 1);
+        let says_so = newer.iter().filter(|text| text.contains(claim.as_str())).all(|text| text.contains("orrected"));
+        assert_eq!(says_so, has(&older), "row {} says that it corrects where something was to correct", at + 1);
+    }
+    drop(texts);
+    service.terminate();
+    assert_eq!(service.wait(SPAN).code, Some(0));
+    assert_eq!(world::block_on(story.sandbox.stop()).misrouted, 0);
 }
