@@ -24,7 +24,7 @@ use crate::files::TenantFingerprints;
 use crate::narrowing::{self, NarrowingError};
 use crate::projection::{Projection, ProjectionError};
 use crate::repeats::Repeats;
-use crate::shard::{ToShard, Withdrawal};
+use crate::shard::{GivenUp, ToShard, Withdrawal};
 use intake::{Admission, Binding, Earlier, Row, correction, presentation};
 use journal::{Journal, JournalError, KeyRing, Reader};
 use ledger::JobStanding;
@@ -39,6 +39,8 @@ use world::channel::Sender;
 
 /// How long a correction waits before it asks again whether an order about the older version is carried out.
 const CLAIM_PAUSE: Duration = Duration::from_millis(5);
+/// How long a correction waits for the older version to come to its queue, where its batch was just committed.
+const HAND_OVER_MAX: Duration = Duration::from_secs(10);
 /// So much later than the message with the older version is a correction due that cannot take its place.
 const BEHIND: Duration = Duration::from_secs(1);
 /// The cause in the record.
@@ -192,17 +194,28 @@ impl<S: Stream> Corrector<S> {
     /// How the older version stands, and whether it gives way. `None` where its batch is not committed: it may never be, corrects nothing
     /// and is not corrected.
     async fn judge(&self, job: JobId, row: u64, is_ours: bool, is_again: bool) -> Result<Option<(JobStanding, GivesWay)>, AcceptError> {
-        let question = move |ledger: &mut ledger::Ledger| ledger.job_standing(job, row);
-        let Some(standing) = self.projection.ask(self.journal.durable(), question).await? else { return Ok(None) };
-        let is_known = standing.statements <= 1 || standing.statement.is_some();
-        let gives_way = match standing.state {
-            _ if !is_ours || !is_known => GivesWay::No,
-            State::Queued | State::Held if is_again => GivesWay::Yes(None),
-            State::Queued => self.withdraw(job).await.map_or(GivesWay::No, |locator| GivesWay::Yes(Some(locator))),
-            State::Held => GivesWay::Yes(None),
-            _ => GivesWay::No,
-        };
-        Ok(Some((standing, gives_way)))
+        let patience_ends = self.world.monotonic() + HAND_OVER_MAX;
+        loop {
+            let question = move |ledger: &mut ledger::Ledger| ledger.job_standing(job, row);
+            let Some(standing) = self.projection.ask(self.journal.durable(), question).await? else { return Ok(None) };
+            let is_known = standing.statements <= 1 || standing.statement.is_some();
+            let gives_way = match standing.state {
+                _ if !is_ours || !is_known => GivesWay::No,
+                State::Queued | State::Held if is_again => GivesWay::Yes(None),
+                State::Queued => match self.withdraw(job).await {
+                    GivenUp::Yes(locator) => GivesWay::Yes(Some(locator)),
+                    // Its batch is committed, and the job on its way to the queue.
+                    GivenUp::Unknown if self.world.monotonic() < patience_ends => {
+                        self.world.sleep(CLAIM_PAUSE).await;
+                        continue;
+                    }
+                    GivenUp::No | GivenUp::Unknown => GivesWay::No,
+                },
+                State::Held => GivesWay::Yes(None),
+                _ => GivesWay::No,
+            };
+            return Ok(Some((standing, gives_way)));
+        }
     }
 
     /// The version before cannot be withdrawn, and is known by its reversal at most.
@@ -231,10 +244,13 @@ impl<S: Stream> Corrector<S> {
         }
     }
 
-    async fn withdraw(&self, job: JobId) -> Option<Locator> {
+    /// A shard that is gone is stopping: nothing is given up any more.
+    async fn withdraw(&self, job: JobId) -> GivenUp {
         let (done, answer) = world::channel::oneshot();
-        self.shard.send(ToShard::Withdraw(job, done)).await.ok()?;
-        answer.await?
+        match self.shard.send(ToShard::Withdraw(job, done)).await {
+            Ok(()) => answer.await.unwrap_or(GivenUp::No),
+            Err(_) => GivenUp::No,
+        }
     }
 
     /// The new batch is committed: the older versions are superseded, durably, before this returns.

@@ -76,14 +76,24 @@ pub(crate) enum ToShard<S: Stream> {
     Jobs(Vec<Arrival<S>>),
     Prepared(Vec<Prepared<S>>),
     Order(Order),
-    /// A newer version of a statement is being accepted: give the older one up, if nothing of it left. The answer is where its payload
-    /// lies, where it was given up.
-    Withdraw(JobId, OneSender<Option<Locator>>),
+    /// A newer version of a statement is being accepted: give the older one up, if nothing of it left.
+    Withdraw(JobId, OneSender<GivenUp>),
     /// When is it due, where it waits? A newer version of one of its statements is to go after it.
     DueOf(JobId, OneSender<Option<Timestamp>>),
     /// What became of a withdrawal.
     Withdrawn(JobId, Withdrawal),
     Drain,
+}
+
+/// Whether a job was given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum GivenUp {
+    /// It was; its payload lies there.
+    Yes(Locator),
+    /// It may have left, or is about to.
+    No,
+    /// It never came, or has gone.
+    Unknown,
 }
 
 /// How a withdrawal ends.
@@ -205,7 +215,7 @@ async fn receive<S: Stream>(shard: &Shared<S>, event: ToShard<S>) {
         ToShard::Withdraw(job, done) => {
             let given_up = shard.borrow_mut().withdraw(job);
             // Whoever asked and went has given its batch up, and says so by itself no more.
-            if done.send(given_up).is_err() {
+            if done.send(given_up).is_err() && matches!(given_up, GivenUp::Yes(_)) {
                 end_withdrawal(shard, job, Withdrawal::GivenBack).await;
             }
         }
@@ -309,14 +319,16 @@ impl<S: Stream> Shard<S> {
         }
     }
 
-    fn withdraw(&mut self, job: JobId) -> Option<Locator> {
+    fn withdraw(&mut self, job: JobId) -> GivenUp {
         if self.frozen.contains_key(&job) {
-            return None;
+            return GivenUp::No;
         }
-        let withdrawn = self.queue.withdraw(job)?;
+        let Some(withdrawn) = self.queue.withdraw(job) else {
+            return if self.queue.view(job).is_some() { GivenUp::No } else { GivenUp::Unknown };
+        };
         let locator = withdrawn.0.locator;
         self.withdrawn.insert(job, withdrawn);
-        Some(locator)
+        GivenUp::Yes(locator)
     }
 
     /// What was withdrawn, where it comes back.
