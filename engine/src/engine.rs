@@ -67,6 +67,7 @@ pub(crate) struct KnownBatch {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BatchOfFile {
     pub(crate) id: BatchId,
+    pub(crate) closed: bool,
     pub(crate) cancelled: bool,
 }
 
@@ -419,7 +420,7 @@ impl Engine {
         let known = lock(&self.known);
         let same = |batch: &KnownBatch| batch.stream == stream && batch.tenant == tenant && batch.file_sha256.as_ref() == Some(sha256);
         let (id, batch) = known.iter().rev().find(|(_, batch)| same(batch))?;
-        Some(BatchOfFile { id: *id, cancelled: self.cancelled(batch.stream, batch.tenant).contains(id) })
+        Some(BatchOfFile { id: *id, closed: batch.closed, cancelled: self.cancelled(batch.stream, batch.tenant).contains(id) })
     }
 
     /// A batch is cancelled.

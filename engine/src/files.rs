@@ -487,13 +487,8 @@ async fn hold<S: Stream>(context: &FileContext<S>, batch: BatchId) {
 fn unfinished<S: Stream>(context: &FileContext<S>, hash: [u8; 32]) -> Option<BatchId> {
     let tenant = context.tenant.id;
     let known = lock(&context.known);
-    known
-        .iter()
-        .find(|(id, batch)| {
-            let is_its = batch.stream == S::NAME && batch.tenant == tenant && batch.file_sha256 == Some(hash);
-            is_its && !batch.closed && !context.cancelled.contains(id)
-        })
-        .map(|(id, _)| *id)
+    let is_its = |batch: &KnownBatch| batch.stream == S::NAME && batch.tenant == tenant && batch.file_sha256 == Some(hash);
+    known.iter().find(|(_, batch)| is_its(batch) && !batch.closed).map(|(id, _)| *id)
 }
 
 /// What the batch brings along, else what its tenant goes by.

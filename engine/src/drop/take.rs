@@ -65,8 +65,12 @@ async fn accept(engine: &Engine, folder: &Folder, dropped: &Dropped, source: &So
     // What a crash left between the commit and the removal, or the same file handed in once more.
     let before = engine.batch_of_file(tenant, folder.stream, &sha256);
     let was_sealed = before.map(|before| is_sealed(world, folder, before.id)).transpose()?.unwrap_or_default();
-    // The file of a batch that was cancelled is handed in again for what never left of it.
-    if let Some(BatchOfFile { id: batch, .. }) = before.filter(|before| !(before.cancelled && was_sealed)) {
+    let is_cancelled = was_sealed && before.is_some_and(|before| before.cancelled);
+    // The file of a batch that was cancelled is handed in again for what never left of it, which is known when the batch is over.
+    if is_cancelled && before.is_some_and(|before| !before.closed) {
+        return Ok(Taken::Later);
+    }
+    if let Some(BatchOfFile { id: batch, .. }) = before.filter(|_| !is_cancelled) {
         if was_sealed {
             told(
                 world,
