@@ -10,7 +10,7 @@
 //! expires = "2026-11-25T18:00:00-05:00"          # nothing leaves after
 //! ```
 //!
-//! Everything is optional; what is stated must hold, or the whole batch is refused before its first message. A moment needs its offset from
+//! Each is optional, not all at once; what is stated must hold, or the whole batch is refused before its first message. A moment needs its offset from
 //! UTC: an insurer in one zone and a machine in another must not mean two moments by one text.
 
 use crate::error::refuse;
@@ -115,6 +115,10 @@ impl Manifest {
             not_before: moment("not_before", &typed.not_before)?,
             expires: moment("expires", &typed.expires)?,
         };
+        // Half of one that is being written, or a name without content: whoever sends a manifest means something by it.
+        if manifest == Self::default() {
+            return Err(malformed("expected it to state something: rows, totals, sha256, kind, not_before or expires".to_owned()));
+        }
         match (manifest.not_before, manifest.expires) {
             (Some(from), Some(until)) if from >= until => Err(malformed("expires: expected a moment after not_before".to_owned())),
             _ => Ok(manifest),
@@ -264,7 +268,9 @@ mod tests {
         assert_eq!((manifest.rows, manifest.totals.billed, manifest.totals.plan_paid), (Some(3), Some(Cents(100)), None));
         assert_eq!((manifest.sha256, manifest.kind), (Some([15; 32]), Some(StatementKind::Eob)));
         assert_eq!(manifest.not_before.unwrap().to_jiff().to_string(), "2026-11-23T11:00:00Z");
-        assert_eq!(parse("").unwrap(), Manifest::default());
+        for nothing in ["", "# totals follow\n", "totals = {}", "file = \"a.835\""] {
+            assert!(parse(nothing).unwrap_err().contains("state something"), "{nothing}");
+        }
     }
 
     #[test]

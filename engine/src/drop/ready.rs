@@ -86,8 +86,14 @@ impl Watch {
             };
             let manifest = MANIFESTS.into_iter().find_map(beside);
             let marker = beside(MARKER);
-            let quiet = wall.duration_since(modified).unwrap_or(Duration::ZERO);
-            if is_complete(settings, marker.is_some(), manifest.is_some(), quiet, now.since(seen.since)) {
+            // Half a manifest would state less than the whole one: no totals, or another moment. It has to be left alone too.
+            if manifest.as_deref().is_some_and(|manifest| !is_quiet(manifest, wall, settings.quiet)) {
+                continue;
+            }
+            let unchanged = now.since(seen.since);
+            // A time in the future (another machine's clock) says nothing: then what was seen of the file counts.
+            let quiet = wall.duration_since(modified).unwrap_or(unchanged);
+            if is_complete(settings, marker.is_some(), manifest.is_some(), quiet, unchanged) {
                 ready.push((modified, Dropped { path, is_members, manifest, marker }));
             }
         }
@@ -119,6 +125,12 @@ fn is_complete(settings: &DropSettings, has_marker: bool, has_manifest: bool, qu
         || (manifest && has_manifest)
         || (rename && quiet >= settings.quiet)
         || (size_stable && unchanged >= settings.stable)
+}
+
+/// Whether a manifest was left alone. One from the future is: nothing is written to it now.
+fn is_quiet(manifest: &Path, wall: SystemTime, quiet: Duration) -> bool {
+    let modified = fs::symlink_metadata(manifest).and_then(|about| about.modified());
+    modified.is_ok_and(|modified| wall.duration_since(modified).is_ok_and(|span| span >= quiet) || modified > wall + quiet)
 }
 
 /// Whether a name may be a file that was handed in: no name of a file that is being written, no marker, no manifest.

@@ -6,15 +6,18 @@ use crate::engine::{AcceptError, BatchOfFile, Engine};
 use crate::files::FileRequest;
 use crate::gating::Door;
 use crate::input::Input;
-use crate::source::Source;
+use crate::source::{Source, unreadable};
 use aws_lc_rs::digest::{Context, SHA256};
 use journal::sealed::{SealedError, SealedFor, SealedWriter};
 use model::reject::Refusal;
 use model::{BatchId, TenantId, hex};
 use serde_json::{Value, json};
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use world::World;
+
+/// The longest name of a file, in bytes. Its sealed copy and its results are named after it, and a name on a disk has at most 255.
+const NAME_BYTES_MAX: usize = 160;
 
 /// What became of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +35,15 @@ pub(crate) enum Taken {
 /// Takes one file.
 pub(crate) async fn take(engine: &Engine, folder: &Folder, dropped: &Dropped, door: Door) -> Taken {
     let name = crate::source::file_name(&dropped.path);
+    if name.len() > NAME_BYTES_MAX {
+        let problem = io::Error::other(format!("its name has {} bytes", name.len()));
+        let short = &name[..name.floor_char_boundary(NAME_BYTES_MAX)];
+        return stays(engine.world(), folder, short, &unreadable(&dropped.path, problem));
+    }
+    // A manifest is not followed elsewhere either. What it says is read later, by the path that was looked at here.
+    if let Some(Err(error)) = dropped.manifest.as_deref().map(Source::open_dropped) {
+        return stays(engine.world(), folder, &name, &error);
+    }
     let source = match Source::open_dropped(&dropped.path) {
         Ok(source) => source,
         Err(error) => return stays(engine.world(), folder, &name, &error),
@@ -184,7 +196,7 @@ fn stays(world: &World, folder: &Folder, name: &str, error: &AcceptError) -> Tak
         other => other.to_string(),
     };
     tracing::warn!(target: "sealpost::drop", tenant = folder.tenant, file = name, %problem, "is not taken and stays where it is");
-    let about = json!({ "file": name, "outcome": "not_taken", "expected": "a regular file of this engine's user, no link", "problem": problem, "action": "remove it, or copy the file itself into the folder" });
+    let about = json!({ "file": name, "outcome": "not_taken", "expected": format!("a regular file of this engine's user, no link, with a name of at most {NAME_BYTES_MAX} bytes; its manifest likewise"), "problem": problem, "action": "remove it, or copy the file itself into the folder" });
     match told(world, folder, name, "not_taken", &about) {
         Ok(()) => Taken::Stays,
         Err(_) => Taken::Later,
