@@ -1,4 +1,7 @@
 //! Files that are expected: an alert where tonight's is not there.
+//!
+//! What came before a restart is known from the sealed files in `done/` and `refused/`: so a file that came is not missed again, and a deadline
+//! that passed while no engine ran is looked at when one does. Where nothing of the name ever came, the first deadline after the start counts.
 
 use super::folder::{DropFolders, Folder};
 use super::ready::Dropped;
@@ -11,6 +14,8 @@ use world::World;
 
 /// How the names of alerts in results/ begin.
 const ALERT: &str = "ALERT.";
+
+const EIGHT_DAYS_MS: u64 = 8 * 24 * 60 * 60 * 1000;
 
 /// A file that a folder gets on some days, by some time of day.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +64,16 @@ impl Expected {
         })
     }
 
+    /// The last deadline that is not after a moment.
+    fn deadline_before(&self, moment: Timestamp) -> Option<Timestamp> {
+        // A week and a day back there is one, and perhaps several.
+        let mut before = self.deadline_after(Timestamp(moment.0.saturating_sub(EIGHT_DAYS_MS)))?;
+        while let Some(next) = self.deadline_after(before).filter(|next| *next <= moment) {
+            before = next;
+        }
+        Some(before).filter(|before| *before <= moment)
+    }
+
     fn is_for(&self, folder: &Folder, name: &str) -> bool {
         self.tenant == folder.tenant && self.stream == folder.stream && matches(&self.name, name)
     }
@@ -66,8 +81,8 @@ impl Expected {
 
 impl Watch {
     pub(super) fn new(folders: &DropFolders, now: Timestamp) -> Self {
-        let watched =
-            |expected: &Expected| Watched { expected: expected.clone(), next: expected.deadline_after(now), last: None, before: now };
+        let came = |expected: &Expected| folders.all().filter_map(|folder| came_last(folder, expected)).max();
+        let watched = |expected: &Expected| Watched::new(expected.clone(), came(expected), now);
         Self { expected: folders.settings().expected.iter().map(watched).collect() }
     }
 
@@ -95,6 +110,33 @@ impl Watch {
             watched.next = watched.expected.deadline_after(now);
         }
     }
+}
+
+impl Watched {
+    /// `last`: when one came last, as far as anything tells.
+    fn new(expected: Expected, last: Option<Timestamp>, now: Timestamp) -> Self {
+        let passed = last.and_then(|_| expected.deadline_before(now));
+        match passed.and_then(|passed| Some((expected.deadline_before(Timestamp(passed.0.checked_sub(1)?))?, passed))) {
+            Some((before, passed)) => Self { next: Some(passed), last, before, expected },
+            None => Self { next: expected.deadline_after(now), last, before: now, expected },
+        }
+    }
+}
+
+/// When the last file of this name was sealed away.
+fn came_last(folder: &Folder, expected: &Expected) -> Option<Timestamp> {
+    let sealed = [folder.done(), folder.refused()].into_iter().flat_map(|dir| std::fs::read_dir(dir).into_iter().flatten().flatten());
+    let came = |entry: std::fs::DirEntry| {
+        let name = entry.file_name().into_string().ok()?;
+        // NAME.BATCH.sealed and NAME.HASH.sealed; contact files stand in between as NAME.contacts.HASH.sealed.
+        let (name, _) = name.strip_suffix(".sealed")?.rsplit_once('.')?;
+        if name.ends_with(".contacts") || !expected.is_for(folder, name) {
+            return None;
+        }
+        let at = entry.metadata().ok()?.modified().ok()?.duration_since(std::time::SystemTime::UNIX_EPOCH).ok()?;
+        Some(Timestamp(u64::try_from(at.as_millis()).ok()?))
+    };
+    sealed.filter_map(came).max()
 }
 
 fn alert(folders: &DropFolders, expected: &Expected, deadline: Timestamp, world: &World) {
@@ -187,6 +229,25 @@ mod tests {
         // 02:30 does not exist that night.
         let skipped = expected("02:30", "America/Chicago", &[Weekday::Sunday]);
         assert_eq!(skipped.deadline_after(at("2027-03-14T00:00:00Z")), Some(at("2027-03-14T08:30:00Z")));
+    }
+
+    #[test]
+    fn a_restart_forgets_neither_what_came_nor_what_did_not() {
+        use Weekday::{Friday, Monday};
+        let nightly = expected("22:30", "America/Chicago", &[Monday, Friday]);
+        let (friday, monday) = (at("2026-11-21T04:30:00Z"), at("2026-11-24T04:30:00Z"));
+        assert_eq!(nightly.deadline_before(monday), Some(monday));
+        assert_eq!(nightly.deadline_before(at("2026-11-24T04:29:59Z")), Some(friday));
+        // Started on Tuesday. What would be alerted of at the first look?
+        let now = at("2026-11-24T12:00:00Z");
+        let is_missed = |last: Option<&str>| {
+            let watched = Watched::new(nightly.clone(), last.map(at), now);
+            watched.next.is_some_and(|next| next <= now) && watched.last.is_none_or(|last| last <= watched.before)
+        };
+        assert!(!is_missed(Some("2026-11-23T20:00:00Z")), "it came in time");
+        assert!(is_missed(Some("2026-11-20T20:00:00Z")), "Friday's came, Monday's did not, and nobody was there to say so");
+        assert!(!is_missed(Some("2026-11-24T11:00:00Z")), "late, but there");
+        assert!(!is_missed(None), "nothing ever came: the next deadline tells");
     }
 
     #[test]
