@@ -10,8 +10,8 @@
 //! expires = "2026-11-25T18:00:00-05:00"          # nothing leaves after
 //! ```
 //!
-//! Each is optional, not all at once; what is stated must hold, or the whole batch is refused before its first message. A moment needs its offset from
-//! UTC: an insurer in one zone and a machine in another must not mean two moments by one text.
+//! Each is optional, not all at once; what is stated must hold, or the whole batch is refused before its first message. A moment needs its
+//! offset from UTC: an insurer in one zone and a machine in another must not mean two moments by one text.
 
 use crate::error::refuse;
 use crate::reason;

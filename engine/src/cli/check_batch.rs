@@ -128,7 +128,8 @@ fn check<S: Stream>(arguments: &Arguments, json: bool) -> Outcome {
         intake.reasons.insert(LANGUAGE_UNMET.to_owned(), found.language_unmet);
     }
     let grouped = grouping.reasons().map(|(reason, count)| (reason.to_owned(), count));
-    for (reason, rows) in repeats.reasons().clone().into_iter().chain(grouped) {
+    let damage = rows.findings().iter().map(|finding| (finding.reason.clone(), 1));
+    for (reason, rows) in repeats.reasons().clone().into_iter().chain(grouped).chain(damage) {
         *intake.reasons.entry(reason).or_default() += rows;
     }
     let held_rows: u64 = held.values().sum();
