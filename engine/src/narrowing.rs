@@ -6,7 +6,8 @@
 
 use crate::files::TenantFingerprints;
 use intake::correction;
-use journal::{Journal, JournalError, KeyRing, PayloadError, Reader, RecoveredJob};
+use journal::{Journal, JournalError, KeyRing, PayloadError, Reader, RecoveredJob, Ticket};
+use model::record::HeadRow;
 use model::stage::{JobData, Locator, Payload};
 use model::{JobId, Statement, Stream, Timestamp};
 use std::collections::BTreeMap;
@@ -25,14 +26,14 @@ pub(crate) enum NarrowingError {
     Journal(#[from] JournalError),
 }
 
-/// Takes rows, each with its place in the payload, out of a job; durable when it returns. Says where its payload lies now.
+/// Takes rows, each with its place in the payload, out of a job. The ticket says, when that is durable, where its payload lies now.
 pub(crate) async fn narrow<S: Stream>(
     journal: &Journal<S>,
     reader: &Reader,
     at: Timestamp,
     (job, locator): (JobId, Locator),
     rows: &BTreeMap<u64, usize>,
-) -> Result<Locator, NarrowingError> {
+) -> Result<Ticket<Locator>, NarrowingError> {
     let data = without(reader.payload(job, locator)?, rows).ok_or(NarrowingError::Content)?;
     Ok(journal.narrow(job, at, rows.keys().copied().collect(), &data).await?)
 }
@@ -50,11 +51,11 @@ fn without(data: JobData, rows: &BTreeMap<u64, usize>) -> Option<JobData> {
 }
 
 /// The rows of a job, with their places, whose newer versions are in jobs of committed batches: a crash came between the commit and the word
-/// about them. Nothing for a job that may have been sent, or whose newer versions cannot be read.
+/// about them. Nothing for a job that may have been sent, or where a content cannot be read.
 pub(crate) fn left_over<'r, S: Stream>(
     reader: &Reader,
     keys: &KeyRing,
-    older: &RecoveredJob<S>,
+    older: &'r RecoveredJob<S>,
     newer: impl Iterator<Item = &'r RecoveredJob<S>>,
 ) -> BTreeMap<u64, usize> {
     let mut gone = BTreeMap::new();
@@ -62,21 +63,27 @@ pub(crate) fn left_over<'r, S: Stream>(
         return gone;
     }
     let Ok(fingerprints) = TenantFingerprints::new(keys.clone(), older.job.head.tenant) else { return gone };
+    let before = statements(reader, older);
     for job in newer {
-        let supersedes = job.job.head.rows().map(|row| (row.supersedes == Some(older.job.id), row.key));
-        let statements: Vec<Statement> = match reader.payload(job.job.id, job.job.locator) {
-            Ok(JobData { payload: Payload::Statements(statements), .. }) => statements,
-            Ok(_) => continue,
-            Err(error) => {
-                tracing::error!(target: "sealpost::journal", job = %job.job.id, %error, "content of a correction cannot be read; what it corrects stays");
-                continue;
-            }
-        };
-        for (statement, (_, key)) in statements.iter().zip(supersedes).filter(|(_, (is_its, _))| *is_its) {
-            let before = correction::key_before(statement, &key, &fingerprints);
-            let place = older.job.head.rows().position(|row| Some(row.key) == before);
-            gone.extend(place.and_then(|place| Some((older.job.head.rows().nth(place)?.row, place))));
+        for (row, statement) in job.job.head.rows().zip(statements(reader, job)).filter(|(row, _)| row.supersedes == Some(older.job.id)) {
+            let is_before = |(row_before, before): &(HeadRow, &Statement)| {
+                correction::is_before((before, &row_before.key), (&statement, &row.key), &fingerprints)
+            };
+            let mut rows = older.job.head.rows().zip(&before).enumerate();
+            gone.extend(rows.find(|(_, of)| is_before(of)).map(|(place, (row, _))| (row.row, place)));
         }
     }
     gone
+}
+
+/// What a job tells; nothing where it cannot be read.
+fn statements<S: Stream>(reader: &Reader, job: &RecoveredJob<S>) -> Vec<Statement> {
+    match reader.payload(job.job.id, job.job.locator) {
+        Ok(JobData { payload: Payload::Statements(statements), .. }) => statements,
+        Ok(_) => Vec::new(),
+        Err(error) => {
+            tracing::error!(target: "sealpost::journal", job = %job.job.id, %error, "a content cannot be read; what corrects it, or it corrects, is not found");
+            Vec::new()
+        }
+    }
 }

@@ -293,17 +293,13 @@ async fn give_way<S: Stream>(pipeline: &Pipeline<S>, jobs: &mut [RecoveredJob<S>
         let job = &jobs[at];
         let id = job.job.id;
         let Some(newer) = newer.get(&id).filter(|_| matches!(job.state, State::Queued | State::Held)) else { continue };
-        if job.job.head.statements <= 1 {
-            superseded.insert(id);
-            continue;
-        }
         let rows = narrowing::left_over(&pipeline.reader, &pipeline.keys, job, newer.iter().map(|at| &jobs[*at]));
-        if rows.len() == usize::from(job.job.head.statements) {
+        if !rows.is_empty() && rows.len() == usize::from(job.job.head.statements) {
             superseded.insert(id);
         } else if !rows.is_empty() {
             let place = (id, job.job.locator);
             match narrowing::narrow(&pipeline.journal, &pipeline.reader, pipeline.world.wall(), place, &rows).await {
-                Ok(locator) => jobs[at].job.locator = locator,
+                Ok(ticket) => jobs[at].job.locator = ticket.await?,
                 Err(NarrowingError::Journal(error)) => return Err(error.into()),
                 Err(error) => {
                     tracing::error!(target: "sealpost::journal", job = %id, %error, "a message keeps a statement that was corrected");

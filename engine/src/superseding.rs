@@ -26,7 +26,7 @@ use crate::projection::{Projection, ProjectionError};
 use crate::repeats::Repeats;
 use crate::shard::{GivenUp, ToShard, Withdrawal};
 use intake::{Admission, Binding, Earlier, Row, correction, presentation};
-use journal::{Journal, JournalError, KeyRing, Reader};
+use journal::{Journal, JournalError, KeyRing, PlacedJob, Reader};
 use ledger::JobStanding;
 use model::record::{FrameKey, Record, StateChange};
 use model::stage::{Job, Locator, Payload};
@@ -39,6 +39,8 @@ use world::channel::Sender;
 
 /// How long a correction waits before it asks again whether an order about the older version is carried out.
 const CLAIM_PAUSE: Duration = Duration::from_millis(5);
+/// Messages that are narrowed before their syncs are waited for.
+const NARROWED_AT_ONCE: usize = 256;
 /// How long a correction waits for the older version to come to its queue, where its batch was just committed.
 const HAND_OVER_MAX: Duration = Duration::from_secs(10);
 /// So much later than the message with the older version is a correction due that cannot take its place.
@@ -272,35 +274,60 @@ impl<S: Stream> Corrector<S> {
             // Durable in order: the last covers those before it.
             last.await?;
         }
-        for (job, older) in &superseded.others {
-            let end = if older.is_whole() { Withdrawal::Superseded } else { self.narrow(*job, older, at).await? };
-            if end == Withdrawal::Superseded {
-                self.accounts.batch(older.batch).step(older.state, State::Superseded);
-            }
-            self.end(*job, older, end).await;
+        for (job, older) in superseded.others.iter().filter(|(_, older)| older.is_whole()) {
+            self.accounts.batch(older.batch).step(older.state, State::Superseded);
+            self.end(*job, older, Withdrawal::Superseded).await;
         }
+        self.narrow_others(superseded, at).await?;
         superseded.own.iter().for_each(|_| self.accounts.batch(batch).enter(State::Superseded));
         Ok(())
     }
 
-    /// The others of its statements stay. Where that cannot be, it stays as it is.
-    async fn narrow(&self, job: JobId, older: &Older, at: Timestamp) -> Result<Withdrawal, JournalError> {
-        let Some(locator) = older.locator.or(self.place_of_held(job, older.batch).await) else { return Ok(Withdrawal::GivenBack) };
-        match narrowing::narrow(&self.journal, &self.reader, at, (job, locator), &older.rows).await {
-            Ok(locator) => Ok(Withdrawal::Narrowed(locator)),
-            Err(NarrowingError::Journal(error)) if self.journal.is_poisoned() => Err(error),
-            Err(error) => {
-                tracing::error!(target: "sealpost::journal", %job, %error, "a message keeps a statement that was corrected");
-                Ok(Withdrawal::GivenBack)
+    /// Messages of which a part gives way keep the others, some at a time. One with which that cannot be done stays as it is.
+    async fn narrow_others(&self, superseded: &Superseded, at: Timestamp) -> Result<(), JournalError> {
+        let held = self.places_of_held(superseded).await;
+        let parted: Vec<(&JobId, &Older)> = superseded.others.iter().filter(|(_, older)| !older.is_whole()).collect();
+        for some in parted.chunks(NARROWED_AT_ONCE) {
+            let mut tickets = Vec::with_capacity(some.len());
+            for (job, older) in some {
+                let ticket = match older.locator.or_else(|| held.get(job).copied()) {
+                    Some(locator) => narrowing::narrow(&self.journal, &self.reader, at, (**job, locator), &older.rows).await,
+                    None => Err(NarrowingError::Content),
+                };
+                tickets.push(ticket);
+            }
+            for ((job, older), ticket) in some.iter().zip(tickets) {
+                let narrowed = match ticket {
+                    Ok(ticket) => ticket.await.map_err(NarrowingError::Journal),
+                    Err(error) => Err(error),
+                };
+                let end = match narrowed {
+                    Ok(locator) => Withdrawal::Narrowed(locator),
+                    Err(NarrowingError::Journal(error)) if self.journal.is_poisoned() => return Err(error),
+                    Err(error) => {
+                        tracing::error!(target: "sealpost::journal", %job, %error, "a message keeps a statement that was corrected");
+                        Withdrawal::GivenBack
+                    }
+                };
+                self.end(**job, older, end).await;
             }
         }
+        Ok(())
     }
 
-    /// Where the payload of a job lies that is in no queue. It may read for seconds: not on the thread that answers everybody.
-    async fn place_of_held(&self, job: JobId, batch: BatchId) -> Option<Locator> {
+    /// Where the payloads of those lie that are in no queue. It may read for seconds: not on the thread that answers everybody.
+    async fn places_of_held(&self, superseded: &Superseded) -> BTreeMap<JobId, Locator> {
+        let is_lacking = |older: &&Older| !older.is_whole() && older.locator.is_none();
+        let batches: BTreeSet<BatchId> = superseded.others.values().filter(is_lacking).map(|older| older.batch).collect();
+        if batches.is_empty() {
+            return BTreeMap::new();
+        }
         let (place, keys) = (self.journal.place(), self.keys.clone());
-        let held = self.world.apart("held", move || async move { place.jobs_in(&keys, batch, State::Held) }).await;
-        held?.ok()?.into_iter().find(|held| held.id == job).map(|held| held.locator)
+        let held = move || async move {
+            batches.into_iter().filter_map(|batch| place.jobs_in(&keys, batch, State::Held).ok()).flatten().collect()
+        };
+        let held: Vec<PlacedJob> = self.world.apart("held", held).await.unwrap_or_default();
+        held.into_iter().map(|held| (held.id, held.locator)).collect()
     }
 
     /// The older version is nobody's to decide about any more. What its batch was cancelled for meanwhile is cancelled.

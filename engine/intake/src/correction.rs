@@ -80,18 +80,15 @@ fn key_of(claim: &Fingerprint, version: u32, fingerprints: &dyn Fingerprints) ->
     fingerprints.fingerprint("key.version", &[&claim.0, &version.to_le_bytes()])
 }
 
-/// The key of the version before the one that has this statement and this key; `None` for the first, and for keys that are no version's.
-pub fn key_before(statement: &Statement, key: &Fingerprint, fingerprints: &dyn Fingerprints) -> Option<Fingerprint> {
-    let claim = claim_of(statement, fingerprints);
-    let mut before = None;
-    for version in 1..=VERSIONS_MAX {
-        let of = key_of(&claim, version, fingerprints);
-        if of == *key {
-            return before;
-        }
-        before = Some(of);
+/// Whether a statement and its key are the version right before another one: of the same claim, and under the key before. A key that is no
+/// version's took the place of one whose batch was cancelled ([`crate::again`]); there is none other of its claim then.
+pub fn is_before(older: (&Statement, &Fingerprint), newer: (&Statement, &Fingerprint), fingerprints: &dyn Fingerprints) -> bool {
+    let claim = claim_of(newer.0, fingerprints);
+    if claim_of(older.0, fingerprints) != claim {
+        return false;
     }
-    None
+    let version = |key: &Fingerprint| (1..=VERSIONS_MAX).find(|version| key_of(&claim, *version, fingerprints) == *key);
+    version(older.1).is_none_or(|older| version(newer.1).is_none_or(|newer| older + 1 == newer))
 }
 
 /// The reversals of a batch that wait for their correction.
@@ -127,6 +124,34 @@ pub fn correction(before: MoneySummary, after: MoneySummary) -> Correction {
 mod tests {
     use super::*;
     use model::Cents;
+
+    struct Joined;
+
+    impl Fingerprints for Joined {
+        fn fingerprint(&self, label: &str, parts: &[&[u8]]) -> Fingerprint {
+            let mut bytes = [0u8; 16];
+            for (at, byte) in label.bytes().chain(parts.concat()).enumerate() {
+                bytes[at % 16] = byte.wrapping_add(bytes[at % 16].rotate_left(3));
+            }
+            Fingerprint(bytes)
+        }
+    }
+
+    #[test]
+    fn the_version_right_before_is_found_again() {
+        let invented = testkit::Batch::new(testkit::Options { rows: 2, ..Default::default() });
+        let (one, two) = (invented.row(1).statement, invented.row(2).statement);
+        let key = |of: &Statement, version| key_of(&claim_of(of, &Joined), version, &Joined);
+        let is_before = |older: (&Statement, Fingerprint), newer: (&Statement, Fingerprint)| {
+            super::is_before((older.0, &older.1), (newer.0, &newer.1), &Joined)
+        };
+        assert!(is_before((&one, key(&one, 1)), (&one, key(&one, 2))));
+        assert!(!is_before((&one, key(&one, 1)), (&one, key(&one, 3))), "not two before");
+        assert!(!is_before((&one, key(&one, 3)), (&one, key(&one, 2))), "not behind");
+        assert!(!is_before((&two, key(&two, 1)), (&one, key(&one, 2))), "not another claim");
+        let again = Joined.fingerprint("key.again", &[&key(&one, 1).0]);
+        assert!(is_before((&one, again), (&one, key(&one, 2))) && !is_before((&two, again), (&one, key(&one, 2))));
+    }
 
     #[test]
     fn a_correction_names_what_changed_and_nothing_else() {

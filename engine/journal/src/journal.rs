@@ -133,15 +133,17 @@ impl<S: Stream> Journal<S> {
     }
 
     /// Takes the statements of some rows out of a job that binds and is not settled; `data` is the job with those that stay, at least one.
-    /// Nobody may be reading its payload: what a reader finds at the place of before is what was. Says where it lies now, durably.
+    /// Nobody may be reading its payload: what a reader finds at the place of before is what was. The ticket says, after the sync, where it lies
+    /// now.
     ///
     /// # Errors
-    /// [`JournalError`]: the job does not bind or is settled, its batch's key is gone, not now (no room), the disk, poisoned, closed.
-    pub async fn narrow(&self, id: JobId, at: Timestamp, rows: Vec<u64>, data: &JobData) -> Result<Locator, JournalError> {
+    /// [`JournalError`]: poisoned, closed. That the job does not bind or is settled, that its batch's key is gone, or that there is no room comes by
+    /// the ticket.
+    pub async fn narrow(&self, id: JobId, at: Timestamp, rows: Vec<u64>, data: &JobData) -> Result<Ticket<Locator>, JournalError> {
         let (answer, ticket) = Ticket::new();
         let payload = self.encode(data);
         self.send(Operation::Narrow { id, at, rows, payload, answer }).await?;
-        ticket.await
+        Ok(ticket)
     }
 
     /// Commits a batch: durable with all its jobs when it returns, and then all of them may be queued. They are read back from
