@@ -1,15 +1,15 @@
 //! A message of several statements gives one of them up for its newer version, and keeps the others.
 //!
 //! What stays is written to the journal as the job's payload of now, with the word of which rows are gone, in one frame: before it the message is
-//! what it was, behind it it is the others'. Nobody may be sending it meanwhile ([`crate::superseding`] took it out of its queue), and no intent of it
-//! was ever written: the bytes of a message that may have been offered to a receiver never change (invariant 4).
+//! what it was, behind it it is the others'. Nobody may be sending it meanwhile ([`crate::superseding`] took it out of its queue). Where a receiver put
+//! it off, its bytes are frozen: what stays is a new version of the message (invariant 4). Where it may have arrived, it is not narrowed.
 
 use crate::files::TenantFingerprints;
 use intake::correction;
 use journal::{Journal, JournalError, KeyRing, PayloadError, Reader, RecoveredJob, Ticket};
 use model::record::HeadRow;
 use model::stage::{JobData, Locator, Payload};
-use model::{JobId, Statement, Stream, Timestamp};
+use model::{JobId, MessageVersion, Statement, Stream, Timestamp};
 use std::collections::BTreeMap;
 
 /// Why a message was not narrowed.
@@ -26,16 +26,20 @@ pub(crate) enum NarrowingError {
     Journal(#[from] JournalError),
 }
 
+/// Where the content of a job lies, and which version its message is from now on.
+pub(crate) type Lies = (Locator, MessageVersion);
+
 /// Takes rows, each with its place in the payload, out of a job. The ticket says, when that is durable, where its payload lies now.
 pub(crate) async fn narrow<S: Stream>(
     journal: &Journal<S>,
     reader: &Reader,
     at: Timestamp,
-    (job, locator): (JobId, Locator),
+    job: JobId,
+    (locator, message): Lies,
     rows: &BTreeMap<u64, usize>,
 ) -> Result<Ticket<Locator>, NarrowingError> {
     let data = without(reader.payload(job, locator)?, rows).ok_or(NarrowingError::Content)?;
-    Ok(journal.narrow(job, at, rows.keys().copied().collect(), &data).await?)
+    Ok(journal.narrow((job, message), at, rows.keys().copied().collect(), &data).await?)
 }
 
 /// What stays; `None` where these are not some of its statements.
@@ -51,7 +55,7 @@ fn without(data: JobData, rows: &BTreeMap<u64, usize>) -> Option<JobData> {
 }
 
 /// The rows of a job, with their places, whose newer versions are in jobs of committed batches: a crash came between the commit and the word
-/// about them. Nothing for a job that may have been sent, or where a content cannot be read.
+/// about them. Nothing where a content cannot be read.
 pub(crate) fn left_over<'r, S: Stream>(
     reader: &Reader,
     keys: &KeyRing,
@@ -59,9 +63,6 @@ pub(crate) fn left_over<'r, S: Stream>(
     newer: impl Iterator<Item = &'r RecoveredJob<S>>,
 ) -> BTreeMap<u64, usize> {
     let mut gone = BTreeMap::new();
-    if older.frozen.is_some() {
-        return gone;
-    }
     let Ok(fingerprints) = TenantFingerprints::new(keys.clone(), older.job.head.tenant) else { return gone };
     let before = statements(reader, older);
     for job in newer {

@@ -29,7 +29,7 @@ use journal::{Journal, JournalConfig, JournalError, KeyRing, Opened, Reader, Rec
 use ledger::{Ledger, LedgerError};
 use model::record::{BatchVerb, FrameKey, Record, StateChange};
 use model::state::HoldReason;
-use model::{BatchId, JobId, State, Stream, StreamName, TenantId};
+use model::{BatchId, JobId, MessageVersion, State, Stream, StreamName, TenantId};
 use outcome::UncertainRule;
 use queue::Waiting;
 use seal::Signer;
@@ -297,9 +297,13 @@ async fn give_way<S: Stream>(pipeline: &Pipeline<S>, jobs: &mut [RecoveredJob<S>
         if !rows.is_empty() && rows.len() == usize::from(job.job.head.statements) {
             superseded.insert(id);
         } else if !rows.is_empty() {
-            let place = (id, job.job.locator);
-            match narrowing::narrow(&pipeline.journal, &pipeline.reader, pipeline.world.wall(), place, &rows).await {
-                Ok(ticket) => jobs[at].job.locator = ticket.await?,
+            let message = MessageVersion(job.message.0 + u16::from(job.frozen.is_some()));
+            let lies = (job.job.locator, message);
+            match narrowing::narrow(&pipeline.journal, &pipeline.reader, pipeline.world.wall(), id, lies, &rows).await {
+                Ok(ticket) => {
+                    jobs[at].job.locator = ticket.await?;
+                    (jobs[at].message, jobs[at].frozen) = (message, None);
+                }
                 Err(NarrowingError::Journal(error)) => return Err(error.into()),
                 Err(error) => {
                     tracing::error!(target: "sealpost::journal", job = %id, %error, "a message keeps a statement that was corrected");

@@ -2,10 +2,10 @@
 //!
 //! ```text
 //! a new version is admitted ─► how does the older one stand (ledger)?
-//!   queued, no intent yet ─► the shard gives it up ─┐
+//!   queued                ─► the shard gives it up ─┐
 //!   held                  ──────────────────────────┼─► head.supersedes; with the commit it is `superseded`, before the new one may leave
 //!   gone, or on paper     ─► the new one says "corrected", and which sums changed; of paper, paper comes
-//!   its receiver put it off ─► the same, and the new one is due behind it
+//!   it may have arrived, and waits to be sent again ─► the same, and the new one is due behind it
 //!   never reached anybody ─► nothing to say
 //! ```
 //! **Messages of several statements.** The message gives up what was corrected and keeps the others ([`crate::narrowing`]); one of which all are
@@ -21,7 +21,7 @@ use crate::accounts::Accounts;
 use crate::claims::{Claimant, Claims};
 use crate::engine::AcceptError;
 use crate::files::TenantFingerprints;
-use crate::narrowing::{self, NarrowingError};
+use crate::narrowing::{self, Lies, NarrowingError};
 use crate::projection::{Projection, ProjectionError};
 use crate::repeats::Repeats;
 use crate::shard::{GivenUp, ToShard, Withdrawal};
@@ -29,7 +29,7 @@ use intake::{Admission, Binding, Earlier, Row, correction, presentation};
 use journal::{Journal, JournalError, KeyRing, PlacedJob, Reader};
 use ledger::JobStanding;
 use model::record::{FrameKey, Record, StateChange};
-use model::stage::{Job, Locator, Payload};
+use model::stage::{Job, Payload};
 use model::statement::{ChangedAmount, Correction};
 use model::{BatchId, JobId, MessageVersion, MoneySummary, PaperReason, State, Stream, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
@@ -78,16 +78,16 @@ struct Older {
     /// The state it was in.
     state: State,
     statements: u16,
-    /// Where its payload lies; `None` where it is in no queue.
-    locator: Option<Locator>,
+    /// Where its content lies; `None` where it is in no queue.
+    lies: Option<Lies>,
     /// The rows that give way, with their places in the payload.
     rows: BTreeMap<u64, usize>,
 }
 
 impl Older {
-    fn of(standing: &JobStanding, locator: Option<Locator>) -> Self {
+    fn of(standing: &JobStanding, lies: Option<Lies>) -> Self {
         let JobStanding { batch, state, statements, .. } = *standing;
-        Self { batch, state, statements, locator, rows: BTreeMap::new() }
+        Self { batch, state, statements, lies, rows: BTreeMap::new() }
     }
 
     /// Nothing of it stays.
@@ -167,9 +167,9 @@ impl<S: Stream> Corrector<S> {
             self.cancel_held(id, standing.batch).await;
         }
         let Some((standing, gives_way)) = judged? else { return Ok(()) };
-        if let GivesWay::Yes(locator) = gives_way {
+        if let GivesWay::Yes(lies) = gives_way {
             job.head.supersedes = Some(id);
-            let older = superseded.others.entry(id).or_insert_with(|| Older::of(&standing, locator));
+            let older = superseded.others.entry(id).or_insert_with(|| Older::of(&standing, lies));
             older.rows.extend(standing.statement.map(|statement| (row, statement.place)));
             superseded.count("supersedes");
             return Ok(());
@@ -205,7 +205,7 @@ impl<S: Stream> Corrector<S> {
                 _ if !is_ours || !is_known => GivesWay::No,
                 State::Queued | State::Held if is_again => GivesWay::Yes(None),
                 State::Queued => match self.withdraw(job).await {
-                    GivenUp::Yes(locator) => GivesWay::Yes(Some(locator)),
+                    GivenUp::Yes(lies) => GivesWay::Yes(Some(lies)),
                     // Its batch is committed, and the job on its way to the queue.
                     GivenUp::Unknown if self.world.monotonic() < patience_ends => {
                         self.world.sleep(CLAIM_PAUSE).await;
@@ -213,7 +213,7 @@ impl<S: Stream> Corrector<S> {
                     }
                     GivenUp::No | GivenUp::Unknown => GivesWay::No,
                 },
-                State::Held => GivesWay::Yes(None),
+                State::Held if !standing.uncertain => GivesWay::Yes(None),
                 _ => GivesWay::No,
             };
             return Ok(Some((standing, gives_way)));
@@ -290,19 +290,22 @@ impl<S: Stream> Corrector<S> {
         for some in parted.chunks(NARROWED_AT_ONCE) {
             let mut tickets = Vec::with_capacity(some.len());
             for (job, older) in some {
-                let ticket = match older.locator.or_else(|| held.get(job).copied()) {
-                    Some(locator) => narrowing::narrow(&self.journal, &self.reader, at, (**job, locator), &older.rows).await,
+                let ticket = match older.lies.or_else(|| held.get(job).copied()) {
+                    Some(lies) => {
+                        let begun = narrowing::narrow(&self.journal, &self.reader, at, **job, lies, &older.rows).await;
+                        begun.map(|ticket| (ticket, lies.1))
+                    }
                     None => Err(NarrowingError::Content),
                 };
                 tickets.push(ticket);
             }
             for ((job, older), ticket) in some.iter().zip(tickets) {
                 let narrowed = match ticket {
-                    Ok(ticket) => ticket.await.map_err(NarrowingError::Journal),
+                    Ok((ticket, message)) => ticket.await.map(|locator| (locator, message)).map_err(NarrowingError::Journal),
                     Err(error) => Err(error),
                 };
                 let end = match narrowed {
-                    Ok(locator) => Withdrawal::Narrowed(locator),
+                    Ok(lies) => Withdrawal::Narrowed(lies),
                     Err(NarrowingError::Journal(error)) if self.journal.is_poisoned() => return Err(error),
                     Err(error) => {
                         tracing::error!(target: "sealpost::journal", %job, %error, "a message keeps a statement that was corrected");
@@ -316,8 +319,8 @@ impl<S: Stream> Corrector<S> {
     }
 
     /// Where the payloads of those lie that are in no queue. It may read for seconds: not on the thread that answers everybody.
-    async fn places_of_held(&self, superseded: &Superseded) -> BTreeMap<JobId, Locator> {
-        let is_lacking = |older: &&Older| !older.is_whole() && older.locator.is_none();
+    async fn places_of_held(&self, superseded: &Superseded) -> BTreeMap<JobId, Lies> {
+        let is_lacking = |older: &&Older| !older.is_whole() && older.lies.is_none();
         let batches: BTreeSet<BatchId> = superseded.others.values().filter(is_lacking).map(|older| older.batch).collect();
         if batches.is_empty() {
             return BTreeMap::new();
@@ -327,7 +330,8 @@ impl<S: Stream> Corrector<S> {
             batches.into_iter().filter_map(|batch| place.jobs_in(&keys, batch, State::Held).ok()).flatten().collect()
         };
         let held: Vec<PlacedJob> = self.world.apart("held", held).await.unwrap_or_default();
-        held.into_iter().map(|held| (held.id, held.locator)).collect()
+        // Whether an intent froze its bytes is not told; a newer version of what was never offered does no harm.
+        held.into_iter().map(|held| (held.id, (held.locator, MessageVersion(held.message.0 + 1)))).collect()
     }
 
     /// The older version is nobody's to decide about any more. What its batch was cancelled for meanwhile is cancelled.
@@ -350,8 +354,8 @@ impl<S: Stream> Corrector<S> {
 /// Whether an older version gives way to a newer one.
 enum GivesWay {
     No,
-    /// Where its payload lies, where it was taken out of its queue.
-    Yes(Option<Locator>),
+    /// Where its content lies, where it was taken out of its queue.
+    Yes(Option<Lies>),
 }
 
 /// The older version cannot be stopped any more.

@@ -42,6 +42,10 @@ struct Person {
 
 impl Story {
     fn begin(delay: Duration) -> Self {
+        Self::towards(Personality::slow(delay))
+    }
+
+    fn towards(personality: Personality) -> Self {
         let (arrived, texts) = (Arrived::default(), Arc::<Mutex<Vec<String>>>::default());
         let (into, all) = (Arc::clone(&arrived), Arc::clone(&texts));
         let note = Box::new(move |delivered: &Delivered<'_>| {
@@ -53,7 +57,7 @@ impl Story {
             }
             all.lock().unwrap().push(text);
         });
-        let site = SiteConfig::new("all", Personality::slow(delay), 1);
+        let site = SiteConfig::new("all", personality, 1);
         let sandbox = Sandbox::start_with(&World::real(), SandboxConfig::new(2, vec![site]), Some(note)).unwrap();
         let installation = Installation::towards_sandbox(&sandbox, "");
         // Two at one address would get notices, which name no claim.
@@ -435,6 +439,39 @@ fn kills_while_corrections_come_leave_no_older_version_behind() {
     service.terminate();
     assert_eq!(service.wait(SPAN).code, Some(0));
     assert_eq!(world::block_on(story.sandbox.stop()).misrouted, 0);
+}
+
+/// What a receiver put off was offered and not taken: it gives up what is corrected too, and goes as a new version of the message.
+#[test]
+fn a_message_that_was_put_off_gives_up_what_is_corrected() {
+    let story = Story::towards(Personality::greylisting(Duration::from_secs(4)));
+    let batch = story.invented(8);
+    let persons = persons(&batch);
+    // The second has one claim, which is corrected too.
+    let [many, one] = [&persons[5], &persons[6]];
+    let service = story.installation.start_service("info");
+    let lines: Vec<String> =
+        many.rows[..3].iter().map(|row| line(&batch, many, *row, |_| {})).chain([line(&batch, one, one.rows[0], |_| {})]).collect();
+    let sending = story.installation.start(&mut story.send(&story.write("first", &persons, &lines)));
+    let newest = || story.batch_verb(&["list"]).json_after(0)[0]["batch_id"].as_str().map(str::to_owned);
+    let put_off = || newest().is_some_and(|id| story.rows(&id).iter().all(|row| number(row, "attempts") > 0 && row["state"] == "queued"));
+    assert!(wait_until(SPAN, put_off), "{}", sending.log());
+    let corrects = |line: &mut Value| line["provider"] = "Specimen Clinic".into();
+    let corrected = [line(&batch, many, many.rows[1], corrects), line(&batch, one, one.rows[0], corrects)];
+    let report = story.installation.run(&mut story.send(&story.write("second", &persons, &corrected))).json_after(0);
+    assert_eq!((number(&report, "reasons/supersedes"), number(&report, "states/delivered")), (2, 2), "{report}");
+    let first = sending.wait(SPAN).json_after(0);
+    assert_eq!((number(&first, "states/delivered"), number(&first, "states/superseded")), (2, 2), "{first}");
+    assert_eq!((&first["balanced"], number(&first, "uncertain")), (&true.into(), 0), "{first}");
+    let claims = |person: &Person, rows: &[usize]| rows.iter().map(|at| claim(&batch, person.rows[*at])).collect::<BTreeSet<_>>();
+    let mut messages = story.messages();
+    let of_many = messages.remove(&many.email).unwrap().into_iter().collect::<BTreeSet<_>>();
+    assert_eq!(of_many, BTreeSet::from([claims(many, &[0, 2]), claims(many, &[1])]));
+    assert_eq!(messages.remove(&one.email).unwrap(), [claims(one, &[0])]);
+    service.terminate();
+    assert_eq!(service.wait(SPAN).code, Some(0));
+    let rebuilt = story.installation.run(&mut story.installation.verb(&["ledger", "rebuild"])).json_after(0);
+    assert_eq!(rebuilt["ledgers"][0]["before"]["was"], "equal", "{rebuilt}");
 }
 
 /// A message that waits for a person, here because the contact data has another name by now, gives up what is corrected as one in a queue does.

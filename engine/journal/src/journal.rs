@@ -14,7 +14,7 @@ use crate::writer::{Operation, Shared};
 use model::limits::PAYLOAD_BYTES_MAX;
 use model::record::{BatchCommit, BatchOpen, FrameKey, Record};
 use model::stage::{Job, JobData, JournaledJob, Locator};
-use model::{BatchId, BundleId, JobId, Stream, Timestamp};
+use model::{BatchId, BundleId, JobId, MessageVersion, Stream, Timestamp};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -133,16 +133,22 @@ impl<S: Stream> Journal<S> {
     }
 
     /// Takes the statements of some rows out of a job that binds and is not settled; `data` is the job with those that stay, at least one.
-    /// Nobody may be reading its payload: what a reader finds at the place of before is what was. The ticket says, after the sync, where it lies
-    /// now.
+    /// Nobody may be reading its payload: what a reader finds at the place of before is what was. `message` is its version from now on: a newer one
+    /// where an intent froze the bytes of the one before. The ticket says, after the sync, where it lies now.
     ///
     /// # Errors
     /// [`JournalError`]: poisoned, closed. That the job does not bind or is settled, that its batch's key is gone, or that there is no room comes by
     /// the ticket.
-    pub async fn narrow(&self, id: JobId, at: Timestamp, rows: Vec<u64>, data: &JobData) -> Result<Ticket<Locator>, JournalError> {
+    pub async fn narrow(
+        &self,
+        (id, message): (JobId, MessageVersion),
+        at: Timestamp,
+        rows: Vec<u64>,
+        data: &JobData,
+    ) -> Result<Ticket<Locator>, JournalError> {
         let (answer, ticket) = Ticket::new();
         let payload = self.encode(data);
-        self.send(Operation::Narrow { id, at, rows, payload, answer }).await?;
+        self.send(Operation::Narrow { id, message, at, rows, payload, answer }).await?;
         Ok(ticket)
     }
 

@@ -268,8 +268,8 @@ impl<S: Stream> Writer<S> {
                 let result = self.append_rolling(id, head, payload).await;
                 self.answers.job(result, answer)
             }
-            Operation::Narrow { id, at, rows, payload, answer } => {
-                let result = self.narrow(id, at, rows, payload).await;
+            Operation::Narrow { id, message, at, rows, payload, answer } => {
+                let result = self.narrow((id, message), at, rows, payload).await;
                 self.answers.place(result, answer)
             }
             Operation::Commit { commit, answer } => {

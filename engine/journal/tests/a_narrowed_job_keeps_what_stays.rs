@@ -18,7 +18,7 @@ fn grouped(open: &Open, batch: BatchId) -> Job<Transactional> {
 /// Takes a row out; what the job is then.
 async fn narrow(open: &Open, id: JobId, job: &Job<Transactional>, row: u64) -> Result<(Head, JobData), JournalError> {
     let data = data_without(job, row);
-    let at = open.journal().narrow(id, Timestamp(9), vec![row], &data).await?.await?;
+    let at = open.journal().narrow((id, model::MessageVersion(0)), Timestamp(9), vec![row], &data).await?.await?;
     assert_eq!(open.opened.reader.payload(id, at).unwrap(), data);
     Ok((job.head.without(&[row]).unwrap(), data))
 }
@@ -56,7 +56,7 @@ fn the_rest_of_it_waits_as_before() {
 
         // Settled, nothing of it is left to give way.
         open.journal().record(key(id, 1), Record::Outcome(end(State::Delivered))).await.unwrap().await.unwrap();
-        let late = open.journal().narrow(id, Timestamp(9), vec![head.row], &data).await.unwrap().await;
+        let late = open.journal().narrow((id, model::MessageVersion(0)), Timestamp(9), vec![head.row], &data).await.unwrap().await;
         assert!(matches!(late, Err(JournalError::Misuse(_))), "{late:?}");
         open.close().await;
     });

@@ -217,7 +217,7 @@ impl Life {
         let row = job.head.rows().nth(row % usize::from(job.head.statements)).unwrap();
         let (data, head) = (data_without(job, row.row), job.head.without(&[row.row]));
         // Where it was settled, or does not bind yet, it is refused in both.
-        if self.open().journal().narrow(*id, Timestamp(10), vec![row.row], &data).await.unwrap().await.is_ok() {
+        if self.open().journal().narrow((*id, model::MessageVersion(0)), Timestamp(10), vec![row.row], &data).await.unwrap().await.is_ok() {
             let (id, head) = (*id, head.unwrap());
             match head.statements {
                 1 => drop(self.grouped.remove(place)),

@@ -331,12 +331,11 @@ impl<S: Stream> Queue<S> {
         self.set_stopped(scope, false);
     }
 
-    /// Takes out one job that was never bound to a connection, and when it was due; `None` where it is in flight, was sent once, or is not
-    /// here.
+    /// Takes out one job that waits, and when it was due; `None` where it is in flight or not here.
     pub fn withdraw(&mut self, job: JobId) -> Option<(DueDelivery<S>, Timestamp)> {
         let slot = self.index.find(&self.entries, job)?;
         let entry = &self.entries[slot];
-        if entry.frozen || !matches!(entry.place, Place::Scheduled | Place::Waiting) {
+        if !matches!(entry.place, Place::Scheduled | Place::Waiting) {
             return None;
         }
         let due = entry.due;

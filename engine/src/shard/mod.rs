@@ -16,6 +16,7 @@ mod resolve;
 mod settle;
 
 use crate::accounts::Accounts;
+use crate::narrowing::Lies;
 use crate::prepare::{Frozen, Prepare, Prepared};
 use crate::settings::DeliverySettings;
 use crate::stages::StageTimes;
@@ -24,7 +25,7 @@ use futures_util::future::{Either, select};
 use journal::Journal;
 use lane::{Group, LaneState, SiteState};
 use leases::Leases;
-use model::stage::{DueDelivery, JournaledJob, Locator};
+use model::stage::{DueDelivery, JournaledJob};
 use model::{BatchId, JobId, MessageVersion, Monotonic, State, Stream, Timestamp};
 use outcome::Rules;
 use queue::{PushError, Queue, QueueState, Scope, Waiting};
@@ -85,11 +86,18 @@ pub(crate) enum ToShard<S: Stream> {
     Drain,
 }
 
+/// A job that is out of the queue for a while.
+struct Withdrawn<S: Stream> {
+    delivery: DueDelivery<S>,
+    due: Timestamp,
+    frozen: Option<Frozen>,
+}
+
 /// Whether a job was given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum GivenUp {
-    /// It was; its payload lies there.
-    Yes(Locator),
+    /// It was; its content lies there.
+    Yes(Lies),
     /// It may have left, or is about to.
     No,
     /// It never came, or has gone.
@@ -102,7 +110,7 @@ pub(crate) enum Withdrawal {
     /// The newer version is on disk.
     Superseded,
     /// Newer versions of some of its statements are; the others wait again, and lie there.
-    Narrowed(Locator),
+    Narrowed(Lies),
     /// It waits again as before.
     GivenBack,
 }
@@ -140,8 +148,8 @@ pub(crate) struct Shard<S: Stream> {
     leases: Leases,
     /// Bytes frozen by a first intent, until the job is finished.
     frozen: BTreeMap<JobId, Frozen>,
-    /// Jobs that wait, out of the queue, for a newer version of their statement, and when they were due.
-    withdrawn: BTreeMap<JobId, (DueDelivery<S>, Timestamp)>,
+    /// Jobs that wait, out of the queue, for a newer version of their statement.
+    withdrawn: BTreeMap<JobId, Withdrawn<S>>,
     /// Groups that may be able to go on.
     dirty: VecDeque<usize>,
     wakes: BinaryHeap<Reverse<(Monotonic, usize)>>,
@@ -319,29 +327,31 @@ impl<S: Stream> Shard<S> {
         }
     }
 
+    /// What a receiver put off is given up too; what may have arrived is not.
     fn withdraw(&mut self, job: JobId) -> GivenUp {
-        if self.frozen.contains_key(&job) {
+        if self.frozen.get(&job).is_some_and(|frozen| frozen.is_uncertain) {
             return GivenUp::No;
         }
-        let Some(withdrawn) = self.queue.withdraw(job) else {
+        let Some((delivery, due)) = self.queue.withdraw(job) else {
             return if self.queue.view(job).is_some() { GivenUp::No } else { GivenUp::Unknown };
         };
-        let locator = withdrawn.0.locator;
-        self.withdrawn.insert(job, withdrawn);
-        GivenUp::Yes(locator)
+        let frozen = self.frozen.remove(&job);
+        let lies = (delivery.locator, MessageVersion(delivery.message.0 + u16::from(frozen.is_some())));
+        self.withdrawn.insert(job, Withdrawn { delivery, due, frozen });
+        GivenUp::Yes(lies)
     }
 
     /// What was withdrawn, where it comes back.
     fn end_withdrawal(&mut self, job: JobId, end: Withdrawal) -> Option<Arrival<S>> {
-        let (mut delivery, due) = self.withdrawn.remove(&job)?;
+        let Withdrawn { mut delivery, due, mut frozen } = self.withdrawn.remove(&job)?;
         match end {
             Withdrawal::Superseded => return None,
-            Withdrawal::Narrowed(locator) => delivery.locator = locator,
+            Withdrawal::Narrowed((locator, message)) => (delivery.locator, delivery.message, frozen) = (locator, message, None),
             Withdrawal::GivenBack => {}
         }
         let destination = self.queue.destination_name(delivery.destination).cloned()?;
         let (attempts, message) = (delivery.attempts, delivery.message);
-        Some(Arrival { job: Waiting::again(&delivery, destination), attempts, due, message, frozen: None })
+        Some(Arrival { job: Waiting::again(&delivery, destination), attempts, due, message, frozen })
     }
 
     /// Lets the queue's clock run; gives back what expired, and marks the groups that have something due.

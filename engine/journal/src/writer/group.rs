@@ -7,7 +7,7 @@ use crate::payload::EncodedPayload;
 use crate::writer::Fault;
 use model::record::{BatchCommit, BatchOpen, FrameKey, Head, Record};
 use model::stage::{Durable, JournaledJob, Locator};
-use model::{BatchId, JobId, Stream, Timestamp};
+use model::{BatchId, JobId, MessageVersion, Stream, Timestamp};
 use std::sync::Arc;
 use world::channel::OneSender;
 
@@ -15,16 +15,55 @@ pub(super) type Answer<T> = OneSender<Result<T, JournalError>>;
 
 /// One operation. What has an answer is answered after the sync that covers it.
 pub(crate) enum Operation<S: Stream> {
-    OpenBatch { open: Box<BatchOpen>, key: KeyHandle, answer: Answer<()> },
-    Append { id: JobId, head: Box<Head>, payload: Result<EncodedPayload, JournalError> },
-    AppendRolling { id: JobId, head: Arc<Head>, payload: Result<EncodedPayload, JournalError>, answer: Answer<JournaledJob<S>> },
-    Narrow { id: JobId, at: Timestamp, rows: Vec<u64>, payload: Result<EncodedPayload, JournalError>, answer: Answer<Locator> },
-    Commit { commit: Box<BatchCommit>, answer: Answer<Vec<HeadPlace>> },
-    Discard { batch: BatchId, at: Timestamp, reason: String, answer: Answer<()> },
-    Record { key: FrameKey, record: Box<Record>, answer: Answer<()> },
-    DestroyKey { batch: BatchId, answer: Answer<()> },
-    Sync { answer: Answer<()> },
-    Close { answer: Answer<()> },
+    OpenBatch {
+        open: Box<BatchOpen>,
+        key: KeyHandle,
+        answer: Answer<()>,
+    },
+    Append {
+        id: JobId,
+        head: Box<Head>,
+        payload: Result<EncodedPayload, JournalError>,
+    },
+    AppendRolling {
+        id: JobId,
+        head: Arc<Head>,
+        payload: Result<EncodedPayload, JournalError>,
+        answer: Answer<JournaledJob<S>>,
+    },
+    Narrow {
+        id: JobId,
+        message: MessageVersion,
+        at: Timestamp,
+        rows: Vec<u64>,
+        payload: Result<EncodedPayload, JournalError>,
+        answer: Answer<Locator>,
+    },
+    Commit {
+        commit: Box<BatchCommit>,
+        answer: Answer<Vec<HeadPlace>>,
+    },
+    Discard {
+        batch: BatchId,
+        at: Timestamp,
+        reason: String,
+        answer: Answer<()>,
+    },
+    Record {
+        key: FrameKey,
+        record: Box<Record>,
+        answer: Answer<()>,
+    },
+    DestroyKey {
+        batch: BatchId,
+        answer: Answer<()>,
+    },
+    Sync {
+        answer: Answer<()>,
+    },
+    Close {
+        answer: Answer<()>,
+    },
 }
 
 impl<S: Stream> Operation<S> {

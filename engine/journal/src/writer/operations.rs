@@ -68,7 +68,7 @@ impl<S: Stream> Writer<S> {
     /// Narrows a job that is not settled: `payload` is of the statements that stay.
     pub(super) async fn narrow(
         &mut self,
-        id: JobId,
+        (id, message): (JobId, MessageVersion),
         at: Timestamp,
         rows: Vec<u64>,
         payload: Result<EncodedPayload, JournalError>,
@@ -80,7 +80,8 @@ impl<S: Stream> Writer<S> {
         }
         let (tenant, record_key) = (batch.tenant, batch.record.clone());
         let to = self.put_payload(live.batch, id, &payload?).await?;
-        self.put_record(frames::about(id), tenant, &record_key, &Record::Narrowed(Narrowing { at, rows, to })).await?;
+        self.put_record(FrameKey { message, ..frames::about(id) }, tenant, &record_key, &Record::Narrowed(Narrowing { at, rows, to }))
+            .await?;
         self.lies_now_at(id, live, to);
         Ok(to)
     }
